@@ -22,12 +22,16 @@ static inline struct slice slice_of(const char *at, size_t n)
 struct slice slice_from(const char *text); /* of a C string; NULL gives an empty slice */
 bool         slice_equal(struct slice a, struct slice b);
 bool         slice_is(struct slice a, const char *text);
-bool         slice_is_utf8(struct slice a); /* well-formed, without control characters but \n and \t */
+bool         slice_is_utf8(struct slice a); /* well-formed, no control characters but \n and \t */
+/* Bytes of the first character, 0 when there is none or it is not well-formed UTF-8. */
+size_t slice_char(struct slice a, uint32_t *code);
+bool   char_is_control(uint32_t code); /* C0, DEL and C1: what a terminal would obey */
 /* Copies into a C string of `size` bytes; cuts at a character's border. Returns out. */
 char *slice_copy(struct slice a, char *out, size_t size);
 
 /* Grows by doubling up to `max` bytes; past that buf_* return ERR_message_too_large and the
- * content stays as it was. buf_free allows NULL content. */
+ * content stays as it was. There is no NUL behind the content. buf_free allows NULL content, and
+ * the buffer may be used again after it. */
 struct buf {
     char  *at;
     size_t n;

@@ -17,15 +17,19 @@ struct uuid {
 
 enum { UUID_TEXT_MAX = 37 };
 
-struct uuid uuid_v7(int64_t now_us); /* random tail from the kernel; monotonic within a process */
-/* Version 7 id whose tail is the given 16 bytes' hash: the same input gives the same id. */
+/* Random tail from the kernel. Ids ascend within a process, also when the clock is put back by up
+ * to ten seconds. Thread-safe. Times outside 0 .. 2^48 - 1 ms are taken as the nearest inside. */
+struct uuid uuid_v7(int64_t now_us);
+/* The id of this moment whose tail is made of the given bytes (of a hash, say), but for the
+ * version and variant bits: the same input gives the same id. */
 struct uuid uuid_v7_derived(int64_t at_us, const uint8_t tail[10]);
 bool        uuid_is_v7(const struct uuid *id);
-int64_t     uuid_v7_ms(const struct uuid *id);
+int64_t     uuid_v7_ms(const struct uuid *id); /* milliseconds since 1970 UTC */
 bool        uuid_equal(const struct uuid *a, const struct uuid *b);
 int         uuid_compare(const struct uuid *a, const struct uuid *b);
 bool        uuid_is_zero(const struct uuid *id);
 const char *uuid_text(const struct uuid *id, char out[UUID_TEXT_MAX]); /* returns out */
+/* 36 characters with hyphens, either case, any version; else ERR_id_invalid. */
 ERR_MUST_USE enum err uuid_parse(const char *text, size_t n, struct uuid *id);
 
 #endif

@@ -19,7 +19,8 @@ struct currency {
     const char *name;
 };
 
-enum { MONEY_TEXT_MAX = 32 };
+/* Sums are texts of at most MONEY_TEXT_MAX bytes; no currency has more decimals than the second. */
+enum { MONEY_TEXT_MAX = 32, MONEY_EXPONENT_MAX = 8 };
 
 const struct currency *currency_by_number(uint16_t number);          /* NULL when unknown */
 const struct currency *currency_by_code(const char *code, size_t n); /* NULL when unknown */
@@ -29,9 +30,12 @@ bool money_add(int64_t a, int64_t b, int64_t *sum); /* false on overflow, *sum u
 bool money_sub(int64_t a, int64_t b, int64_t *difference);
 bool money_mul(int64_t a, int64_t b, int64_t *product);
 
-/* "1234.56" with exponent 2 -> 123456. Accepts an optional sign and at most `exponent` decimals
- * after `mark` ('.' or ','); refuses grouping, blanks, exponents, more decimals, empty text. */
-ERR_MUST_USE enum err money_parse(const char *text, size_t n, uint8_t exponent, char mark, int64_t *minor);
+/* "1234.56" with exponent 2 -> 123456. Accepts an optional sign, digits and at most `exponent`
+ * decimals after `mark` ('.' or ','); refuses grouping, blanks, exponents, more decimals, a mark
+ * without digits on both sides, empty text with ERR_amount_invalid, and what does not fit with
+ * ERR_amount_overflow. *minor is untouched then. */
+ERR_MUST_USE enum err money_parse(const char *text, size_t n, uint8_t exponent, char mark,
+                                  int64_t *minor);
 
 /* "-1234.56"; never more than MONEY_TEXT_MAX bytes with the NUL. Returns out. */
 const char *money_text(int64_t minor, uint8_t exponent, char out[MONEY_TEXT_MAX]);
@@ -39,7 +43,8 @@ const char *money_text(int64_t minor, uint8_t exponent, char out[MONEY_TEXT_MAX]
 const char *money_text_grouped(int64_t minor, uint8_t exponent, char out[MONEY_TEXT_MAX]);
 
 /* Numerator * 10000 / denominator rounded half away from zero, for shares in basis points;
- * 0 when denominator is 0. Computed in 128 bits, so it cannot overflow inside. */
+ * 0 when denominator is 0. Computed in 128 bits, so it cannot overflow inside; a result beyond
+ * int64_t is the nearest that fits. */
 int64_t ratio_basis_points(int64_t numerator, int64_t denominator);
 
 #endif

@@ -124,13 +124,13 @@ enum field_type { FIELD_UUID, FIELD_INT, FIELD_MONEY, FIELD_TIME, FIELD_BOOL, FI
 #undef LIST
 #undef MSG_END
 
-/* Index of each field: INDEX_account_get_account_id. */
+/* Index of each field: INDEX_account__balance. */
 #define MSG_BEGIN(msg, help) enum {
-#define FIELD(msg, type, name, flags, limit, help) INDEX_##msg##_##name,
-#define CHOICE(msg, choice, name, flags, help) INDEX_##msg##_##name,
-#define LIST(msg, item, name, flags, limit, help) INDEX_##msg##_##name,
+#define FIELD(msg, type, name, flags, limit, help) INDEX_##msg##__##name,
+#define CHOICE(msg, choice, name, flags, help) INDEX_##msg##__##name,
+#define LIST(msg, item, name, flags, limit, help) INDEX_##msg##__##name,
 #define MSG_END(msg)                                                                               \
-    INDEX_##msg##_count_                                                                           \
+    INDEX_##msg##__count                                                                           \
     }                                                                                              \
     ;
 #include "proto/messages.def"
@@ -140,11 +140,11 @@ enum field_type { FIELD_UUID, FIELD_INT, FIELD_MONEY, FIELD_TIME, FIELD_BOOL, FI
 #undef LIST
 #undef MSG_END
 
-#define MSG_HAS(pointer, msg, name) ((((pointer)->has >> INDEX_##msg##_##name) & 1u) != 0)
+#define MSG_HAS(pointer, msg, name) ((((pointer)->has >> INDEX_##msg##__##name) & 1u) != 0)
 #define MSG_SET(pointer, msg, name, value)                                                         \
     do {                                                                                           \
         (pointer)->name = (value);                                                                 \
-        (pointer)->has |= UINT64_C(1) << INDEX_##msg##_##name;                                     \
+        (pointer)->has |= UINT64_C(1) << INDEX_##msg##__##name;                                     \
     } while (0)
 
 struct message_desc;
