@@ -130,7 +130,7 @@ enum field_type { FIELD_UUID, FIELD_INT, FIELD_MONEY, FIELD_TIME, FIELD_BOOL, FI
 #define CHOICE(msg, choice, name, flags, help) INDEX_##msg##__##name,
 #define LIST(msg, item, name, flags, limit, help) INDEX_##msg##__##name,
 #define MSG_END(msg)                                                                               \
-    INDEX_##msg##__count                                                                           \
+    INDEX_END_##msg                                                                           \
     }                                                                                              \
     ;
 #include "proto/messages.def"
