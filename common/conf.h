@@ -2,8 +2,11 @@
  *
  * A program gives an array of rows; conf parses, checks ranges, remembers where each value came
  * from, and prints help, the list of `config`, the example file and the manual's section from
- * the same rows. File syntax: `key = value`, `#` comments, no sections, UTF-8, unknown keys are
- * errors with file and line. */
+ * the same rows. A value never replaces one from a stronger place, so the places may be read in
+ * any order. File syntax: `key = value` or a whole line `# comment`, no sections, no quotes, UTF-8;
+ * unknown and repeated keys are errors with file and line. Errors are ERR_option_invalid,
+ * ERR_file_syntax or ERR_io, and the fault's text says where and what is allowed; `field` is the
+ * key. A secret's value is in no message. */
 #ifndef COMMON_CONF_H
 #define COMMON_CONF_H
 
@@ -38,17 +41,20 @@ struct conf {
     const char            *prefix; /* "BANKD" */
     char                   values[CONF_ROWS_MAX][CONF_VALUE_MAX];
     enum conf_origin       origins[CONF_ROWS_MAX];
-    char                   file[CONF_VALUE_MAX];
+    char                   file[CONF_VALUE_MAX]; /* the last one that was read whole, or "" */
 };
 
+/* Rows and prefix are borrowed; a default that its own row refuses is a programmer's error. */
 void conf_init(struct conf *conf, const struct conf_row *rows, size_t count, const char *prefix);
 ERR_MUST_USE enum err conf_load_file(struct conf *conf, const char *path, struct fault *fault);
 ERR_MUST_USE enum err conf_load_environment(struct conf *conf, struct fault *fault);
 /* Takes --key value and --key=value (and --flag for booleans) out of argv; what it does not know
- * stays, in order. "--" ends the options. */
-ERR_MUST_USE enum err conf_load_flags(struct conf *conf, int *argc, char **argv, struct fault *fault);
-ERR_MUST_USE enum err conf_set(struct conf *conf, const char *key, const char *value, enum conf_origin origin,
-                               struct fault *fault);
+ * stays, in order. "--" ends the options and stays too. A value that begins with "--" is only
+ * taken in the form --key=value. argv[*argc] stays NULL. */
+ERR_MUST_USE enum err conf_load_flags(struct conf *conf, int *argc, char **argv,
+                                      struct fault *fault);
+ERR_MUST_USE enum err conf_set(struct conf *conf, const char *key, const char *value,
+                               enum conf_origin origin, struct fault *fault);
 
 const char *conf_text(const struct conf *conf, const char *key); /* CHECKs that the key exists */
 int64_t     conf_int(const struct conf *conf, const char *key);
