@@ -1,7 +1,8 @@
 # bankd and bankterm. `make help` lists the targets; everything is built under $(BUILD).
 #
 # Sources are found by folder: a new .c file is built, linked and checked without an edit here.
-# CC=clang and CC=gcc both work; SANITIZE=address,undefined builds a second tree.
+# CC=clang and CC=gcc both work; SANITIZE=address,undefined builds a second tree. The sanitizer
+# targets build in $(BUILD)-asan, $(BUILD)-tsan and $(BUILD)-fuzz, so that no tree mixes flags.
 
 BUILD    ?= build
 PREFIX   ?= /usr/local
@@ -9,23 +10,28 @@ DESTDIR  ?=
 SANITIZE ?=
 CC       ?= cc
 AR       ?= ar
+PYTHON   ?= /usr/bin/python3
 
 PACKAGES := libzmq libsodium sqlite3 ncursesw
 VERSION  := 0.1.0
 
-WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes \
+            -Wmissing-prototypes \
             -Wold-style-definition -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wimplicit-fallthrough \
             -Wcast-qual -Wnull-dereference -Wno-missing-field-initializers
 OPTIMISE ?= -O2 -g
 HARDEN   := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
 ifneq ($(SANITIZE),)
-HARDEN   := -fPIE -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
+HARDEN   := -fPIE -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
+            -fno-sanitize-recover=undefined
 OPTIMISE := -O1 -g
 endif
 CPPFLAGS := -I. -I$(BUILD) -D_GNU_SOURCE -DBANK_VERSION='"$(VERSION)"' $(EXTRA_CPPFLAGS)
 CFLAGS   := -std=c17 $(OPTIMISE) $(WARNINGS) $(HARDEN) -pthread $(EXTRA_CFLAGS) \
-            $(shell pkg-config --cflags $(PACKAGES) | sed 's/-D_DEFAULT_SOURCE//; s/-D_XOPEN_SOURCE=[0-9]*//')
-LDFLAGS  := -pie -Wl,-z,relro,-z,now -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(EXTRA_LDFLAGS)
+            $(shell pkg-config --cflags $(PACKAGES) | \
+                sed 's/-D_DEFAULT_SOURCE//; s/-D_XOPEN_SOURCE=[0-9]*//')
+LDFLAGS  := -pie -Wl,-z,relro,-z,now -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) \
+            $(EXTRA_LDFLAGS)
 LIBS_BANKD    := $(shell pkg-config --libs libzmq libsodium sqlite3)
 LIBS_BANKTERM := $(shell pkg-config --libs libzmq libsodium ncursesw)
 
@@ -33,17 +39,23 @@ COMMON_C   := $(wildcard common/*.c proto/*.c)
 BANKD_C    := $(filter-out bankd/main.c,$(wildcard bankd/*.c bankd/*/*.c))
 BANKTERM_C := $(filter-out bankterm/main.c,$(wildcard bankterm/*.c bankterm/*/*.c))
 TESTLIB_C  := $(wildcard tests/lib/*.c)
-TEST_C     := $(wildcard tests/unit/test_*.c tests/proto/test_*.c tests/store/test_*.c tests/ledger/test_*.c \
-                tests/fraud/test_*.c tests/ui/test_*.c)
+TEST_C     := $(foreach room,unit proto store ledger fraud ui fault,\
+                $(wildcard tests/$(room)/test_*.c))
+FUZZ_C     := $(wildcard tests/fuzz/fuzz_*.c)
+BENCH_C    := $(wildcard tests/bench/bench_*.c)
 TOOL_C     := $(wildcard scripts/*.c)
 
 object     = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 TESTS      := $(patsubst %.c,$(BUILD)/%,$(TEST_C))
+TSAN_TESTS := $(filter $(BUILD)/tests/%/test_tsan_%,$(TESTS))
+FUZZERS    := $(patsubst %.c,$(BUILD)/%,$(FUZZ_C))
+BENCHES    := $(patsubst %.c,$(BUILD)/%,$(BENCH_C))
 TOOLS      := $(patsubst %.c,$(BUILD)/%,$(TOOL_C))
-DEPS       := $(patsubst %.o,%.d,$(call object,$(COMMON_C) $(BANKD_C) $(BANKTERM_C) $(TESTLIB_C) $(TEST_C) \
-                $(TOOL_C) bankd/main.c bankterm/main.c))
+DEPS       := $(patsubst %.o,%.d,$(call object,$(COMMON_C) $(BANKD_C) $(BANKTERM_C) \
+                $(TESTLIB_C) $(TEST_C) $(FUZZ_C) $(BENCH_C) $(TOOL_C) bankd/main.c bankterm/main.c))
 
-.PHONY: all check test unit e2e asan tsan fuzz bench docs tidy install clean help
+.PHONY: all tests check test unit e2e asan tsan tsan-run fuzz fuzz-run bench docs tidy install \
+    clean help
 .SECONDARY:
 .DEFAULT_GOAL := all
 
@@ -71,24 +83,110 @@ $(BUILD)/scripts/%: $(BUILD)/obj/scripts/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BANKD)
 
-TEST_LIBS := $(BUILD)/libtest.a $(BUILD)/libcommon.a
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libcommon.a
+# Test programs take from the archives what they call, so each links in its own room alone.
+TEST_LIBS := $(if $(TESTLIB_C),$(BUILD)/libtest.a)
+COMMON    := $(BUILD)/libcommon.a
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIBS) $(COMMON)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD)
-$(BUILD)/tests/proto/%: $(BUILD)/obj/tests/proto/%.o $(BUILD)/libcommon.a
+$(BUILD)/tests/proto/%: $(BUILD)/obj/tests/proto/%.o $(TEST_LIBS) $(COMMON)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD)
-$(BUILD)/tests/ui/%: $(BUILD)/obj/tests/ui/%.o $(BUILD)/libbankterm.a $(BUILD)/libcommon.a
+$(BUILD)/tests/ui/%: $(BUILD)/obj/tests/ui/%.o $(TEST_LIBS) $(BUILD)/libbankterm.a $(COMMON)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKTERM)
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libbankd.a $(BUILD)/libcommon.a
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libbankd.a $(COMMON)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_BANKD)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS) $(BUILD)/libbankd.a $(COMMON)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD)
 
+# --- tests -----------------------------------------------------------------------------------
+# The end-to-end tests find the programs under BANK_BUILD. A sanitizer's report of a program
+# that they start goes to a file; one file there is a failure, whatever the tests say.
+
+RUN         := scripts/run-tests
+REPORTS     := $(BUILD)/reports
+FUZZ_TIME   ?= 10
+E2E_FILES   ?= tests/e2e
+PYTEST      := $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider
+SUB         := $(MAKE) --no-print-directory
+export UBSAN_OPTIONS ?= print_stacktrace=1
+
+check: ## install what is missing, build and run every test (scripts/check)
+	BUILD=$(BUILD) scripts/check
+test: unit e2e ## run the unit tests and the end-to-end tests
+tests: $(TESTS)
+unit: $(TESTS) ## run the unit tests of every room
+	$(RUN) $(TESTS)
+e2e: all ## run the end-to-end tests: E2E_FILES=tests/e2e/test_x.py for some
+	rm -rf $(REPORTS) && mkdir -p $(REPORTS)
+	BANK_BUILD=$(abspath $(BUILD)) $(PYTEST) $(E2E_FILES)
+	@! grep . $(REPORTS)/* 2>/dev/null
+asan: ## run everything under the address and undefined behaviour sanitizers
+	$(SUB) BUILD=$(BUILD)-asan SANITIZE=address,undefined unit
+	ASAN_OPTIONS=log_path=$(abspath $(BUILD)-asan)/reports/asan \
+	    UBSAN_OPTIONS=print_stacktrace=1:log_path=$(abspath $(BUILD)-asan)/reports/ubsan \
+	    $(SUB) BUILD=$(BUILD)-asan SANITIZE=address,undefined e2e
+tsan: ## run what has threads under the thread sanitizer
+	$(SUB) BUILD=$(BUILD)-tsan SANITIZE=thread tsan-run
+tsan-run: $(TSAN_TESTS)
+	$(if $(TSAN_TESTS),$(RUN) $(TSAN_TESTS))
+fuzz: ## let each fuzzer run for FUZZ_TIME seconds (10)
+	$(SUB) BUILD=$(BUILD)-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-run
+fuzz-run: $(FUZZERS)
+	$(RUN) --fuzz $(FUZZ_TIME) $(FUZZERS)
+bench: $(BENCHES) ## run the benchmarks
+	for bench in $(BENCHES); do $$bench || exit 1; done
+tidy: ## check the rules of the house
+	scripts/tidy
+
+# --- documents and installation --------------------------------------------------------------
+
+SYSCONFDIR ?= /etc
+BINDIR     := $(PREFIX)/bin
+SHARE      := $(PREFIX)/share/bankd
+MANUALS    := $(addprefix $(BUILD)/docs/,bankd.8 bankterm.1 bankd.conf.5)
+COMPLETION := $(addprefix $(BUILD)/docs/,bankd.bash bankterm.bash)
+INSTALL    := install -D -m
+placed      = sed 's|@BINDIR@|$(BINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g'
+
+docs: $(MANUALS) $(COMPLETION) $(BUILD)/docs/bankd.conf ## print man pages and shell completion
+$(MANUALS) $(COMPLETION): $(BUILD)/docs/%: $(BUILD)/scripts/gen-docs
+	@mkdir -p $(@D)
+	$< $* >$@.new && mv $@.new $@
+$(BUILD)/docs/bankd.conf: data/service/bankd.conf $(BUILD)/bankd
+	@mkdir -p $(@D)
+	(cat $<; $(BUILD)/bankd config --example) >$@.new && mv $@.new $@
+
+# An existing configuration file is the operator's and stays.
+install: all docs ## install under DESTDIR and PREFIX (/usr/local), settings under SYSCONFDIR (/etc)
+	$(INSTALL) 755 $(BUILD)/bankd $(DESTDIR)$(BINDIR)/bankd
+	$(INSTALL) 755 $(BUILD)/bankterm $(DESTDIR)$(BINDIR)/bankterm
+	for kind in service:systemd/system sysusers:sysusers.d tmpfiles:tmpfiles.d; do \
+	    suffix=$${kind%%:*}; folder=$(DESTDIR)$(PREFIX)/lib/$${kind#*:}; mkdir -p $$folder; \
+	    name=bankd.conf; [ $$suffix != service ] || name=bankd.service; \
+	    $(placed) data/service/bankd.$$suffix >$$folder/$$name && chmod 644 $$folder/$$name \
+	        || exit 1; \
+	done
+	[ -e $(DESTDIR)$(SYSCONFDIR)/bankd/bankd.conf ] || \
+	    $(INSTALL) 640 $(BUILD)/docs/bankd.conf $(DESTDIR)$(SYSCONFDIR)/bankd/bankd.conf
+	for page in $(MANUALS); do \
+	    $(INSTALL) 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	for file in $(COMPLETION); do name=$${file##*/}; \
+	    $(INSTALL) 644 $$file \
+	        $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$${name%.bash} || exit 1; \
+	done
+	for file in $$(find data -type f ! -path 'data/service/*'); do \
+	    $(INSTALL) 644 $$file $(DESTDIR)$(SHARE)/$${file#data/} || exit 1; \
+	done
+
 clean: ## remove everything that was built
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-clang
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 -include $(DEPS)
