@@ -1,0 +1,111 @@
+/* The fraud engine: pure functions from what is known and what happens to a verdict that explains
+ * itself. No I/O, no clock, no globals, no allocation, integers only: the same history gives the
+ * same verdicts on every machine. Time comes in the event.
+ *
+ * Judge and observe are apart on purpose. fraud_judge changes nothing, so a refused or failed write
+ * leaves no trace; fraud_observe is called in ledger order after the commit, for every transaction
+ * that names the entity, whatever became of it. A profile is a fold over its entity's chain of
+ * transactions and can be made again from it at any time.
+ *
+ * Scores are additive integer points: the reasons of a verdict add up to its score (the sum is
+ * clamped to 0..1000; when it is, a last reason says so and makes the sum right). */
+#ifndef BANKD_FRAUD_FRAUD_H
+#define BANKD_FRAUD_FRAUD_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/limits.h"
+#include "proto/proto.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A fixed-size, versioned record per account or party, at most LIMIT_PROFILE_BYTES; the layout is
+ * in profile.h, private to this folder. Kept by others as bytes. */
+enum { FRAUD_PROFILE_BYTES = 1024 };
+
+struct fraud_profile {
+    _Alignas(8) uint8_t bytes[FRAUD_PROFILE_BYTES];
+};
+
+/* What happens, seen from the account that the payment is about (its subject). */
+struct fraud_event {
+    int64_t at_us;
+    int64_t amount;       /* minor units, > 0 */
+    int64_t unit;         /* minor units of one major unit: 100 for USD */
+    int32_t type;         /* enum transaction_type */
+    int32_t status;       /* enum transaction_status as decided; 0 when judging */
+    bool    incoming;     /* the subject receives */
+    bool    history;      /* brought in from elsewhere, not a live payment */
+    int64_t balance;      /* available balance of the subject before it, without its overdraft limit */
+    int64_t opened_at_us; /* of the subject account */
+    int64_t counterparty; /* entity; 0 = none (cash) */
+    bool    counterparty_internal; /* a customer's account of this bank */
+};
+
+struct fraud_reason {
+    uint16_t rule; /* index into the rule set; FRAUD_RULE_CLAMP for the clamp */
+    int16_t  points;
+    char     text[LIMIT_REASON_MAX + 1];
+};
+
+enum { FRAUD_RULE_CLAMP = 0xffff };
+
+struct fraud_verdict {
+    int32_t             verdict; /* enum verdict */
+    int32_t             score;   /* 0..1000 */
+    bool                alert;   /* a person should look, whatever the verdict */
+    size_t              reason_count;
+    struct fraud_reason reasons[LIMIT_REASONS_MAX];
+    /* The features that the rule set used, in its order, as bytes that are stored with the
+     * decision; fraud_explain makes the same verdict from them. */
+    uint16_t            decision_size;
+    uint8_t             decision[LIMIT_DECISION_MAX];
+};
+
+/* A parsed, checked rule set; immutable once made; may be used by several threads. */
+struct fraud_rules;
+
+/* Parses and checks the text, and runs the examples in it. fault: "line:column: what is wrong"
+ * with a hint, field = the file's name. The text is not kept. */
+ERR_MUST_USE enum err fraud_rules_parse(struct slice text, const char *file, struct fraud_rules **out,
+                                        struct fault *fault);
+void        fraud_rules_free(struct fraud_rules **rules);
+size_t      fraud_rules_count(const struct fraud_rules *rules);
+const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule); /* "clamp" for FRAUD_RULE_CLAMP */
+
+void fraud_profile_init(struct fraud_profile *profile);
+/* False when the bytes are of another version or damaged: then the profile must be made again. */
+bool fraud_profile_valid(const struct fraud_profile *profile);
+
+/* `counterparty` may be NULL (none, or nothing known of it). with_text false leaves the reasons'
+ * texts empty, for speed where nobody reads them. */
+void fraud_judge(const struct fraud_rules *rules, const struct fraud_profile *subject,
+                 const struct fraud_profile *counterparty, const struct fraud_event *event, bool with_text,
+                 struct fraud_verdict *out);
+
+/* The same verdict again from a stored decision, with texts. False when the bytes do not belong
+ * to the rule set. */
+bool fraud_explain(const struct fraud_rules *rules, const uint8_t *decision, size_t size, struct fraud_verdict *out);
+
+/* `side` says how the profile's entity takes part: the subject of the event, or its counterparty
+ * (then in/out is turned round). `other` is the entity on the other side, 0 = none. */
+enum fraud_side { FRAUD_SUBJECT, FRAUD_COUNTERPARTY };
+void fraud_observe(struct fraud_profile *profile, const struct fraud_event *event, enum fraud_side side, int64_t other);
+
+/* BLAKE2b is not pure enough for here: a 64-bit digest (FNV-1a) of a profile, for tests. */
+uint64_t fraud_profile_digest(const struct fraud_profile *profile);
+
+/* Every feature with its present value, for screens: those of features.def. `now_us` closes the
+ * windows. */
+struct fraud_feature {
+    const char *name;
+    const char *unit;
+    const char *help;
+    int64_t     value;
+};
+enum { FRAUD_FEATURES_MAX = 64 };
+size_t fraud_features(const struct fraud_profile *profile, int64_t now_us, struct fraud_feature out[FRAUD_FEATURES_MAX]);
+
+#endif

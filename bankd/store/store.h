@@ -1,0 +1,242 @@
+/* Where the bank's records are kept: one interface, several stores (SQLite, memory for tests,
+ * DynamoDB later), one conformance suite.
+ *
+ * There is no begin and no commit. A writer plans a `change`: its preconditions and all its
+ * effects; a `commit` is a group of changes that is made durable together. A store applies the
+ * group whole or, when any precondition fails, not at all and says which change it was; the
+ * writer then plans again from fresh records. SQLite does it in one immediate transaction with one
+ * fsync, DynamoDB will do each change as one conditional write.
+ *
+ * Preconditions: the chain head is the one that the writer knew; each account has the version
+ * that the writer planned with; the transaction id is not used yet; a transaction that is updated
+ * has the status and flag that were seen; an alert has the state that was seen.
+ *
+ * Threads: a handle belongs to one thread. One handle is opened for writing (a lock file keeps a
+ * second daemon out; short operator commands may write through their own handle beside it); any
+ * number for reading, each call of which sees one consistent snapshot. A memory store's handles
+ * share their records under a lock.
+ * Ownership: row structs are the caller's; visitors borrow their row for the call.
+ * Errors: ERR_not_found where one row was asked for and is not there; ERR_changed_meanwhile for a
+ * failed precondition; ERR_storage, ERR_storage_full, ERR_storage_corrupt, ERR_storage_newer,
+ * ERR_storage_absent, ERR_storage_locked. */
+#ifndef BANKD_STORE_STORE_H
+#define BANKD_STORE_STORE_H
+
+#include "bankd/model.h"
+#include "common/err.h"
+
+#include <stdatomic.h>
+
+struct store;
+
+/* --- what a writer asks for ----------------------------------------------------------------- */
+
+struct account_change {
+    int64_t             version_before; /* precondition; after.version is version_before + 1 */
+    struct account_book after;
+    bool                terms_changed;  /* status, freeze or limit: the wide row is written too */
+    char                freeze_reason[LIMIT_REASON_MAX + 1];
+    char                freeze_authority[LIMIT_NAME_MAX + 1];
+};
+
+struct transaction_update {
+    int64_t sequence;
+    int32_t status_before; /* precondition */
+    int32_t status_after;
+    bool    flagged_before; /* precondition */
+    bool    flagged_after;
+    int64_t reversed_by;    /* 0 = leave */
+};
+
+/* One planned change. Everything absent has count 0 or a NULL pointer; pointers are borrowed for
+ * the call. Numbers and sequences were given by the writer (see store_numbers). */
+struct change {
+    size_t                      account_count;
+    struct account_change       accounts[LIMIT_CHANGE_ACCOUNTS_MAX];
+    const struct transaction   *transaction; /* new */
+    size_t                      update_count;
+    struct transaction_update   updates[LIMIT_CHANGE_TRANSACTIONS_MAX];
+    const struct audit         *audit;         /* new */
+    const struct alert         *alert;         /* new */
+    const struct alert         *alert_update;  /* whole row, by number */
+    int32_t                     alert_state_before; /* precondition of alert_update */
+    const struct user          *user;          /* new, or whole row again by number */
+    const struct customer      *customer;      /* new, or whole row again by number */
+    const struct account       *account;       /* new */
+    const struct party         *party;         /* new */
+    int64_t                     party_number;  /* party of the transaction: its last_sequence and count move */
+    const struct label         *label;         /* new or replaced */
+    const struct rule_set      *rule_set;      /* new */
+    struct slice                rule_text;
+    size_t                      rollup_count;
+    struct rollup               rollups[LIMIT_CHANGE_ROLLUPS_MAX];
+};
+
+struct profile_row {
+    int64_t entity;
+    int64_t last_sequence; /* newest transaction that it has observed */
+    struct slice bytes;
+};
+
+struct commit {
+    struct chain_head            before; /* precondition: the chain ends here */
+    struct chain_head            after;
+    struct change *const        *changes;
+    size_t                       count;
+    const struct profile_row    *profiles; /* written behind, sorted by entity; may be NULL */
+    size_t                       profile_count;
+    const struct signed_head    *signed_head; /* NULL most of the time */
+};
+
+/* Newest numbers in use; the writer counts on from here. */
+struct store_numbers {
+    int64_t user, customer, account, party, alert, rule_set;
+    struct chain_head head;
+};
+
+/* --- what a reader asks for ----------------------------------------------------------------- */
+
+/* A visitor gets each row and says whether to go on; `context` is the caller's. */
+typedef bool store_visit(void *context, const void *row);
+
+/* Transactions are visited from `from_sequence` (inclusive) towards older or newer ones; every
+ * filter that is set must hold. `scan_max` bounds the rows that are looked at, so that a rare
+ * match cannot hold a reader; `*stopped_at` is the last sequence looked at (0 = the end was
+ * reached), from where the next call goes on. Account walks follow the account's own chain. */
+struct transaction_filter {
+    bool         ascending;
+    int64_t      from_sequence; /* 0 = from the newest (descending) or the first (ascending) */
+    int64_t      account;       /* 0 = any; ascending is not possible with it */
+    int64_t      from_us, to_us; /* at_us in [from, to); 0 = open */
+    int32_t      type, status;   /* 0 = any */
+    int64_t      amount_min, amount_max; /* 0 = open */
+    uint16_t     currency;       /* 0 = any */
+    int32_t      flagged;        /* 0 = any, 1 = only flagged, 2 = only not flagged */
+    struct slice search;         /* part of description, external id or party key; empty = any; ASCII case is ignored */
+    int64_t      scan_max;       /* 0 = no bound */
+    const atomic_bool *cancel;   /* NULL = never */
+};
+
+struct account_filter {
+    int64_t      before_number; /* 0 = newest first from the end; else only smaller numbers */
+    int32_t      status, kind;
+    int64_t      customer;
+    uint16_t     currency;
+    struct slice search; /* part of name, holder, external id; or a whole or starting part of the id's text */
+};
+
+struct alert_filter {
+    int64_t before_number; /* 0 = newest first */
+    int32_t state;         /* 0 = any */
+    int64_t account;
+    int64_t from_us, to_us;
+    bool    undecided;     /* open or taken */
+};
+
+struct audit_filter {
+    int64_t before_sequence; /* 0 = newest first */
+    int32_t kind;            /* enum audit_kind; 0 = any: actions and refusals (AUDIT_TRANSACTION lives in transactions) */
+    int64_t from_us, to_us;
+    struct slice actor;      /* whole actor name */
+    struct slice search;     /* part of operation, subject or detail */
+    int64_t scan_max;
+};
+
+struct rollup_range {
+    uint8_t  scale;
+    int32_t  bucket_from, bucket_to; /* inclusive */
+    uint16_t currency;               /* 0xffff = every */
+};
+
+enum { ROLLUP_EVERY_CURRENCY = 0xffff };
+
+struct store_health {
+    int64_t schema_version;
+    int64_t commits;
+    int64_t page_cache_bytes;
+};
+
+/* --- the interface -------------------------------------------------------------------------- */
+
+enum store_mode { STORE_READ, STORE_WRITE, STORE_CREATE };
+
+struct store_config {
+    const char *path;       /* of the database file; ignored by the memory store */
+    int64_t     cache_kib;  /* page cache of this handle */
+    void       *shared;     /* memory store: the handle to share with, or NULL */
+    bool        exclusive;  /* take the daemon's lock (serve, import, init) */
+};
+
+struct store_ops {
+    int         version; /* of this struct */
+    const char *name;
+    enum err (*open)(const struct store_config *, enum store_mode, struct store **, struct fault *);
+    void (*close)(struct store **);
+
+    /* Writing. *failed = index of the change whose precondition failed. */
+    enum err (*apply)(struct store *, const struct commit *, size_t *failed, struct fault *);
+    enum err (*numbers)(struct store *, struct store_numbers *);
+    /* Moves the log into the database file while others read and write. */
+    enum err (*checkpoint)(struct store *);
+    enum err (*backup)(struct store *, const char *path, struct fault *);
+
+    /* One row. The id_* calls find by public id. */
+    enum err (*user_by_email)(struct store *, struct slice email, struct user *);
+    enum err (*user_by_number)(struct store *, int64_t number, struct user *);
+    enum err (*customer_by_id)(struct store *, const struct uuid *, struct customer *);
+    enum err (*customer_by_external)(struct store *, struct slice external_id, struct customer *);
+    enum err (*customer_by_number)(struct store *, int64_t number, struct customer *);
+    enum err (*book_by_id)(struct store *, const struct uuid *, struct account_book *);
+    enum err (*book_by_number)(struct store *, int64_t number, struct account_book *);
+    enum err (*account_by_number)(struct store *, int64_t number, struct account *);
+    enum err (*account_by_external)(struct store *, struct slice external_id, struct account *);
+    /* The bank's own account of a kind and currency. */
+    enum err (*account_of_bank)(struct store *, int32_t kind, uint16_t currency, struct account_book *);
+    enum err (*party_by_key)(struct store *, struct slice key, struct party *);
+    enum err (*party_by_number)(struct store *, int64_t number, struct party *);
+    enum err (*transaction_by_id)(struct store *, const struct uuid *, struct transaction *);
+    enum err (*transaction_by_sequence)(struct store *, int64_t sequence, struct transaction *);
+    enum err (*alert_by_id)(struct store *, const struct uuid *, struct alert *);
+    enum err (*alert_by_transaction)(struct store *, int64_t sequence, struct alert *);
+    enum err (*label_by_transaction)(struct store *, int64_t sequence, struct label *);
+    enum err (*audit_by_sequence)(struct store *, int64_t sequence, struct audit *);
+    enum err (*rule_set_get)(struct store *, int64_t number, struct rule_set *, struct buf *text);
+    enum err (*profile_get)(struct store *, int64_t entity, int64_t *last_sequence, void *bytes, size_t size, size_t *n);
+
+    /* Many rows. */
+    enum err (*users)(struct store *, store_visit *, void *context);
+    enum err (*customers)(struct store *, int64_t before_number, struct slice search, store_visit *, void *context);
+    enum err (*accounts)(struct store *, const struct account_filter *, store_visit *, void *context); /* struct account */
+    enum err (*parties)(struct store *, store_visit *, void *context);
+    enum err (*transactions)(struct store *, const struct transaction_filter *, store_visit *, void *context, int64_t *stopped_at);
+    enum err (*held)(struct store *, int64_t expires_before_us, store_visit *, void *context); /* struct transaction; 0 = all held */
+    enum err (*alerts)(struct store *, const struct alert_filter *, store_visit *, void *context);
+    enum err (*audits)(struct store *, const struct audit_filter *, store_visit *, void *context, int64_t *stopped_at);
+    enum err (*rollups)(struct store *, const struct rollup_range *, store_visit *, void *context); /* struct rollup */
+    /* First and newest day with transactions; ERR_not_found when there are none. */
+    enum err (*days)(struct store *, int32_t *first, int32_t *last);
+    /* Sequences of the largest transactions of one day, largest first, at most LIMIT_TOP_PER_DAY. */
+    enum err (*top)(struct store *, int32_t day, uint16_t currency, store_visit *, void *context); /* struct transaction */
+    enum err (*labels)(struct store *, store_visit *, void *context);
+    enum err (*signed_heads)(struct store *, store_visit *, void *context);
+
+    /* Holds one snapshot over several calls of a reading handle, until `snapshot_end`. */
+    enum err (*snapshot_begin)(struct store *);
+    void (*snapshot_end)(struct store *);
+
+    enum err (*health)(struct store *, struct store_health *);
+    /* Whether another handle has committed since this was last asked. */
+    bool (*changed)(struct store *);
+    /* Proves the file itself (structure, indexes). */
+    enum err (*integrity)(struct store *, struct fault *);
+};
+
+/* Every store begins with its table, so that a call reads store->ops->x(store, ...). */
+struct store {
+    const struct store_ops *ops;
+};
+
+extern const struct store_ops store_sqlite;
+extern const struct store_ops store_memory;
+
+#endif
