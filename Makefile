@@ -54,12 +54,13 @@ TOOLS      := $(patsubst %.c,$(BUILD)/%,$(TOOL_C))
 DEPS       := $(patsubst %.o,%.d,$(call object,$(COMMON_C) $(BANKD_C) $(BANKTERM_C) \
                 $(TESTLIB_C) $(TEST_C) $(FUZZ_C) $(BENCH_C) $(TOOL_C) bankd/main.c bankterm/main.c))
 
-.PHONY: all tests check test unit e2e asan tsan tsan-run fuzz fuzz-run bench docs tidy install \
+.PHONY: all programs tests check test unit e2e asan tsan tsan-run fuzz fuzz-run bench docs tidy install \
     clean help
 .SECONDARY:
 .DEFAULT_GOAL := all
 
-all: $(BUILD)/bankd $(BUILD)/bankterm $(TOOLS) ## build both programs and the tools
+all: programs $(TOOLS) ## build both programs and the tools
+programs: $(BUILD)/bankd $(BUILD)/bankterm
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
