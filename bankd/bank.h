@@ -1,0 +1,50 @@
+/* What the whole daemon knows of its bank: settings, and the rule sets that have judged.
+ *
+ * Settings are set at start and never change. Rule sets are parsed once and kept (at most
+ * BANK_RULE_SETS_MAX, the oldest unused one goes first), so that any stored decision can be
+ * explained by the rules that made it. Threads: every call may come from any thread. */
+#ifndef BANKD_BANK_H
+#define BANKD_BANK_H
+
+#include "bankd/fraud/fraud.h"
+#include "bankd/store/store.h"
+#include "common/err.h"
+
+#include <pthread.h>
+
+enum { BANK_RULE_SETS_MAX = 16 };
+
+struct bank_settings {
+    uint16_t main_currency;      /* for figures when none is asked for; 0 = the one with most accounts */
+    int64_t  high_value_major;   /* high-value threshold in whole currency units */
+    int64_t  large_major;        /* regulatory reporting threshold (CTR) in whole currency units */
+    int64_t  hold_hours;         /* a hold expires after so long */
+    int64_t  id_skew_hours;      /* how far the time in a client's id may be from ours */
+};
+
+struct bank {
+    struct bank_settings settings;
+    pthread_mutex_t      lock;
+    struct {
+        int64_t             number;
+        struct fraud_rules *rules;
+        uint64_t            used; /* clock of use */
+        unsigned            pins;
+    } sets[BANK_RULE_SETS_MAX];
+    uint64_t uses;
+};
+
+void bank_init(struct bank *bank, const struct bank_settings *settings);
+void bank_free(struct bank *bank);
+
+/* The parsed rule set of a number, read through `store` when it is not in memory. Give it back
+ * with bank_rules_release. */
+ERR_MUST_USE enum err bank_rules(struct bank *bank, struct store *store, int64_t number,
+                                 const struct fraud_rules **out);
+void bank_rules_release(struct bank *bank, const struct fraud_rules *rules);
+
+/* Thresholds in minor units of a currency; INT64_MAX when it does not fit. */
+int64_t bank_high_value(const struct bank *bank, uint16_t currency);
+int64_t bank_large(const struct bank *bank, uint16_t currency);
+
+#endif

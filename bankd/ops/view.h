@@ -1,0 +1,31 @@
+/* From the store's rows to the protocol's messages, in one place for readers and writer.
+ *
+ * Texts are copied into the request's arena. `facts` are what a row refers to by number; a caller
+ * that has them at hand (the writer) gives them and nothing is read, otherwise
+ * view_transaction_facts reads them from the store. */
+#ifndef BANKD_OPS_VIEW_H
+#define BANKD_OPS_VIEW_H
+
+#include "bankd/request.h"
+
+struct view_facts {
+    struct uuid          debit_id, credit_id;
+    struct slice         debit_name, credit_name;
+    struct slice         party;       /* key; empty = none */
+    struct slice         posted_by;   /* address; empty = none */
+    struct uuid          reversal_of; /* zero = none */
+    struct uuid          reversed_by;
+    struct uuid          alert_id;    /* zero = none */
+    const struct fraud_verdict *verdict; /* reasons with texts; NULL = none */
+};
+
+ERR_MUST_USE enum err view_transaction_facts(struct request *request, const struct transaction *row, bool with_reasons,
+                                             struct view_facts *out);
+ERR_MUST_USE enum err view_transaction(struct request *request, const struct transaction *row,
+                                       const struct view_facts *facts, struct msg_transaction *out);
+ERR_MUST_USE enum err view_account(struct request *request, const struct account *row, struct msg_account *out);
+ERR_MUST_USE enum err view_customer(struct request *request, const struct customer *row, struct msg_customer *out);
+/* Reads the alert's transaction, account and users. */
+ERR_MUST_USE enum err view_alert(struct request *request, const struct alert *row, struct msg_alert *out);
+
+#endif
