@@ -32,7 +32,7 @@ enum net_state { NET_CONNECTING, NET_LIVE, NET_STALE, NET_WAITING };
 
 struct net_config {
     const char   *server;          /* ipc://PATH or tcp://HOST:PORT */
-    const char   *server_key_file; /* the server's public key, Z85; required for tcp, else NULL or "" */
+    const char   *server_key_file; /* its public key in Z85; required for tcp, else NULL or "" */
     struct clock *clock;
 };
 
