@@ -69,7 +69,7 @@ static void text_clean(const char *raw, char *out, size_t size)
         if (used + (good ? n : 1) >= size)
             break;
         if (good) {
-            memcpy(out + used, rest.at, n);
+            memmove(out + used, rest.at, n); /* out may be raw itself */
             used += n;
         } else {
             out[used++] = '?';

@@ -49,7 +49,9 @@ struct fault {
 };
 
 /* Records err with an optional field and a printf text; returns err, so that a guard reads
- * `return fault_set(fault, ERR_x, "field", "...")`. fault may be NULL. */
+ * `return fault_set(fault, ERR_x, "field", "...")`. fault and field may be NULL; the arguments may
+ * point into the fault itself. What is kept is cut to fit and always good UTF-8 without control
+ * characters: other bytes become '?'. */
 enum err fault_set(struct fault *fault, enum err err, const char *field, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
