@@ -1,0 +1,275 @@
+/* See profile.h. A chain can only be followed from its newest transaction to older ones, but a
+ * fold needs the oldest first. So the unseen part of a chain is read in segments: the first pass
+ * goes back over all of them, remembers where each began and forgets their content; the second
+ * comes forward and reads each once more. A chain that lags by less than one segment, which is the
+ * common case by far, is read once. */
+#include "bankd/profile.h"
+
+#include "common/check.h"
+#include "common/money.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static_assert(sizeof(struct fraud_profile) <= LIMIT_PROFILE_BYTES,
+              "a profile must fit its place in the store");
+
+/* --- from a row to an event ----------------------------------------------------------------- */
+
+static bool entity_is_party(int64_t entity)
+{
+    return entity % 2 != 0;
+}
+
+static int64_t entity_number(int64_t entity)
+{
+    return entity / 2;
+}
+
+int64_t profile_subject(const struct transaction *row)
+{
+    return entity_of_account(row->incoming ? row->credit : row->debit);
+}
+
+int64_t profile_counterparty(const struct transaction *row, const struct account_book *debit,
+                             const struct account_book *credit)
+{
+    const struct account_book *other = row->incoming ? debit : credit;
+    if (other->kind == ACCOUNT_CUSTOMER)
+        return entity_of_account(other->number);
+    return row->party != 0 ? entity_of_party(row->party) : 0;
+}
+
+static int64_t currency_unit(uint16_t number)
+{
+    const struct currency *currency = currency_by_number(number);
+    int64_t unit = 1;
+    for (int i = 0; currency != NULL && i < currency->exponent; i++)
+        unit *= 10;
+    return unit;
+}
+
+/* Booked balances are sums that were checked when they were made, so taking one posting back
+ * cannot overflow in books that are whole; in damaged ones the balance is left as it is. */
+static int64_t balance_before(const struct transaction *row, const struct account_book *subject)
+{
+    if (row->initial_status == 0)
+        return subject->balance;
+    int64_t after = row->incoming ? row->credit_balance : row->debit_balance;
+    if (row->initial_status != STATUS_COMPLETED)
+        return after;
+    int64_t before = after;
+    bool fits = row->incoming ? money_sub(after, row->amount, &before)
+                              : money_add(after, row->amount, &before);
+    return fits ? before : after;
+}
+
+void profile_event(const struct transaction *row, const struct account_book *debit,
+                   const struct account_book *credit, struct fraud_event *out)
+{
+    const struct account_book *subject = row->incoming ? credit : debit;
+    const struct account_book *other = row->incoming ? debit : credit;
+
+    memset(out, 0, sizeof(*out));
+    out->at_us = row->at_us;
+    out->amount = row->amount;
+    out->unit = currency_unit(row->currency);
+    out->type = row->type;
+    out->status = row->initial_status;
+    out->incoming = row->incoming;
+    out->history = row->posted_by == 0;
+    out->balance = balance_before(row, subject);
+    out->opened_at_us = subject->created_at_us;
+    out->counterparty = profile_counterparty(row, debit, credit);
+    out->counterparty_internal = other->kind == ACCOUNT_CUSTOMER;
+}
+
+/* --- one step of the fold ------------------------------------------------------------------- */
+
+struct step {
+    struct fraud_event event;
+    int64_t other;
+    enum fraud_side side;
+};
+
+static void step_of(int64_t entity, const struct transaction *row, const struct account_book *debit,
+                    const struct account_book *credit, struct step *out)
+{
+    memset(out, 0, sizeof(*out));
+    profile_event(row, debit, credit, &out->event);
+    out->side = entity == profile_subject(row) ? FRAUD_SUBJECT : FRAUD_COUNTERPARTY;
+    out->other = out->side == FRAUD_SUBJECT ? out->event.counterparty : profile_subject(row);
+}
+
+static bool names(const struct transaction *row, int64_t entity)
+{
+    if (entity_is_party(entity))
+        return row->party == entity_number(entity);
+    return row->debit == entity_number(entity) || row->credit == entity_number(entity);
+}
+
+void profile_observe(struct fraud_profile *profile, int64_t entity, const struct transaction *row,
+                     const struct account_book *debit, const struct account_book *credit)
+{
+    CHECK(row->initial_status != 0 && names(row, entity));
+    struct step step;
+    step_of(entity, row, debit, credit, &step);
+    fraud_observe(profile, &step.event, step.side, step.other);
+}
+
+/* --- the chain ------------------------------------------------------------------------------ */
+
+struct walk {
+    struct store *store;
+    int64_t entity;
+    struct account_book debit, credit; /* of the row that was read last; number 0 = none yet */
+    struct transaction row;
+    size_t count;
+    struct step steps[PROFILE_SEGMENT]; /* newest first */
+};
+
+static int64_t previous_of(const struct transaction *row, int64_t entity)
+{
+    if (entity_is_party(entity))
+        return row->party_previous;
+    return row->debit == entity_number(entity) ? row->debit_previous : row->credit_previous;
+}
+
+/* Neighbours on a chain often share a side, so the book at hand is kept when it is the one. */
+static enum err book_at(struct store *store, int64_t number, struct account_book *book)
+{
+    if (book->number == number)
+        return ERR_none;
+    enum err err = store->ops->book_by_number(store, number, book);
+    if (err != ERR_none)
+        book->number = 0;
+    return err == ERR_not_found ? ERR_books_broken : err;
+}
+
+/* Reads at most one segment from `from` back to `stop` (exclusive). *next is where the segment
+ * before it begins; <= stop when there is none. */
+static enum err walk_segment(struct walk *walk, int64_t from, int64_t stop, int64_t *next)
+{
+    struct store *store = walk->store;
+    walk->count = 0;
+    int64_t at = from;
+    while (at > stop && walk->count < PROFILE_SEGMENT) {
+        enum err err = store->ops->transaction_by_sequence(store, at, &walk->row);
+        if (err != ERR_none)
+            return err == ERR_not_found ? ERR_books_broken : err;
+        if (!names(&walk->row, walk->entity))
+            return ERR_books_broken;
+        TRY(book_at(store, walk->row.debit, &walk->debit));
+        TRY(book_at(store, walk->row.credit, &walk->credit));
+        step_of(walk->entity, &walk->row, &walk->debit, &walk->credit, &walk->steps[walk->count++]);
+        int64_t previous = previous_of(&walk->row, walk->entity);
+        if (previous < 0 || previous >= at)
+            return ERR_books_broken;
+        at = previous;
+    }
+    *next = at;
+    return ERR_none;
+}
+
+static void observe_segment(const struct walk *walk, struct fraud_profile *profile)
+{
+    for (size_t i = walk->count; i > 0; i--) {
+        const struct step *step = &walk->steps[i - 1];
+        fraud_observe(profile, &step->event, step->side, step->other);
+    }
+}
+
+/* Folds what lies behind `stop` into the profile. *joined tells whether the chain passes through
+ * `stop`; when it does not, the profile is left as it was. */
+static enum err fold(struct walk *walk, int64_t newest, int64_t stop, struct fraud_profile *profile,
+                     bool *joined)
+{
+    int64_t *begins = NULL; /* of the segments, newest first */
+    size_t count = 0;
+    size_t capacity = 0;
+    int64_t at = newest;
+    enum err err = ERR_none;
+    do {
+        if (count == capacity) {
+            capacity = capacity == 0 ? 64 : capacity * 2;
+            int64_t *more = realloc(begins, capacity * sizeof(*begins));
+            if (more == NULL) {
+                err = ERR_memory;
+                goto out;
+            }
+            begins = more;
+        }
+        begins[count++] = at;
+        err = walk_segment(walk, at, stop, &at);
+        if (err != ERR_none)
+            goto out;
+    } while (at > stop);
+    *joined = at == stop;
+    if (!*joined)
+        goto out;
+    observe_segment(walk, profile);
+    for (size_t i = count - 1; i > 0; i--) {
+        err = walk_segment(walk, begins[i - 1], begins[i], &at);
+        if (err != ERR_none)
+            goto out;
+        observe_segment(walk, profile);
+    }
+out:
+    free(begins);
+    return err;
+}
+
+static enum err newest_of(struct store *store, int64_t entity, int64_t *newest)
+{
+    if (entity_is_party(entity)) {
+        struct party party;
+        TRY(store->ops->party_by_number(store, entity_number(entity), &party));
+        *newest = party.last_sequence;
+        return ERR_none;
+    }
+    struct account_book book;
+    TRY(store->ops->book_by_number(store, entity_number(entity), &book));
+    *newest = book.last_sequence;
+    return ERR_none;
+}
+
+/* The saved profile, or an empty one that has seen nothing. */
+static enum err saved(struct store *store, int64_t entity, struct fraud_profile *out,
+                      int64_t *last_sequence)
+{
+    size_t n = 0;
+    enum err err =
+        store->ops->profile_get(store, entity, last_sequence, out->bytes, sizeof(out->bytes), &n);
+    if (err == ERR_none && n == sizeof(out->bytes) && *last_sequence > 0 &&
+        fraud_profile_valid(out))
+        return ERR_none;
+    if (err != ERR_none && err != ERR_not_found)
+        return err;
+    fraud_profile_init(out);
+    *last_sequence = 0;
+    return ERR_none;
+}
+
+enum err profile_current(struct store *store, int64_t entity, struct fraud_profile *out,
+                         int64_t *last_sequence)
+{
+    int64_t newest = 0;
+    int64_t seen = 0;
+    TRY(newest_of(store, entity, &newest));
+    TRY(saved(store, entity, out, &seen));
+    if (seen > newest) {
+        fraud_profile_init(out);
+        seen = 0;
+    }
+    if (newest > seen) {
+        struct walk walk = {.store = store, .entity = entity};
+        bool joined = false;
+        TRY(fold(&walk, newest, seen, out, &joined));
+        if (!joined) {
+            fraud_profile_init(out);
+            TRY(fold(&walk, newest, 0, out, &joined));
+        }
+    }
+    *last_sequence = newest;
+    return ERR_none;
+}

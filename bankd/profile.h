@@ -1,0 +1,50 @@
+/* Fraud profiles as a fold over the ledger: what a stored transaction looks like to the fraud
+ * engine, and how a profile that lags behind its chain is brought up to date.
+ *
+ * The rule that must not be broken: an event is derived from the transaction's row and from facts
+ * of its two accounts that never change (kind, currency, opening time), and from nothing else. So
+ * the writer that observes a transaction right after its commit, and anybody who observes it years
+ * later from the chain, feed the engine the same bytes, and a profile is the same however often it
+ * was saved, lost or made again in between.
+ *
+ * Threads: none of its own; the store handle says which thread. Memory: a bounded piece of the
+ * stack, and for chains of more than PROFILE_SEGMENT unseen transactions one number for each
+ * segment on the heap. */
+#ifndef BANKD_PROFILE_H
+#define BANKD_PROFILE_H
+
+#include "bankd/fraud/fraud.h"
+#include "bankd/model.h"
+#include "bankd/store/store.h"
+#include "common/err.h"
+
+enum { PROFILE_SEGMENT = 256 }; /* transactions of a chain that are held in memory at once */
+
+/* The event of a transaction, seen from its subject (the credit side when `incoming`). The books
+ * are those of the row's two sides, at any time; only what never changes is read of them.
+ *
+ * For a row that is not decided yet (initial_status 0: the event is for fraud_judge) the row has
+ * no balances, and the subject's present book balance is taken: the same number that the decided
+ * row will lead to. Holds do not count in either case. */
+void profile_event(const struct transaction *row, const struct account_book *debit,
+                   const struct account_book *credit, struct fraud_event *out);
+
+/* The entities of a transaction: the account that it is about, and the other side: a customer's
+ * account, else a party, else 0. */
+int64_t profile_subject(const struct transaction *row);
+int64_t profile_counterparty(const struct transaction *row, const struct account_book *debit,
+                             const struct account_book *credit);
+
+/* Lets one entity's profile see one decided transaction that names it: the only way in which
+ * profiles move on. An entity that the row does not name is a programmer's error. */
+void profile_observe(struct fraud_profile *profile, int64_t entity, const struct transaction *row,
+                     const struct account_book *debit, const struct account_book *credit);
+
+/* The profile of an account or party with everything that the store's ledger has of it, and the
+ * newest sequence that it has seen (0 = none). A saved profile is taken as the start when it is
+ * valid and lies on the entity's chain, else the fold starts anew. ERR_not_found when there is no
+ * such entity, ERR_books_broken when its chain does not hold together. */
+ERR_MUST_USE enum err profile_current(struct store *store, int64_t entity,
+                                      struct fraud_profile *out, int64_t *last_sequence);
+
+#endif
