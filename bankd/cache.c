@@ -1,0 +1,211 @@
+/* See cache.h. Buckets of chained slot numbers, and one list from most to least recently used;
+ * slot numbers instead of pointers halve the links. Pins are a generation number, so that
+ * unpinning everything is one addition. */
+#include "bankd/cache.h"
+
+#include "common/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NONE = UINT32_MAX };
+
+struct link {
+    int64_t  key;
+    uint32_t chain; /* next in the bucket, or next free */
+    uint32_t newer;
+    uint32_t older;
+    uint32_t pin; /* generation of the last touch */
+};
+
+struct cache {
+    size_t       capacity;
+    size_t       slot_size;
+    size_t       count;
+    size_t       bucket_mask;
+    uint32_t     generation;
+    uint32_t     newest;
+    uint32_t     oldest;
+    uint32_t     free;
+    cache_keep  *keep;
+    uint32_t    *buckets;
+    struct link *links;
+    char        *slots;
+};
+
+static size_t bucket_of(const struct cache *cache, int64_t key)
+{
+    uint64_t hash = (uint64_t)key * UINT64_C(0x9E3779B97F4A7C15);
+
+    return (size_t)(hash >> 32) & cache->bucket_mask;
+}
+
+static void *slot_at(const struct cache *cache, uint32_t i)
+{
+    return cache->slots + (size_t)i * cache->slot_size;
+}
+
+enum err cache_open(size_t capacity, size_t slot_size, cache_keep *keep, struct cache **out)
+{
+    struct cache *cache = calloc(1, sizeof *cache);
+    size_t        buckets = 16;
+
+    CHECK(capacity > 0 && capacity < UINT32_MAX);
+    if (cache == NULL)
+        return ERR_memory;
+    while (buckets < capacity * 2)
+        buckets *= 2;
+    cache->capacity = capacity;
+    cache->slot_size = (slot_size + 15) / 16 * 16;
+    cache->bucket_mask = buckets - 1;
+    cache->keep = keep;
+    cache->buckets = malloc(buckets * sizeof *cache->buckets);
+    cache->links = malloc(capacity * sizeof *cache->links);
+    cache->slots = malloc(capacity * cache->slot_size);
+    if (cache->buckets == NULL || cache->links == NULL || cache->slots == NULL) {
+        cache_close(&cache);
+        return ERR_memory;
+    }
+    cache_clear(cache);
+    *out = cache;
+    return ERR_none;
+}
+
+void cache_close(struct cache **cache)
+{
+    if (*cache == NULL)
+        return;
+    free((*cache)->buckets);
+    free((*cache)->links);
+    free((*cache)->slots);
+    free(*cache);
+    *cache = NULL;
+}
+
+void cache_clear(struct cache *cache)
+{
+    memset(cache->buckets, 0xff, (cache->bucket_mask + 1) * sizeof *cache->buckets);
+    for (uint32_t i = 0; i < cache->capacity; i++)
+        cache->links[i].chain = i + 1 < cache->capacity ? i + 1 : NONE;
+    cache->free = 0;
+    cache->newest = NONE;
+    cache->oldest = NONE;
+    cache->count = 0;
+    cache->generation = 1;
+}
+
+static void list_remove(struct cache *cache, uint32_t i)
+{
+    struct link *link = &cache->links[i];
+
+    if (link->newer == NONE)
+        cache->newest = link->older;
+    else
+        cache->links[link->newer].older = link->older;
+    if (link->older == NONE)
+        cache->oldest = link->newer;
+    else
+        cache->links[link->older].newer = link->newer;
+}
+
+static void list_push(struct cache *cache, uint32_t i)
+{
+    struct link *link = &cache->links[i];
+
+    link->newer = NONE;
+    link->older = cache->newest;
+    if (cache->newest == NONE)
+        cache->oldest = i;
+    else
+        cache->links[cache->newest].newer = i;
+    cache->newest = i;
+}
+
+static uint32_t find(const struct cache *cache, int64_t key)
+{
+    uint32_t i = cache->buckets[bucket_of(cache, key)];
+
+    while (i != NONE && cache->links[i].key != key)
+        i = cache->links[i].chain;
+    return i;
+}
+
+void *cache_get(struct cache *cache, int64_t key)
+{
+    uint32_t i = find(cache, key);
+
+    if (i == NONE)
+        return NULL;
+    if (cache->newest != i) {
+        list_remove(cache, i);
+        list_push(cache, i);
+    }
+    cache->links[i].pin = cache->generation;
+    return slot_at(cache, i);
+}
+
+static void forget(struct cache *cache, uint32_t i)
+{
+    uint32_t *from = &cache->buckets[bucket_of(cache, cache->links[i].key)];
+
+    while (*from != i)
+        from = &cache->links[*from].chain;
+    *from = cache->links[i].chain;
+    list_remove(cache, i);
+    cache->links[i].chain = cache->free;
+    cache->free = i;
+    cache->count--;
+}
+
+/* The oldest slot that is neither pinned nor kept. Pinned slots are the newest of the list, so
+ * the walk ends at the first of them. */
+static bool forget_oldest(struct cache *cache)
+{
+    for (uint32_t i = cache->oldest; i != NONE; i = cache->links[i].newer) {
+        if (cache->links[i].pin == cache->generation)
+            return false;
+        if (cache->keep == NULL || !cache->keep(slot_at(cache, i))) {
+            forget(cache, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+void *cache_put(struct cache *cache, int64_t key)
+{
+    size_t   bucket = bucket_of(cache, key);
+    uint32_t i;
+
+    CHECK(find(cache, key) == NONE);
+    if (cache->free == NONE && !forget_oldest(cache))
+        return NULL;
+    i = cache->free;
+    cache->free = cache->links[i].chain;
+    cache->links[i].key = key;
+    cache->links[i].chain = cache->buckets[bucket];
+    cache->links[i].pin = cache->generation;
+    cache->buckets[bucket] = i;
+    list_push(cache, i);
+    cache->count++;
+    memset(slot_at(cache, i), 0, cache->slot_size);
+    return slot_at(cache, i);
+}
+
+void cache_unpin_all(struct cache *cache)
+{
+    cache->generation++;
+}
+
+size_t cache_count(const struct cache *cache)
+{
+    return cache->count;
+}
+
+void cache_each(struct cache *cache, bool (*visit)(void *context, int64_t key, void *slot), void *context)
+{
+    uint32_t i = cache->oldest;
+
+    while (i != NONE && visit(context, cache->links[i].key, slot_at(cache, i)))
+        i = cache->links[i].newer;
+}

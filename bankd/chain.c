@@ -1,0 +1,146 @@
+/* See chain.h. The layout below must never change for a version that has been written: a new
+ * field means a new layout version for new entries, chosen by what the entry carries. */
+#include "bankd/chain.h"
+
+#include "common/check.h"
+
+#include <sodium.h>
+#include <string.h>
+
+enum { CHAIN_LAYOUT = 1, CHAIN_ENTRY_MAX = 2048 };
+
+/* Bytes of one entry under construction. Every caller's fields are bounded, so that the sum of
+ * their limits fits; put_bytes checks it all the same. */
+struct entry {
+    size_t  n;
+    uint8_t bytes[CHAIN_ENTRY_MAX];
+};
+
+static void put_bytes(struct entry *entry, const void *bytes, size_t n)
+{
+    CHECK(n <= sizeof entry->bytes - entry->n);
+    memcpy(entry->bytes + entry->n, bytes, n);
+    entry->n += n;
+}
+
+static void put_int(struct entry *entry, int64_t value)
+{
+    uint8_t bytes[8];
+
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)((uint64_t)value >> (56 - 8 * i));
+    put_bytes(entry, bytes, sizeof bytes);
+}
+
+static void put_counted(struct entry *entry, const void *bytes, size_t n)
+{
+    uint8_t length[2] = {(uint8_t)(n >> 8), (uint8_t)n};
+
+    CHECK(n <= UINT16_MAX);
+    put_bytes(entry, length, sizeof length);
+    put_bytes(entry, bytes, n);
+}
+
+static void put_text(struct entry *entry, const char *text)
+{
+    put_counted(entry, text, strlen(text));
+}
+
+static void entry_begin(struct entry *entry, const uint8_t before[CHAIN_HASH_BYTES], char kind)
+{
+    uint8_t head[2] = {(uint8_t)kind, CHAIN_LAYOUT};
+
+    entry->n = 0;
+    put_bytes(entry, before, CHAIN_HASH_BYTES);
+    put_bytes(entry, head, sizeof head);
+}
+
+static void entry_end(const struct entry *entry, uint8_t out[CHAIN_HASH_BYTES])
+{
+    int rc = crypto_generichash(out, CHAIN_HASH_BYTES, entry->bytes, entry->n, NULL, 0);
+
+    CHECK(rc == 0);
+}
+
+void chain_link_transaction(const uint8_t before[CHAIN_HASH_BYTES], const struct transaction *row,
+                            uint8_t out[CHAIN_HASH_BYTES])
+{
+    struct entry entry;
+
+    entry_begin(&entry, before, 'T');
+    put_int(&entry, row->sequence);
+    put_bytes(&entry, row->transaction_id.bytes, sizeof row->transaction_id.bytes);
+    put_int(&entry, row->type);
+    put_int(&entry, row->initial_status);
+    put_int(&entry, row->debit);
+    put_int(&entry, row->credit);
+    put_int(&entry, row->party);
+    put_int(&entry, row->incoming);
+    put_int(&entry, row->currency);
+    put_int(&entry, row->amount);
+    put_int(&entry, row->at_us);
+    put_int(&entry, row->posted_at_us);
+    put_int(&entry, row->posted_by);
+    put_int(&entry, row->debit_previous);
+    put_int(&entry, row->credit_previous);
+    put_int(&entry, row->party_previous);
+    put_int(&entry, row->debit_balance);
+    put_int(&entry, row->credit_balance);
+    put_int(&entry, row->verdict);
+    put_int(&entry, row->score);
+    put_int(&entry, row->rule_set);
+    put_int(&entry, row->hold_expires_at_us);
+    put_int(&entry, row->reversal_of);
+    put_text(&entry, row->external_id);
+    put_text(&entry, row->description);
+    put_counted(&entry, row->decision, row->decision_size);
+    entry_end(&entry, out);
+}
+
+void chain_link_audit(const uint8_t before[CHAIN_HASH_BYTES], const struct audit *row,
+                      uint8_t out[CHAIN_HASH_BYTES])
+{
+    struct entry entry;
+
+    entry_begin(&entry, before, 'A');
+    put_int(&entry, row->sequence);
+    put_int(&entry, row->at_us);
+    put_int(&entry, row->kind);
+    put_int(&entry, row->actor);
+    put_text(&entry, row->actor_name);
+    put_text(&entry, row->operation);
+    put_text(&entry, row->outcome);
+    put_text(&entry, row->subject);
+    put_text(&entry, row->detail);
+    put_int(&entry, row->about_transaction);
+    put_int(&entry, row->set_status);
+    put_int(&entry, row->set_flag);
+    entry_end(&entry, out);
+}
+
+static void head_message(const struct chain_head *head, struct entry *entry)
+{
+    entry->n = 0;
+    put_bytes(entry, "bankd-head-1", 12);
+    put_int(entry, head->sequence);
+    put_bytes(entry, head->hash, CHAIN_HASH_BYTES);
+}
+
+void chain_sign(const struct chain_head *head, const uint8_t secret[64], uint8_t signature[SIGNATURE_BYTES])
+{
+    struct entry entry;
+    int          rc;
+
+    head_message(head, &entry);
+    rc = crypto_sign_detached(signature, NULL, entry.bytes, entry.n, secret);
+    CHECK(rc == 0);
+}
+
+bool chain_signature_holds(const struct chain_head *head, const uint8_t public_key[32],
+                           const uint8_t signature[SIGNATURE_BYTES])
+{
+    struct entry entry;
+
+    head_message(head, &entry);
+    return crypto_sign_verify_detached(signature, entry.bytes, entry.n, public_key) == 0;
+}

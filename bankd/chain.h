@@ -1,0 +1,24 @@
+/* The audit chain: one BLAKE2b-256 hash per entry over the hash before it and everything of the
+ * entry that never changes. Transactions and audit entries are links of the same chain, in the
+ * order of their sequence. The first link's "before" is all zeros.
+ *
+ * What is hashed is a fixed layout of big-endian integers and length-prefixed texts behind a
+ * letter (T or A) and a layout version, so that a proof can be written in another language:
+ * chain.c is its definition. A signed head is an Ed25519 signature over "bankd-head-1", the
+ * sequence and the hash. */
+#ifndef BANKD_CHAIN_H
+#define BANKD_CHAIN_H
+
+#include "bankd/model.h"
+
+void chain_link_transaction(const uint8_t before[CHAIN_HASH_BYTES], const struct transaction *row,
+                            uint8_t out[CHAIN_HASH_BYTES]);
+void chain_link_audit(const uint8_t before[CHAIN_HASH_BYTES], const struct audit *row,
+                      uint8_t out[CHAIN_HASH_BYTES]);
+
+/* Keys: 64 bytes secret, 32 bytes public (Ed25519). */
+void chain_sign(const struct chain_head *head, const uint8_t secret[64], uint8_t signature[SIGNATURE_BYTES]);
+bool chain_signature_holds(const struct chain_head *head, const uint8_t public_key[32],
+                           const uint8_t signature[SIGNATURE_BYTES]);
+
+#endif
