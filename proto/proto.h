@@ -7,7 +7,8 @@
  * Wire: one msgpack map a ZeroMQ message.
  *   request  {"v": 1, "id": uint, "op": "account.get", "token": bin32?, "body": {...}}
  *   reply    {"v": 1, "id": uint, "ok": true, "body": {...}}
- *            {"v": 1, "id": uint, "ok": false, "error": {"name", "class", "what", "not_done", "next", "field"?, "text"?, "retry_after_ms"?}}
+ *            {"v": 1, "id": uint, "ok": false, "error": {...}}
+ *   error    {"name", "class", "what", "not_done", "next", "field"?, "text"?, "retry_after_ms"?}
  *   event    two frames: the session's topic, then {"v": 1, "event": "alert", "body": {...}}
  * Keys and enum values are text, ids 16 bytes of bin, money and time integers, absent optional
  * fields are left out. A field that the message does not know, twice the same key, a float, nil,
@@ -80,6 +81,9 @@ struct enum_desc {
 #undef VALUE
 #undef ENUM_END
 
+extern const struct enum_desc *const enum_rows[];
+extern const size_t                  enum_count;
+
 const char *enum_text(const struct enum_desc *desc, int32_t number); /* "?" when unknown */
 ERR_MUST_USE enum err enum_parse(const struct enum_desc *desc, struct slice text, int32_t *number);
 
@@ -92,9 +96,20 @@ enum field_flag {
     NATURAL = 4,
     SECRET = 8,
     FILLED = 16,
+    MULTILINE = 32, /* line ends and tabs may be in the text; no other text has controls */
 };
 
-enum field_type { FIELD_UUID, FIELD_INT, FIELD_MONEY, FIELD_TIME, FIELD_BOOL, FIELD_TEXT, FIELD_BYTES, FIELD_CHOICE, FIELD_LIST };
+enum field_type {
+    FIELD_UUID,
+    FIELD_INT,
+    FIELD_MONEY,
+    FIELD_TIME,
+    FIELD_BOOL,
+    FIELD_TEXT,
+    FIELD_BYTES,
+    FIELD_CHOICE,
+    FIELD_LIST,
+};
 
 #define FIELD_C_UUID struct uuid
 #define FIELD_C_INT int64_t
@@ -158,6 +173,7 @@ struct field_desc {
     const struct enum_desc    *choice; /* FIELD_CHOICE */
     const struct message_desc *item;   /* FIELD_LIST */
     const char                *help;
+    size_t                     name_n; /* bytes of the name */
 };
 
 struct message_desc {
@@ -240,16 +256,21 @@ enum decode_mode {
 };
 
 /* Decodes one body map into *out (desc->size bytes, zeroed first). fault names the field. */
-ERR_MUST_USE enum err message_decode(const struct message_desc *desc, struct slice bytes, enum decode_mode mode,
-                                     struct arena *arena, void *out, struct fault *fault);
+ERR_MUST_USE enum err message_decode(const struct message_desc *desc, struct slice bytes,
+                                     enum decode_mode mode, struct arena *arena, void *out,
+                                     struct fault *fault);
 
 /* Checks limits and flags of a struct that was filled by code, as the decoder does of bytes. */
-ERR_MUST_USE enum err message_check(const struct message_desc *desc, const void *in, struct fault *fault);
+ERR_MUST_USE enum err message_check(const struct message_desc *desc, const void *in,
+                                    struct fault *fault);
 
 /* Appends the body map. Required fields are always written, optional ones when `has` says so. */
-ERR_MUST_USE enum err message_encode(const struct message_desc *desc, const void *in, struct buf *out);
+ERR_MUST_USE enum err message_encode(const struct message_desc *desc, const void *in,
+                                     struct buf *out);
 
-/* Envelopes. Slices point into the bytes that were given. */
+/* Envelopes. Slices point into the bytes that were given. A decoded token has exactly
+ * LIMIT_TOKEN_BYTES or is empty; out->id of a request is set also when the rest is bad, if it
+ * could be found (0 when not). The encoders leave `out` as it was when they fail. */
 struct request_envelope {
     int64_t      version;
     uint64_t     id;
@@ -273,13 +294,18 @@ struct event_envelope {
     struct slice body;
 };
 
-ERR_MUST_USE enum err request_decode(struct slice bytes, struct request_envelope *out, struct fault *fault);
-ERR_MUST_USE enum err request_encode(uint64_t id, const char *op, struct slice token, const struct message_desc *desc,
-                                     const void *body, struct buf *out);
-ERR_MUST_USE enum err reply_decode(struct slice bytes, struct reply_envelope *out, struct fault *fault);
-ERR_MUST_USE enum err reply_encode(uint64_t id, const struct message_desc *desc, const void *body, struct buf *out);
+ERR_MUST_USE enum err request_decode(struct slice bytes, struct request_envelope *out,
+                                     struct fault *fault);
+ERR_MUST_USE enum err request_encode(uint64_t id, const char *op, struct slice token,
+                                     const struct message_desc *desc, const void *body,
+                                     struct buf *out);
+ERR_MUST_USE enum err reply_decode(struct slice bytes, struct reply_envelope *out,
+                                   struct fault *fault);
+ERR_MUST_USE enum err reply_encode(uint64_t id, const struct message_desc *desc, const void *body,
+                                   struct buf *out);
 ERR_MUST_USE enum err reply_encode_error(uint64_t id, const struct fault *fault, struct buf *out);
-ERR_MUST_USE enum err event_decode(struct slice bytes, struct event_envelope *out, struct fault *fault);
+ERR_MUST_USE enum err event_decode(struct slice bytes, struct event_envelope *out,
+                                   struct fault *fault);
 ERR_MUST_USE enum err event_encode(enum event_index event, const void *body, struct buf *out);
 
 #endif
