@@ -54,8 +54,8 @@ TOOLS      := $(patsubst %.c,$(BUILD)/%,$(TOOL_C))
 DEPS       := $(patsubst %.o,%.d,$(call object,$(COMMON_C) $(BANKD_C) $(BANKTERM_C) \
                 $(TESTLIB_C) $(TEST_C) $(FUZZ_C) $(BENCH_C) $(TOOL_C) bankd/main.c bankterm/main.c))
 
-.PHONY: all programs tests check test unit e2e asan tsan tsan-run fuzz fuzz-run bench docs tidy install \
-    clean help
+.PHONY: all programs tests check test unit e2e asan tsan tsan-run fuzz fuzz-run bench docs tidy \
+    install clean help
 .SECONDARY:
 .DEFAULT_GOAL := all
 
@@ -159,7 +159,7 @@ $(MANUALS) $(COMPLETION): $(BUILD)/docs/%: $(BUILD)/scripts/gen-docs
 	$< $* >$@.new && mv $@.new $@
 $(BUILD)/docs/bankd.conf: data/service/bankd.conf $(BUILD)/bankd
 	@mkdir -p $(@D)
-	(cat $<; $(BUILD)/bankd config --example) >$@.new && mv $@.new $@
+	(cat $<; echo; $(BUILD)/bankd config --example) >$@.new && mv $@.new $@
 
 # An existing configuration file is the operator's and stays.
 install: all docs ## install under DESTDIR and PREFIX (/usr/local), settings under SYSCONFDIR (/etc)
