@@ -12,7 +12,9 @@ CC       ?= cc
 AR       ?= ar
 PYTHON   ?= /usr/bin/python3
 
-PACKAGES := libzmq libsodium sqlite3 ncursesw
+# Releases differ in the name of msgpack-c's package.
+MSGPACK  := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
+PACKAGES := libzmq libsodium sqlite3 ncursesw $(MSGPACK)
 VERSION  := 0.1.0
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes \
@@ -34,6 +36,7 @@ LDFLAGS  := -pie -Wl,-z,relro,-z,now -pthread $(if $(SANITIZE),-fsanitize=$(SANI
             $(EXTRA_LDFLAGS)
 LIBS_BANKD    := $(shell pkg-config --libs libzmq libsodium sqlite3)
 LIBS_BANKTERM := $(shell pkg-config --libs libzmq libsodium ncursesw)
+LIBS_ORACLE   := $(shell pkg-config --libs $(MSGPACK))
 
 COMMON_C   := $(wildcard common/*.c proto/*.c)
 BANKD_C    := $(filter-out bankd/main.c,$(wildcard bankd/*.c bankd/*/*.c))
@@ -92,7 +95,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIBS) $(COMMON)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD)
 $(BUILD)/tests/proto/%: $(BUILD)/obj/tests/proto/%.o $(TEST_LIBS) $(COMMON)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD) $(LIBS_ORACLE)
 $(BUILD)/tests/ui/%: $(BUILD)/obj/tests/ui/%.o $(TEST_LIBS) $(BUILD)/libbankterm.a $(COMMON)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKTERM)
