@@ -26,7 +26,7 @@ enum {
 /* Protocol. */
 enum {
     LIMIT_MESSAGE_MAX = 64 * 1024,        /* one request; more is refused with message_too_large */
-    LIMIT_WIRE_MAX = 16 * 1024 * 1024,    /* what the socket takes at all, so that the refusal can be told */
+    LIMIT_WIRE_MAX = 16 * 1024 * 1024,    /* what the socket takes, so as to tell the refusal */
     LIMIT_REPLY_MAX = 1024 * 1024,        /* one reply */
     LIMIT_DEPTH_MAX = 8,                  /* nested maps and lists */
     LIMIT_FIELDS_MAX = 64,                /* of one message */
@@ -66,7 +66,7 @@ enum {
 };
 
 static_assert(LIMIT_MESSAGE_MAX <= LIMIT_WIRE_MAX, "the socket must take what the server reads");
-static_assert((int)LIMIT_PAGE_ROWS_MAX * 1024 <= (int)LIMIT_REPLY_MAX, "a full page must fit a reply");
+static_assert((int)LIMIT_PAGE_ROWS_MAX * 1024 <= (int)LIMIT_REPLY_MAX, "a page must fit a reply");
 static_assert(LIMIT_BATCH_MAX <= LIMIT_WRITER_QUEUE_MAX, "a full batch must fit the queue");
 static_assert(LIMIT_PASSWORD_MIN < LIMIT_PASSWORD_MAX, "passwords have a length");
 

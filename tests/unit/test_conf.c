@@ -21,7 +21,7 @@ static const struct conf_row rows[] = {
     { .key = "database", .type = CONF_PATH, .fallback = "", .also = "TEST_CONF_DATABASE_PATH",
       .help = "The file of the database." },
     { .key = "workers", .type = CONF_INT, .min = 1, .max = 64, .fallback = "4", .unit = "threads",
-      .help = "How many threads answer questions, each of which reads from a snapshot of its own." },
+      .help = "How many threads answer questions, each with a snapshot of the books of its own." },
     { .key = "skew", .type = CONF_INT, .min = INT64_MIN, .max = INT64_MAX, .fallback = "-5",
       .unit = "", .help = "A number of any size." },
     { .key = "verbose", .type = CONF_BOOL, .fallback = "no", .help = "Say more." },

@@ -297,7 +297,7 @@ static void test_more_events_than_the_table_holds(void **state)
     (void)state;
     capture_begin();
     for (int i = 0; i < 1000; i++) {
-        char event[16];
+        char event[24];
 
         snprintf(event, sizeof event, "many_%d", i);
         log_event(LOG_INFO, event, "x=1");
