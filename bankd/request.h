@@ -17,6 +17,8 @@
 
 #include <stdatomic.h>
 
+struct writer;
+
 /* Who asks. */
 struct actor {
     int64_t     user; /* number; 0 = operator, import or system */
@@ -29,6 +31,7 @@ struct request {
     const struct op_row *op;
     struct actor         actor;
     struct store        *store;
+    struct writer       *writer; /* WRITE handlers only, else NULL */
     struct bank         *bank;
     struct arena        *arena;
     struct fault        *fault;

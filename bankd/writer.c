@@ -1,0 +1,665 @@
+/* See writer.h. The group is an array of drafts whose memory was taken at the start; a plan works
+ * on a draft and on copies of books, and only writer_add lets later plans see it. So a plan that
+ * ends in an error has changed nothing, and a failed commit is undone by forgetting the caches. */
+#include "bankd/writer_impl.h"
+
+#include "bankd/chain.h"
+#include "common/check.h"
+#include "common/log.h"
+#include "common/money.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIGN_EVERY_US = 60 * 1000 * 1000 };
+
+/* --- open and close -------------------------------------------------------------------------- */
+
+static bool profile_is_dirty(const void *slot)
+{
+    return ((const struct profile_slot *)slot)->dirty;
+}
+
+static enum err open_caches(struct writer *writer)
+{
+    size_t books = writer->config.books_max != 0 ? writer->config.books_max : WRITER_BOOKS_DEFAULT;
+    size_t profiles = writer->config.profiles_max != 0 ? writer->config.profiles_max : WRITER_PROFILES_DEFAULT;
+
+    TRY(cache_open(books, sizeof(struct book_slot), NULL, &writer->books));
+    TRY(cache_open(books, sizeof(struct id_slot), NULL, &writer->ids));
+    TRY(cache_open(WRITER_PARTIES_MAX, sizeof(struct party_slot), NULL, &writer->parties));
+    return cache_open(profiles, sizeof(struct profile_slot), profile_is_dirty, &writer->profiles);
+}
+
+static enum err load_numbers(struct writer *writer)
+{
+    TRY(writer->store->ops->numbers(writer->store, &writer->numbers));
+    writer->committed = writer->numbers.head;
+    return ERR_none;
+}
+
+enum err writer_open(const struct writer_config *config, struct writer **out, struct fault *fault)
+{
+    struct writer *writer = calloc(1, sizeof *writer);
+    enum err       err;
+
+    if (writer == NULL)
+        return fault_set(fault, ERR_memory, NULL, "%s", "");
+    writer->config = *config;
+    writer->store = config->store;
+    crypto_shorthash_keygen(writer->hash_key);
+    writer->drafts = calloc(LIMIT_BATCH_MAX, sizeof *writer->drafts);
+    for (size_t i = 0; i < WRITER_EVENTS_MAX; i++)
+        buf_init(&writer->events[i].bytes, 4096);
+    err = writer->drafts == NULL ? ERR_memory : open_caches(writer);
+    if (err == ERR_none)
+        err = load_numbers(writer);
+    if (err == ERR_none && config->rule_set != 0)
+        err = bank_rules(config->bank, config->store, config->rule_set, &writer->rules);
+    if (err != ERR_none) {
+        writer_close(&writer);
+        return fault_set(fault, err, NULL, "The writer could not be started");
+    }
+    writer->signed_at_us = config->clock->now_us(config->clock);
+    writer->signed_sequence = writer->committed.sequence;
+    *out = writer;
+    return ERR_none;
+}
+
+static void save_everything(struct writer *writer)
+{
+    struct fault fault = {0};
+    enum err     err = ERR_none;
+
+    writer_abandon(writer);
+    writer->signed_at_us = 0;
+    while (err == ERR_none && (writer->dirty > 0 || writer->signed_sequence != writer->committed.sequence)) {
+        size_t dirty = writer->dirty;
+
+        err = writer_idle(writer, &fault);
+        if (writer->dirty == dirty && dirty > 0)
+            break;
+        if (writer->config.sign_secret == NULL && writer->dirty == 0)
+            break;
+    }
+    if (err != ERR_none)
+        log_event(LOG_WARNING, "profiles_not_saved", "error=%s profiles=%zu", err_name(err), writer->dirty);
+}
+
+void writer_close(struct writer **writer)
+{
+    struct writer *w = *writer;
+
+    if (w == NULL)
+        return;
+    if (w->profiles != NULL)
+        save_everything(w);
+    if (w->rules != NULL)
+        bank_rules_release(w->config.bank, w->rules);
+    cache_close(&w->books);
+    cache_close(&w->ids);
+    cache_close(&w->parties);
+    cache_close(&w->profiles);
+    for (size_t i = 0; i < WRITER_EVENTS_MAX; i++)
+        buf_free(&w->events[i].bytes);
+    free(w->drafts);
+    free(w);
+    *writer = NULL;
+}
+
+/* --- what is known --------------------------------------------------------------------------- */
+
+static int64_t hash_of(const struct writer *writer, const void *bytes, size_t n)
+{
+    uint8_t out[8];
+    int64_t key;
+
+    crypto_shorthash(out, bytes, n, writer->hash_key);
+    memcpy(&key, out, sizeof key);
+    return key;
+}
+
+enum err writer_book(struct writer *writer, int64_t number, const struct account_book **out, const char **name)
+{
+    struct book_slot *slot = cache_get(writer->books, number);
+
+    if (slot == NULL) {
+        struct account row;
+
+        TRY(writer->store->ops->account_by_number(writer->store, number, &row));
+        slot = cache_put(writer->books, number);
+        if (slot == NULL)
+            return ERR_busy;
+        slot->book = row.book;
+        memcpy(slot->name, row.name, sizeof slot->name);
+    }
+    *out = &slot->book;
+    if (name != NULL)
+        *name = slot->name;
+    return ERR_none;
+}
+
+enum err writer_book_by_id(struct writer *writer, const struct uuid *id, const struct account_book **out,
+                           const char **name)
+{
+    int64_t             key = hash_of(writer, id->bytes, sizeof id->bytes);
+    struct id_slot     *slot = cache_get(writer->ids, key);
+    struct account_book book;
+    enum err            err;
+
+    if (slot != NULL && uuid_equal(&slot->id, id))
+        return writer_book(writer, slot->number, out, name);
+    err = writer->store->ops->book_by_id(writer->store, id, &book);
+    if (err == ERR_not_found)
+        return ERR_account_unknown;
+    TRY(err);
+    if (slot == NULL)
+        slot = cache_put(writer->ids, key);
+    if (slot != NULL) {
+        slot->id = *id;
+        slot->number = book.number;
+    }
+    return writer_book(writer, book.number, out, name);
+}
+
+/* The bank's own accounts have derived ids, so that every bank of every data set names them the
+ * same way and making them twice is impossible. */
+static void bank_account_row(struct writer *writer, int32_t kind, const struct currency *currency,
+                             struct account *row)
+{
+    uint8_t tail[10] = {0xba, 0x0c, (uint8_t)kind, (uint8_t)(currency->number >> 8), (uint8_t)currency->number};
+
+    memset(row, 0, sizeof *row);
+    row->book.number = writer_next_account(writer);
+    row->book.account_id = uuid_v7_derived(0, tail);
+    row->book.kind = kind;
+    row->book.status = ACCOUNT_ACTIVE;
+    row->book.currency = currency->number;
+    row->book.created_at_us = writer_now_us(writer);
+    row->book.version = 1;
+    snprintf(row->name, sizeof row->name, "Bank %s %s", enum_text(&enum_account_kind, kind), currency->code);
+}
+
+enum err writer_book_of_bank(struct writer *writer, int32_t kind, uint16_t currency, const struct account_book **out,
+                             struct fault *fault)
+{
+    const struct currency *known = currency_by_number(currency);
+    struct account_book    book;
+    enum err               err;
+
+    if (known == NULL)
+        return fault_set(fault, ERR_currency_unknown, "currency", "%s", "");
+    uint8_t     tail[10] = {0xba, 0x0c, (uint8_t)kind, (uint8_t)(currency >> 8), (uint8_t)currency};
+    struct uuid id = uuid_v7_derived(0, tail);
+    err = writer_book_by_id(writer, &id, out, NULL);
+    if (err != ERR_account_unknown)
+        return err;
+    err = writer->store->ops->account_of_bank(writer->store, kind, currency, &book);
+    if (err != ERR_not_found)
+        return err == ERR_none ? writer_book(writer, book.number, out, NULL) : err;
+    struct draft *draft = writer_draft(writer);
+    if (draft == NULL)
+        return ERR_busy;
+    struct act act = {.kind = AUDIT_ACTION, .operation = "account.create", .subject = &id,
+                      .detail = slice_from("account of the bank itself")};
+    bank_account_row(writer, kind, known, &draft->account);
+    draft->change.account = &draft->account;
+    writer_audit(writer, draft, &act);
+    writer_add(writer, draft);
+    return writer_book(writer, draft->account.book.number, out, NULL);
+}
+
+enum err writer_party(struct writer *writer, struct slice key, int64_t now_us, struct party **out)
+{
+    int64_t            hash = hash_of(writer, key.at, key.n);
+    struct party_slot *slot = cache_get(writer->parties, hash);
+    struct party       row;
+    enum err           err;
+
+    if (slot != NULL) {
+        *out = &slot->party;
+        return slice_is(key, slot->party.key) ? ERR_none : ERR_internal;
+    }
+    err = writer->store->ops->party_by_key(writer->store, key, &row);
+    if (err == ERR_not_found) {
+        memset(&row, 0, sizeof row);
+        slice_copy(key, row.key, sizeof row.key);
+        row.created_at_us = now_us;
+        err = ERR_none;
+    }
+    TRY(err);
+    slot = cache_put(writer->parties, hash);
+    if (slot == NULL)
+        return ERR_busy;
+    slot->party = row;
+    *out = &slot->party;
+    return ERR_none;
+}
+
+enum err writer_profile(struct writer *writer, int64_t entity, struct profile_slot **out)
+{
+    struct profile_slot *slot = cache_get(writer->profiles, entity);
+    struct profile_slot  row;
+    enum err             err;
+
+    if (slot == NULL) {
+        row.dirty = false;
+        err = profile_current(writer->store, entity, &row.profile, &row.last_sequence);
+        if (err == ERR_not_found) { /* its first transaction comes in this very group */
+            fraud_profile_init(&row.profile);
+            row.last_sequence = 0;
+            err = ERR_none;
+        }
+        TRY(err);
+        slot = cache_put(writer->profiles, entity);
+        if (slot == NULL)
+            return ERR_busy;
+        *slot = row;
+    }
+    *out = slot;
+    return ERR_none;
+}
+
+void writer_mark_dirty(struct writer *writer, struct profile_slot *slot, int64_t sequence)
+{
+    slot->last_sequence = sequence;
+    writer->dirty += slot->dirty ? 0 : 1;
+    slot->dirty = true;
+}
+
+int64_t writer_next_user(struct writer *writer)
+{
+    return ++writer->numbers.user;
+}
+
+int64_t writer_next_customer(struct writer *writer)
+{
+    return ++writer->numbers.customer;
+}
+
+int64_t writer_next_account(struct writer *writer)
+{
+    return ++writer->numbers.account;
+}
+
+int64_t writer_next_rule_set(struct writer *writer)
+{
+    return ++writer->numbers.rule_set;
+}
+
+struct store *writer_store(struct writer *writer)
+{
+    return writer->store;
+}
+
+int64_t writer_now_us(struct writer *writer)
+{
+    return writer->config.clock->now_us(writer->config.clock);
+}
+
+int64_t writer_rule_set(const struct writer *writer)
+{
+    return writer->config.rule_set;
+}
+
+struct chain_head writer_head(const struct writer *writer)
+{
+    return writer->committed;
+}
+
+int64_t writer_commits(const struct writer *writer)
+{
+    return writer->commits;
+}
+
+/* --- drafts ---------------------------------------------------------------------------------- */
+
+struct draft *writer_draft(struct writer *writer)
+{
+    struct draft *draft;
+
+    if (writer->count == LIMIT_BATCH_MAX)
+        return NULL;
+    draft = &writer->drafts[writer->count];
+    draft->change.account_count = 0;
+    draft->change.transaction = NULL;
+    draft->change.update_count = 0;
+    draft->change.audit = NULL;
+    draft->change.alert = NULL;
+    draft->change.alert_update = NULL;
+    draft->change.alert_state_before = 0;
+    draft->change.user = NULL;
+    draft->change.customer = NULL;
+    draft->change.account = NULL;
+    draft->change.party = NULL;
+    draft->change.party_number = 0;
+    draft->change.label = NULL;
+    draft->change.rule_set = NULL;
+    draft->change.rule_text = slice_of(NULL, 0);
+    draft->change.rollup_count = 0;
+    return draft;
+}
+
+void writer_audit(struct writer *writer, struct draft *draft, const struct act *act)
+{
+    struct audit *row = &draft->audit;
+    const char   *name = act->actor_name;
+
+    memset(row, 0, sizeof *row);
+    if (name == NULL)
+        name = act->actor != NULL ? act->actor->email : "system";
+    row->sequence = ++writer->numbers.head.sequence;
+    row->at_us = writer_now_us(writer);
+    row->kind = act->kind;
+    row->actor = act->actor != NULL ? act->actor->user : 0;
+    slice_copy(slice_from(name), row->actor_name, sizeof row->actor_name);
+    slice_copy(slice_from(act->operation), row->operation, sizeof row->operation);
+    slice_copy(slice_from(act->outcome != NULL ? act->outcome : "done"), row->outcome, sizeof row->outcome);
+    if (act->subject != NULL)
+        uuid_text(act->subject, row->subject);
+    else
+        slice_copy(slice_from(act->subject_text), row->subject, sizeof row->subject);
+    slice_copy(act->detail, row->detail, sizeof row->detail);
+    row->about_transaction = act->about_transaction;
+    row->set_status = act->set_status;
+    row->set_flag = act->set_flag;
+    chain_link_audit(writer->numbers.head.hash, row, row->hash);
+    memcpy(writer->numbers.head.hash, row->hash, CHAIN_HASH_BYTES);
+    draft->change.audit = row;
+}
+
+void writer_rollup(struct draft *draft, uint8_t scale, int32_t bucket, uint16_t currency, uint16_t metric,
+                   int64_t count, int64_t amount)
+{
+    struct change *change = &draft->change;
+
+    for (size_t i = 0; i < change->rollup_count; i++) {
+        struct rollup *cell = &change->rollups[i];
+
+        if (cell->key.scale == scale && cell->key.bucket == bucket && cell->key.currency == currency &&
+            cell->key.metric == metric) {
+            cell->count += count;
+            cell->amount += amount;
+            return;
+        }
+    }
+    CHECK(change->rollup_count < LIMIT_CHANGE_ROLLUPS_MAX);
+    change->rollups[change->rollup_count++] = (struct rollup){
+        .key = {.scale = scale, .currency = currency, .metric = metric, .bucket = bucket},
+        .count = count,
+        .amount = amount,
+    };
+}
+
+static void count_at(struct draft *draft, const struct transaction *row, uint16_t metric, int64_t count,
+                     int64_t amount)
+{
+    int64_t hour = row->at_us / US_PER_HOUR - (row->at_us % US_PER_HOUR < 0);
+
+    writer_rollup(draft, ROLLUP_DAY, (int32_t)time_day(row->at_us), row->currency, metric, count, amount);
+    writer_rollup(draft, ROLLUP_HOUR, (int32_t)hour, row->currency, metric, count, amount);
+}
+
+void writer_count_status(struct draft *draft, const struct transaction *row, int32_t status,
+                         const struct account_book *debit, const struct account_book *credit, int sign)
+{
+    bool booked = status == STATUS_COMPLETED || status == STATUS_REVERSED;
+    bool from_customer = debit->kind == ACCOUNT_CUSTOMER;
+    bool to_customer = credit->kind == ACCOUNT_CUSTOMER;
+
+    count_at(draft, row, metric_of_transaction(row->type, status), sign, sign * row->amount);
+    if (booked && to_customer && !from_customer)
+        count_at(draft, row, METRIC_INTO, sign, sign * row->amount);
+    if (booked && from_customer && !to_customer)
+        count_at(draft, row, METRIC_OUT_OF, sign, sign * row->amount);
+    if (status == STATUS_HELD)
+        writer_rollup(draft, ROLLUP_ALL, 0, row->currency, METRIC_HELD, sign, sign * row->amount);
+}
+
+void writer_count_balances(struct draft *draft, const struct account_book *before, const struct account_book *after)
+{
+    if (after->kind != ACCOUNT_CUSTOMER || after->balance == before->balance)
+        return;
+    writer_rollup(draft, ROLLUP_ALL, 0, after->currency, METRIC_BALANCE, 0, after->balance - before->balance);
+}
+
+void writer_change_book(struct draft *draft, const struct account_book *before, const struct account_book *after,
+                        bool terms_changed)
+{
+    struct account_change *slot;
+
+    CHECK(draft->change.account_count < LIMIT_CHANGE_ACCOUNTS_MAX && after->version == before->version + 1);
+    slot = &draft->change.accounts[draft->change.account_count++];
+    slot->version_before = before->version;
+    slot->after = *after;
+    slot->terms_changed = terms_changed;
+    slot->freeze_reason[0] = '\0';
+    slot->freeze_authority[0] = '\0';
+    writer_count_balances(draft, before, after);
+    if (terms_changed && after->kind == ACCOUNT_CUSTOMER && after->status != before->status) {
+        writer_rollup(draft, ROLLUP_ALL, 0, after->currency, (uint16_t)(METRIC_ACCOUNTS + before->status), -1, 0);
+        writer_rollup(draft, ROLLUP_ALL, 0, after->currency, (uint16_t)(METRIC_ACCOUNTS + after->status), 1, 0);
+    }
+}
+
+static void remember_account(struct writer *writer, const struct account *row)
+{
+    struct book_slot *slot = cache_put(writer->books, row->book.number);
+    struct id_slot   *id;
+
+    if (slot != NULL) {
+        slot->book = row->book;
+        memcpy(slot->name, row->name, sizeof slot->name);
+    }
+    id = cache_put(writer->ids, hash_of(writer, row->book.account_id.bytes, sizeof row->book.account_id.bytes));
+    if (id != NULL) {
+        id->id = row->book.account_id;
+        id->number = row->book.number;
+    }
+}
+
+void writer_add(struct writer *writer, struct draft *draft)
+{
+    CHECK(draft == &writer->drafts[writer->count]);
+    for (size_t i = 0; i < draft->change.account_count; i++) {
+        struct book_slot *slot = cache_get(writer->books, draft->change.accounts[i].after.number);
+
+        CHECK(slot != NULL);
+        slot->book = draft->change.accounts[i].after;
+    }
+    if (draft->change.account != NULL)
+        remember_account(writer, draft->change.account);
+    if (draft->change.transaction != NULL)
+        writer_group_remember(writer, &draft->change.transaction->transaction_id, draft);
+    writer->changes[writer->count++] = &draft->change;
+}
+
+/* --- ids of the group ------------------------------------------------------------------------ */
+
+static size_t group_slot(const struct writer *writer, const struct uuid *id)
+{
+    size_t i = (size_t)hash_of(writer, id->bytes, sizeof id->bytes) % WRITER_ID_SLOTS;
+
+    while (writer->group_ids[i].draft != 0 && !uuid_equal(&writer->group_ids[i].id, id))
+        i = (i + 1) % WRITER_ID_SLOTS;
+    return i;
+}
+
+struct draft *writer_group_find(struct writer *writer, const struct uuid *id)
+{
+    size_t i = group_slot(writer, id);
+
+    return writer->group_ids[i].draft == 0 ? NULL : &writer->drafts[writer->group_ids[i].draft - 1];
+}
+
+void writer_group_remember(struct writer *writer, const struct uuid *id, const struct draft *draft)
+{
+    size_t i = group_slot(writer, id);
+
+    writer->group_ids[i].id = *id;
+    writer->group_ids[i].draft = (uint32_t)(draft - writer->drafts) + 1;
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+void writer_emit(struct writer *writer, enum event_index event, const void *body)
+{
+    struct event_slot *slot;
+
+    if (writer->event_count == WRITER_EVENTS_MAX)
+        return;
+    slot = &writer->events[writer->event_count];
+    buf_clear(&slot->bytes);
+    slot->event = event;
+    if (event_encode(event, body, &slot->bytes) == ERR_none)
+        writer->event_count++;
+}
+
+void writer_events(struct writer *writer, void (*visit)(void *context, enum event_index event, struct slice bytes),
+                   void *context)
+{
+    for (size_t i = 0; i < writer->event_count; i++)
+        visit(context, writer->events[i].event, slice_of(writer->events[i].bytes.at, writer->events[i].bytes.n));
+    writer->event_count = 0;
+}
+
+/* --- commit ---------------------------------------------------------------------------------- */
+
+static void group_clear(struct writer *writer)
+{
+    if (writer->count > 0)
+        memset(writer->group_ids, 0, sizeof writer->group_ids);
+    writer->count = 0;
+    cache_unpin_all(writer->books);
+    cache_unpin_all(writer->ids);
+    cache_unpin_all(writer->parties);
+    cache_unpin_all(writer->profiles);
+}
+
+/* Forgets everything that was planned; what was cached may have seen it, so it goes too. */
+static void forget_all(struct writer *writer)
+{
+    group_clear(writer);
+    writer->event_count = 0;
+    writer->flush_count = 0;
+    writer->dirty = 0;
+    cache_clear(writer->books);
+    cache_clear(writer->ids);
+    cache_clear(writer->parties);
+    cache_clear(writer->profiles);
+}
+
+void writer_abandon(struct writer *writer)
+{
+    if (writer->count == 0)
+        return;
+    forget_all(writer);
+    writer->numbers.head = writer->committed;
+    if (load_numbers(writer) != ERR_none)
+        log_event(LOG_ERROR, "numbers_not_read", "sequence=%lld", (long long)writer->committed.sequence);
+}
+
+size_t writer_planned(const struct writer *writer)
+{
+    return writer->count;
+}
+
+static bool collect_dirty(void *context, int64_t entity, void *slot)
+{
+    struct writer       *writer = context;
+    struct profile_slot *profile = slot;
+
+    if (!profile->dirty)
+        return true;
+    writer->flushed[writer->flush_count] = profile;
+    writer->flush[writer->flush_count++] = (struct profile_row){
+        .entity = entity,
+        .last_sequence = profile->last_sequence,
+        .bytes = slice_of((const char *)profile->profile.bytes, sizeof profile->profile.bytes),
+    };
+    return writer->flush_count < WRITER_FLUSH_MAX;
+}
+
+static int compare_profiles(const void *a, const void *b)
+{
+    const struct profile_row *left = a;
+    const struct profile_row *right = b;
+
+    return (left->entity > right->entity) - (left->entity < right->entity);
+}
+
+static void flush_done(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->flush_count; i++)
+        writer->flushed[i]->dirty = false;
+    writer->dirty -= writer->flush_count;
+    writer->flush_count = 0;
+}
+
+static enum err apply(struct writer *writer, bool flush, struct fault *fault)
+{
+    struct commit      commit = {.before = writer->committed, .after = writer->numbers.head,
+                                 .changes = writer->changes, .count = writer->count};
+    struct signed_head signed_head;
+    int64_t            now_us = writer_now_us(writer);
+    size_t             failed = 0;
+
+    writer->flush_count = 0;
+    if (flush && writer->dirty > 0) {
+        cache_each(writer->profiles, collect_dirty, writer);
+        qsort(writer->flush, writer->flush_count, sizeof writer->flush[0], compare_profiles);
+        commit.profiles = writer->flush;
+        commit.profile_count = writer->flush_count;
+    }
+    if (writer->config.sign_secret != NULL && now_us - writer->signed_at_us >= SIGN_EVERY_US &&
+        writer->signed_sequence != commit.after.sequence) {
+        signed_head = (struct signed_head){.head = commit.after, .at_us = now_us};
+        chain_sign(&signed_head.head, writer->config.sign_secret, signed_head.signature);
+        commit.signed_head = &signed_head;
+    }
+    TRY(writer->store->ops->apply(writer->store, &commit, &failed, fault));
+    writer->commits++;
+    writer->committed = commit.after;
+    if (commit.signed_head != NULL) {
+        writer->signed_at_us = now_us;
+        writer->signed_sequence = commit.after.sequence;
+    }
+    flush_done(writer);
+    return ERR_none;
+}
+
+enum err writer_commit(struct writer *writer, struct fault *fault)
+{
+    enum err err;
+
+    if (writer->count == 0)
+        return ERR_none;
+    err = apply(writer, writer->dirty >= WRITER_DIRTY_MAX, fault);
+    if (err != ERR_none) {
+        forget_all(writer);
+        if (load_numbers(writer) != ERR_none)
+            log_event(LOG_ERROR, "numbers_not_read", "error=%s", err_name(err));
+        return err;
+    }
+    group_clear(writer);
+    return ERR_none;
+}
+
+enum err writer_idle(struct writer *writer, struct fault *fault)
+{
+    bool unsigned_head = writer->config.sign_secret != NULL && writer->signed_sequence != writer->committed.sequence &&
+                         writer_now_us(writer) - writer->signed_at_us >= SIGN_EVERY_US;
+
+    CHECK(writer->count == 0);
+    if (writer->dirty == 0 && !unsigned_head)
+        return ERR_none;
+    writer->numbers.head = writer->committed;
+    enum err err = apply(writer, true, fault);
+    if (err != ERR_none) {
+        forget_all(writer);
+        if (load_numbers(writer) != ERR_none)
+            log_event(LOG_ERROR, "numbers_not_read", "error=%s", err_name(err));
+    }
+    return err;
+}

@@ -1,0 +1,181 @@
+/* The writer: everything that changes the bank goes through here, from one thread.
+ *
+ * Callers plan any number of acts (up to LIMIT_BATCH_MAX changes), then commit them together with
+ * one durable write. A planned act sees all acts planned before it. Nothing is true before
+ * writer_commit has returned ERR_none: replies and events wait for it. When a commit fails, none
+ * of the group happened and the writer has forgotten all of it; after ERR_changed_meanwhile or
+ * ERR_id_reused the caller plans the same requests again, one commit each.
+ *
+ * Money path of one post: idempotency, ledger_check, fraud_judge, ledger_enter, chain link,
+ * rollups, alert; then the profiles of both sides observe it. Profiles live in memory and are
+ * saved behind the commits, sorted and in bulk; they are folds over the ledger (profile.h), so a
+ * crash loses nothing. Books, ids and parties are cached with bounds.
+ *
+ * Threads: one. Memory: all of it is taken when the writer is opened. */
+#ifndef BANKD_WRITER_H
+#define BANKD_WRITER_H
+
+#include "bankd/bank.h"
+#include "bankd/ops/view.h"
+#include "bankd/request.h"
+#include "common/clock.h"
+
+struct writer;
+
+struct writer_config {
+    struct store  *store; /* opened for writing; the writer uses it, the caller closes it */
+    struct bank   *bank;
+    struct clock  *clock;
+    int64_t        rule_set;         /* number of the rule set that judges; 0 = nothing is judged */
+    const uint8_t *sign_secret;      /* 64 bytes, for signed heads; NULL = no signatures */
+    size_t         books_max;        /* accounts in memory; 0 = WRITER_BOOKS_DEFAULT */
+    size_t         profiles_max;     /* profiles in memory; 0 = WRITER_PROFILES_DEFAULT */
+};
+
+enum {
+    WRITER_BOOKS_DEFAULT = 65536,
+    WRITER_PROFILES_DEFAULT = 16384,
+    WRITER_EVENTS_MAX = 256, /* events of one group; more are dropped, and the clients read */
+};
+
+ERR_MUST_USE enum err writer_open(const struct writer_config *config, struct writer **out, struct fault *fault);
+/* Saves the profiles and signs the head; what was planned and not committed is forgotten. */
+void writer_close(struct writer **writer);
+
+/* --- money ----------------------------------------------------------------------------------- */
+
+/* One movement of money. The caller has found the accounts; party, texts and ids are borrowed. */
+struct post {
+    struct uuid  transaction_id;
+    int32_t      type;
+    int64_t      account;  /* number of the account that it is about */
+    int64_t      other;    /* number of the other side */
+    bool         incoming; /* the account receives */
+    int64_t      amount;
+    uint16_t     currency;
+    int64_t      at_us;
+    const struct actor *actor; /* NULL = import or system */
+    struct slice party;        /* key; empty = none */
+    struct slice description;
+    struct slice external_id;
+    bool         history;      /* already happened: judged and recorded, but never held or declined */
+    bool         unjudged;     /* the bank's own act (reversal, rounding): not shown to the fraud engine */
+    bool         has_label;
+    bool         fraud;        /* label */
+    int64_t      label_known_at_us;
+    int64_t      reversal_of;  /* sequence; 0 = none */
+};
+
+/* What became of it. The row and its facts are valid until the next call of the writer. */
+struct posted {
+    const struct transaction *row;
+    struct view_facts         facts;
+    struct fraud_verdict      verdict;
+    int64_t                   account_balance; /* of the account that it is about, now */
+    bool                      repeated; /* the id was known with the same content: nothing is planned */
+};
+
+ERR_MUST_USE enum err writer_post(struct writer *writer, const struct post *post, struct posted *out,
+                                  struct fault *fault);
+
+/* Ends a hold. `status` is STATUS_COMPLETED (release) or STATUS_REJECTED. `by` NULL = the system
+ * (expiry). An alert of the transaction that is not decided yet is decided with it. */
+struct decision {
+    struct uuid         transaction_id;
+    int32_t             status;
+    int32_t             finding; /* enum alert_decision for the alert */
+    const struct actor *actor;
+    const char         *operation;
+    struct slice        reason;
+};
+ERR_MUST_USE enum err writer_decide(struct writer *writer, const struct decision *decision, struct transaction *row,
+                                    struct fault *fault);
+
+/* --- everything else ------------------------------------------------------------------------- */
+
+/* An entry of the audit log, alone or as part of a larger act. */
+struct act {
+    const struct actor *actor;      /* NULL = system */
+    const char         *actor_name; /* instead of the actor's address; NULL = from actor, or "system" */
+    int32_t             kind;       /* AUDIT_ACTION or AUDIT_REFUSAL */
+    const char         *operation;
+    const char         *outcome;    /* NULL = "done" */
+    const struct uuid  *subject;    /* NULL = none */
+    const char         *subject_text;
+    struct slice        detail;     /* cut to fit */
+    int64_t             about_transaction;
+    int32_t             set_status;
+    int32_t             set_flag;
+};
+
+/* Starts a change that the caller fills; it becomes part of the group with writer_add. Rows that
+ * the change points to must be those of `struct draft`, whose memory lives as long as the group. */
+struct draft {
+    struct change      change;
+    struct transaction transaction;
+    struct audit       audit;
+    struct alert       alert;
+    struct user        user;
+    struct customer    customer;
+    struct account     account;
+    struct party       party;
+    struct label       label;
+    struct rule_set    rule_set;
+    /* The writer's own bookkeeping. */
+    int64_t            account_numbers[LIMIT_CHANGE_ACCOUNTS_MAX];
+};
+
+struct draft *writer_draft(struct writer *writer); /* NULL when the group is full */
+/* Adds an audit entry to the draft, with its sequence and link. Nothing may fail between this
+ * call and writer_add, because the chain has moved on. */
+void writer_audit(struct writer *writer, struct draft *draft, const struct act *act);
+/* The group takes the draft; books in it become what later acts see. */
+void writer_add(struct writer *writer, struct draft *draft);
+
+/* Adds to a rollup cell of the draft. */
+void writer_rollup(struct draft *draft, uint8_t scale, int32_t bucket, uint16_t currency, uint16_t metric,
+                   int64_t count, int64_t amount);
+
+/* The present book of an account, as planned so far; the pointer is valid until writer_commit.
+ * `name` may be NULL. */
+ERR_MUST_USE enum err writer_book(struct writer *writer, int64_t number, const struct account_book **out,
+                                  const char **name);
+ERR_MUST_USE enum err writer_book_by_id(struct writer *writer, const struct uuid *id,
+                                        const struct account_book **out, const char **name);
+/* The bank's own account of a kind and currency; made when it is not there yet. */
+ERR_MUST_USE enum err writer_book_of_bank(struct writer *writer, int32_t kind, uint16_t currency,
+                                          const struct account_book **out, struct fault *fault);
+/* Puts a changed book into the draft. */
+void writer_change_book(struct draft *draft, const struct account_book *before, const struct account_book *after,
+                        bool terms_changed);
+
+/* The next number of each kind of record. */
+int64_t writer_next_user(struct writer *writer);
+int64_t writer_next_customer(struct writer *writer);
+int64_t writer_next_account(struct writer *writer);
+int64_t writer_next_rule_set(struct writer *writer);
+
+struct store *writer_store(struct writer *writer);
+int64_t       writer_now_us(struct writer *writer);
+int64_t       writer_rule_set(const struct writer *writer);
+
+/* Tells every interested session after the commit. */
+void writer_emit(struct writer *writer, enum event_index event, const void *body);
+
+/* --- the group ------------------------------------------------------------------------------- */
+
+size_t writer_planned(const struct writer *writer);
+ERR_MUST_USE enum err writer_commit(struct writer *writer, struct fault *fault);
+void writer_abandon(struct writer *writer);
+/* Encoded events of the group that was just committed, in order; then they are forgotten. */
+void writer_events(struct writer *writer, void (*visit)(void *context, enum event_index event, struct slice bytes),
+                   void *context);
+/* Saves profiles that have waited long; called when there is nothing else to do. */
+ERR_MUST_USE enum err writer_idle(struct writer *writer, struct fault *fault);
+/* Ends holds and freezes whose time has come: plans at most a page of them. */
+ERR_MUST_USE enum err writer_expire(struct writer *writer, struct fault *fault);
+
+struct chain_head writer_head(const struct writer *writer);
+int64_t           writer_commits(const struct writer *writer);
+
+#endif

@@ -1,0 +1,94 @@
+/* The inside of the writer, shared by writer.c (group, caches, commit), writer_post.c (money in)
+ * and writer_decide.c (holds, expiry). Nobody else includes it. */
+#ifndef BANKD_WRITER_IMPL_H
+#define BANKD_WRITER_IMPL_H
+
+#include "bankd/cache.h"
+#include "bankd/profile.h"
+#include "bankd/writer.h"
+
+enum {
+    WRITER_PARTIES_MAX = 32768,
+    WRITER_FLUSH_MAX = 1024,      /* profiles saved with one commit */
+    WRITER_DIRTY_MAX = 4096,      /* unsaved profiles that start a flush */
+    WRITER_ID_SLOTS = 4096,       /* open addressing for the ids of one group */
+    WRITER_CURRENCIES_MAX = 32,
+};
+
+static_assert(LIMIT_BATCH_MAX * 2 <= WRITER_ID_SLOTS, "the ids of a group must fit loosely");
+
+struct book_slot {
+    struct account_book book;
+    char                name[LIMIT_NAME_MAX + 1];
+};
+
+struct id_slot {
+    struct uuid id;
+    int64_t     number;
+};
+
+struct party_slot {
+    struct party party;
+};
+
+struct profile_slot {
+    struct fraud_profile profile;
+    int64_t              last_sequence;
+    bool                 dirty;
+};
+
+struct event_slot {
+    enum event_index event;
+    struct buf       bytes;
+};
+
+struct writer {
+    struct writer_config      config;
+    struct store             *store;
+    const struct fraud_rules *rules;
+    struct store_numbers      numbers;   /* newest in use, planned acts included */
+    struct chain_head         committed; /* the chain as the store has it */
+    int64_t                   commits;
+    int64_t                   signed_at_us;
+    int64_t                   signed_sequence;
+    uint8_t                   hash_key[16];
+
+    struct cache *books;    /* by number */
+    struct cache *ids;      /* by hash of the account's id */
+    struct cache *parties;  /* by hash of the key */
+    struct cache *profiles; /* by entity */
+    size_t        dirty;
+
+    /* The group. */
+    struct draft  *drafts; /* LIMIT_BATCH_MAX */
+    struct change *changes[LIMIT_BATCH_MAX];
+    size_t         count;
+    struct {
+        struct uuid id;
+        uint32_t    draft; /* 1 + index; 0 = empty */
+    } group_ids[WRITER_ID_SLOTS];
+    struct event_slot events[WRITER_EVENTS_MAX];
+    size_t            event_count;
+
+    struct profile_row   flush[WRITER_FLUSH_MAX];
+    struct profile_slot *flushed[WRITER_FLUSH_MAX];
+    size_t               flush_count;
+
+    struct transaction found; /* row of a repeated post */
+};
+
+/* The draft of this group that has the transaction id, or NULL. */
+struct draft *writer_group_find(struct writer *writer, const struct uuid *id);
+void          writer_group_remember(struct writer *writer, const struct uuid *id, const struct draft *draft);
+
+/* The party of a key; one that the bank does not know yet has number 0 until a draft takes it. */
+ERR_MUST_USE enum err writer_party(struct writer *writer, struct slice key, int64_t now_us, struct party **out);
+ERR_MUST_USE enum err writer_profile(struct writer *writer, int64_t entity, struct profile_slot **out);
+void writer_mark_dirty(struct writer *writer, struct profile_slot *slot, int64_t sequence);
+
+/* Moves the cells of a transaction's present status; sign is +1 or -1. */
+void writer_count_status(struct draft *draft, const struct transaction *row, int32_t status,
+                         const struct account_book *debit, const struct account_book *credit, int sign);
+void writer_count_balances(struct draft *draft, const struct account_book *before, const struct account_book *after);
+
+#endif
