@@ -90,6 +90,7 @@ struct step {
     struct fraud_event event;
     int64_t other;
     enum fraud_side side;
+    bool judged; /* else it is passed over */
 };
 
 static void step_of(int64_t entity, const struct transaction *row, const struct account_book *debit,
@@ -97,6 +98,7 @@ static void step_of(int64_t entity, const struct transaction *row, const struct 
 {
     memset(out, 0, sizeof(*out));
     profile_event(row, debit, credit, &out->event);
+    out->judged = row->rule_set != 0;
     out->side = entity == profile_subject(row) ? FRAUD_SUBJECT : FRAUD_COUNTERPARTY;
     out->other = out->side == FRAUD_SUBJECT ? out->event.counterparty : profile_subject(row);
 }
@@ -114,7 +116,8 @@ void profile_observe(struct fraud_profile *profile, int64_t entity, const struct
     CHECK(row->initial_status != 0 && names(row, entity));
     struct step step;
     step_of(entity, row, debit, credit, &step);
-    fraud_observe(profile, &step.event, step.side, step.other);
+    if (step.judged)
+        fraud_observe(profile, &step.event, step.side, step.other);
 }
 
 /* --- the chain ------------------------------------------------------------------------------ */
@@ -175,7 +178,8 @@ static void observe_segment(const struct walk *walk, struct fraud_profile *profi
 {
     for (size_t i = walk->count; i > 0; i--) {
         const struct step *step = &walk->steps[i - 1];
-        fraud_observe(profile, &step->event, step->side, step->other);
+        if (step->judged)
+            fraud_observe(profile, &step->event, step->side, step->other);
     }
 }
 

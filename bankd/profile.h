@@ -1,6 +1,9 @@
 /* Fraud profiles as a fold over the ledger: what a stored transaction looks like to the fraud
  * engine, and how a profile that lags behind its chain is brought up to date.
  *
+ * A transaction that was not judged (rule_set 0: the bank's own acts, such as reversals and
+ * rounding) is passed over: the engine sees the behaviour of people, not the bank's corrections.
+ *
  * The rule that must not be broken: an event is derived from the transaction's row and from facts
  * of its two accounts that never change (kind, currency, opening time), and from nothing else. So
  * the writer that observes a transaction right after its commit, and anybody who observes it years

@@ -8,24 +8,47 @@
 
 #include "bankd/request.h"
 
+/* What the rows of one list share: names of accounts that were read already, and room for one
+ * verdict. One lives for one request. */
+enum { VIEW_NAMES_MAX = 256 };
+
+struct view_cache {
+    struct fraud_verdict verdict; /* of the row that was read last */
+    struct {
+        int64_t account; /* number; 0 = free */
+        struct uuid id;
+        struct slice name; /* in the arena */
+    } names[VIEW_NAMES_MAX];
+};
+
 struct view_facts {
-    struct uuid          debit_id, credit_id;
-    struct slice         debit_name, credit_name;
-    struct slice         party;       /* key; empty = none */
-    struct slice         posted_by;   /* address; empty = none */
-    struct uuid          reversal_of; /* zero = none */
-    struct uuid          reversed_by;
-    struct uuid          alert_id;    /* zero = none */
+    struct uuid debit_id, credit_id;
+    struct slice debit_name, credit_name;
+    struct slice party;      /* key; empty = none */
+    struct slice posted_by;  /* address; empty = none */
+    struct uuid reversal_of; /* zero = none */
+    struct uuid reversed_by;
+    struct uuid alert_id;                /* zero = none */
     const struct fraud_verdict *verdict; /* reasons with texts; NULL = none */
 };
 
-ERR_MUST_USE enum err view_transaction_facts(struct request *request, const struct transaction *row, bool with_reasons,
-                                             struct view_facts *out);
+ERR_MUST_USE enum err view_transaction_facts(struct request *request, const struct transaction *row,
+                                             bool with_reasons, struct view_facts *out);
+/* The same for a row of a list: the verdict in `out` is the cache's and good until the next row. */
+ERR_MUST_USE enum err view_listed_facts(struct request *request, struct view_cache *cache,
+                                        const struct transaction *row, bool with_reasons,
+                                        struct view_facts *out);
 ERR_MUST_USE enum err view_transaction(struct request *request, const struct transaction *row,
                                        const struct view_facts *facts, struct msg_transaction *out);
-ERR_MUST_USE enum err view_account(struct request *request, const struct account *row, struct msg_account *out);
-ERR_MUST_USE enum err view_customer(struct request *request, const struct customer *row, struct msg_customer *out);
+ERR_MUST_USE enum err view_account(struct request *request, const struct account *row,
+                                   struct msg_account *out);
+ERR_MUST_USE enum err view_customer(struct request *request, const struct customer *row,
+                                    struct msg_customer *out);
+/* Bytes that the message takes on the wire at most, near enough to end a page in time. */
+size_t view_transaction_size(const struct msg_transaction *message);
 /* Reads the alert's transaction, account and users. */
-ERR_MUST_USE enum err view_alert(struct request *request, const struct alert *row, struct msg_alert *out);
+ERR_MUST_USE enum err view_alert(struct request *request, const struct alert *row,
+                                 struct msg_alert *out);
+size_t view_alert_size(const struct msg_alert *message);
 
 #endif

@@ -1,0 +1,412 @@
+/* See view.h. Facts and the message are apart, so that the writer, which has the names and the
+ * verdict at hand, answers a post without reading anything. A record that a row refers to must be
+ * there: when it is not, the books are broken and the caller is told so. */
+#include "bankd/ops/view.h"
+
+#include "bankd/ledger/ledger.h"
+#include "bankd/ops/page.h"
+#include "common/check.h"
+#include "common/money.h"
+
+#include <string.h>
+
+/* --- what a row refers to ------------------------------------------------------------------- */
+
+static enum err must_be_there(enum err err)
+{
+    return err == ERR_not_found ? ERR_books_broken : err;
+}
+
+static enum err account_name(struct request *request, struct view_cache *cache, int64_t number,
+                             struct uuid *id, struct slice *name)
+{
+    size_t place = cache != NULL ? (size_t)((uint64_t)number % VIEW_NAMES_MAX) : 0;
+    if (cache != NULL && cache->names[place].account == number) {
+        *id = cache->names[place].id;
+        *name = cache->names[place].name;
+        return ERR_none;
+    }
+    struct account row;
+    TRY(must_be_there(request->store->ops->account_by_number(request->store, number, &row)));
+    const char *text = row.name[0] != '\0' ? row.name : row.holder;
+    *id = row.book.account_id;
+    TRY(page_keep(request, slice_from(text), name));
+    if (cache != NULL) {
+        cache->names[place].account = number;
+        cache->names[place].id = *id;
+        cache->names[place].name = *name;
+    }
+    return ERR_none;
+}
+
+static enum err user_email(struct request *request, int64_t number, struct slice *out)
+{
+    struct user row;
+    *out = slice_of("", 0);
+    if (number == 0)
+        return ERR_none;
+    TRY(must_be_there(request->store->ops->user_by_number(request->store, number, &row)));
+    return page_keep(request, slice_from(row.email), out);
+}
+
+static enum err transaction_id(struct request *request, int64_t sequence, struct uuid *out)
+{
+    struct transaction row;
+    if (sequence == 0)
+        return ERR_none;
+    struct store *store = request->store;
+    TRY(must_be_there(store->ops->transaction_by_sequence(store, sequence, &row)));
+    *out = row.transaction_id;
+    return ERR_none;
+}
+
+static enum err party_key(struct request *request, int64_t number, struct slice *out)
+{
+    struct party row;
+    if (number == 0)
+        return ERR_none;
+    TRY(must_be_there(request->store->ops->party_by_number(request->store, number, &row)));
+    return page_keep(request, slice_from(row.key), out);
+}
+
+/* The reasons once more, from the stored decision and the rules that made it. */
+static enum err explain(struct request *request, const struct transaction *row,
+                        struct fraud_verdict *out)
+{
+    const struct fraud_rules *rules = NULL;
+    TRY(must_be_there(bank_rules(request->bank, request->store, row->rule_set, &rules)));
+    bool good = fraud_explain(rules, row->decision, row->decision_size, out);
+    bank_rules_release(request->bank, rules);
+    return good ? ERR_none : ERR_books_broken;
+}
+
+static enum err read_facts(struct request *request, struct view_cache *cache,
+                           const struct transaction *row, struct fraud_verdict *verdict,
+                           struct view_facts *out)
+{
+    memset(out, 0, sizeof(*out));
+    TRY(account_name(request, cache, row->debit, &out->debit_id, &out->debit_name));
+    TRY(account_name(request, cache, row->credit, &out->credit_id, &out->credit_name));
+    TRY(party_key(request, row->party, &out->party));
+    TRY(user_email(request, row->posted_by, &out->posted_by));
+    TRY(transaction_id(request, row->reversal_of, &out->reversal_of));
+    TRY(transaction_id(request, row->reversed_by, &out->reversed_by));
+    if (row->rule_set == 0)
+        return ERR_none;
+    struct alert alert;
+    enum err err = request->store->ops->alert_by_transaction(request->store, row->sequence, &alert);
+    if (err == ERR_none)
+        out->alert_id = alert.alert_id;
+    else if (err != ERR_not_found)
+        return err;
+    if (verdict != NULL) {
+        TRY(explain(request, row, verdict));
+        out->verdict = verdict;
+    }
+    return ERR_none;
+}
+
+enum err view_transaction_facts(struct request *request, const struct transaction *row,
+                                bool with_reasons, struct view_facts *out)
+{
+    void *verdict = NULL;
+    if (with_reasons && row->rule_set != 0)
+        TRY(page_take(request, sizeof(struct fraud_verdict), &verdict));
+    return read_facts(request, NULL, row, verdict, out);
+}
+
+enum err view_listed_facts(struct request *request, struct view_cache *cache,
+                           const struct transaction *row, bool with_reasons, struct view_facts *out)
+{
+    return read_facts(request, cache, row, with_reasons ? &cache->verdict : NULL, out);
+}
+
+/* --- transactions --------------------------------------------------------------------------- */
+
+static struct slice currency_code(uint16_t number)
+{
+    const struct currency *currency = currency_by_number(number);
+    return slice_from(currency != NULL ? currency->code : "???");
+}
+
+/* The names of the rules are in the set that judged. */
+static enum err name_reasons(struct request *request, const struct fraud_rules *rules,
+                             const struct fraud_verdict *verdict, struct msg_reason *rows)
+{
+    for (size_t i = 0; i < verdict->reason_count; i++) {
+        const struct fraud_reason *reason = &verdict->reasons[i];
+        struct slice rule;
+        struct slice text;
+        TRY(page_keep(request, slice_from(fraud_rules_name(rules, reason->rule)), &rule));
+        TRY(page_keep(request, slice_from(reason->text), &text));
+        MSG_SET(&rows[i], reason, rule, rule);
+        MSG_SET(&rows[i], reason, points, reason->points);
+        MSG_SET(&rows[i], reason, text, text);
+    }
+    return ERR_none;
+}
+
+static enum err view_reasons(struct request *request, int64_t rule_set,
+                             const struct fraud_verdict *verdict, struct msg_reason **at,
+                             size_t *count)
+{
+    *at = NULL;
+    *count = 0;
+    if (rule_set == 0 || verdict == NULL || verdict->reason_count == 0)
+        return ERR_none;
+    void *memory = NULL;
+    TRY(page_take(request, verdict->reason_count * sizeof(struct msg_reason), &memory));
+    const struct fraud_rules *rules = NULL;
+    TRY(must_be_there(bank_rules(request->bank, request->store, rule_set, &rules)));
+    enum err err = name_reasons(request, rules, verdict, memory);
+    bank_rules_release(request->bank, rules);
+    TRY(err);
+    *at = memory;
+    *count = verdict->reason_count;
+    return ERR_none;
+}
+
+static enum err view_sides(struct request *request, const struct transaction *row,
+                           const struct view_facts *facts, struct msg_transaction *out)
+{
+    struct slice debit_name;
+    struct slice credit_name;
+    TRY(page_keep(request, facts->debit_name, &debit_name));
+    TRY(page_keep(request, facts->credit_name, &credit_name));
+    bool in = row->incoming;
+    MSG_SET(out, transaction, account_id, in ? facts->credit_id : facts->debit_id);
+    MSG_SET(out, transaction, account_name, in ? credit_name : debit_name);
+    MSG_SET(out, transaction, balance, in ? row->credit_balance : row->debit_balance);
+    MSG_SET(out, transaction, counterparty_account_id, in ? facts->debit_id : facts->credit_id);
+    MSG_SET(out, transaction, counterparty_name, in ? debit_name : credit_name);
+    MSG_SET(out, transaction, counterparty_balance, in ? row->debit_balance : row->credit_balance);
+    MSG_SET(out, transaction, incoming, in);
+    return ERR_none;
+}
+
+static enum err view_texts(struct request *request, const struct transaction *row,
+                           const struct view_facts *facts, struct msg_transaction *out)
+{
+    struct slice text;
+    if (row->external_id[0] != '\0') {
+        TRY(page_keep(request, slice_from(row->external_id), &text));
+        MSG_SET(out, transaction, external_id, text);
+    }
+    if (row->description[0] != '\0') {
+        TRY(page_keep(request, slice_from(row->description), &text));
+        MSG_SET(out, transaction, description, text);
+    }
+    if (facts->party.n > 0) {
+        TRY(page_keep(request, facts->party, &text));
+        MSG_SET(out, transaction, counterparty, text);
+    }
+    if (facts->posted_by.n > 0) {
+        TRY(page_keep(request, facts->posted_by, &text));
+        MSG_SET(out, transaction, posted_by, text);
+    }
+    return ERR_none;
+}
+
+enum err view_transaction(struct request *request, const struct transaction *row,
+                          const struct view_facts *facts, struct msg_transaction *out)
+{
+    memset(out, 0, sizeof(*out));
+    MSG_SET(out, transaction, transaction_id, row->transaction_id);
+    MSG_SET(out, transaction, sequence, row->sequence);
+    MSG_SET(out, transaction, type, row->type);
+    MSG_SET(out, transaction, status, row->status);
+    MSG_SET(out, transaction, amount, row->amount);
+    MSG_SET(out, transaction, currency, currency_code(row->currency));
+    MSG_SET(out, transaction, timestamp, row->at_us);
+    MSG_SET(out, transaction, posted_at, row->posted_at_us);
+    MSG_SET(out, transaction, verdict, row->verdict);
+    MSG_SET(out, transaction, score, row->score);
+    MSG_SET(out, transaction, fraud_flag, row->flagged);
+    TRY(view_sides(request, row, facts, out));
+    TRY(view_texts(request, row, facts, out));
+    TRY(view_reasons(request, row->rule_set, facts->verdict, &out->reasons.at,
+                     &out->reasons.count));
+    if (!uuid_is_zero(&facts->reversal_of))
+        MSG_SET(out, transaction, reversal_of, facts->reversal_of);
+    if (!uuid_is_zero(&facts->reversed_by))
+        MSG_SET(out, transaction, reversed_by, facts->reversed_by);
+    if (!uuid_is_zero(&facts->alert_id))
+        MSG_SET(out, transaction, alert_id, facts->alert_id);
+    if (row->status == STATUS_HELD && row->hold_expires_at_us != 0)
+        MSG_SET(out, transaction, hold_expires_at, row->hold_expires_at_us);
+    return ERR_none;
+}
+
+/* Names of the fields, ids and numbers. */
+enum { TRANSACTION_BYTES = 768, ALERT_BYTES = 512, REASON_BYTES = 32 };
+
+static size_t reasons_size(const struct msg_reason *at, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += REASON_BYTES + at[i].rule.n + at[i].text.n;
+    return n;
+}
+
+size_t view_transaction_size(const struct msg_transaction *message)
+{
+    return TRANSACTION_BYTES + message->external_id.n + message->account_name.n +
+           message->counterparty_name.n + message->counterparty.n + message->description.n +
+           message->posted_by.n + reasons_size(message->reasons.at, message->reasons.count);
+}
+
+/* --- accounts and customers ----------------------------------------------------------------- */
+
+static enum err view_freeze(struct request *request, const struct account *row,
+                            struct msg_account *out)
+{
+    struct slice text;
+    if (row->book.status != ACCOUNT_FROZEN)
+        return ERR_none;
+    MSG_SET(out, account, freeze_direction, row->book.freeze_direction);
+    if (row->freeze_reason[0] != '\0') {
+        TRY(page_keep(request, slice_from(row->freeze_reason), &text));
+        MSG_SET(out, account, freeze_reason, text);
+    }
+    if (row->freeze_authority[0] != '\0') {
+        TRY(page_keep(request, slice_from(row->freeze_authority), &text));
+        MSG_SET(out, account, freeze_authority, text);
+    }
+    if (row->book.freeze_until_us != 0)
+        MSG_SET(out, account, freeze_until, row->book.freeze_until_us);
+    return ERR_none;
+}
+
+static enum err view_owner(struct request *request, const struct account *row,
+                           struct msg_account *out)
+{
+    struct slice text;
+    if (row->external_id[0] != '\0') {
+        TRY(page_keep(request, slice_from(row->external_id), &text));
+        MSG_SET(out, account, external_id, text);
+    }
+    if (!uuid_is_zero(&row->customer_id))
+        MSG_SET(out, account, customer_id, row->customer_id);
+    if (row->holder[0] != '\0') {
+        TRY(page_keep(request, slice_from(row->holder), &text));
+        MSG_SET(out, account, holder, text);
+    }
+    if (!uuid_is_zero(&row->opened_by_id))
+        MSG_SET(out, account, user_id, row->opened_by_id);
+    TRY(page_keep(request, slice_from(row->name[0] != '\0' ? row->name : row->holder), &text));
+    MSG_SET(out, account, name, text);
+    return ERR_none;
+}
+
+enum err view_account(struct request *request, const struct account *row, struct msg_account *out)
+{
+    const struct account_book *book = &row->book;
+    memset(out, 0, sizeof(*out));
+    MSG_SET(out, account, account_id, book->account_id);
+    MSG_SET(out, account, kind, book->kind);
+    MSG_SET(out, account, currency, currency_code(book->currency));
+    MSG_SET(out, account, status, book->status);
+    MSG_SET(out, account, balance, book->balance);
+    MSG_SET(out, account, held, book->held);
+    MSG_SET(out, account, available, ledger_available(book));
+    MSG_SET(out, account, overdraft_limit, book->overdraft_limit);
+    MSG_SET(out, account, transactions, book->transactions);
+    MSG_SET(out, account, created_at, book->created_at_us);
+    if (book->last_sequence != 0)
+        MSG_SET(out, account, last_activity_at, book->last_at_us);
+    TRY(view_owner(request, row, out));
+    return view_freeze(request, row, out);
+}
+
+enum err view_customer(struct request *request, const struct customer *row,
+                       struct msg_customer *out)
+{
+    struct slice text;
+    memset(out, 0, sizeof(*out));
+    MSG_SET(out, customer, customer_id, row->customer_id);
+    MSG_SET(out, customer, verified, row->verified);
+    MSG_SET(out, customer, created_at, row->created_at_us);
+    TRY(page_keep(request, slice_from(row->name), &text));
+    MSG_SET(out, customer, name, text);
+    if (row->external_id[0] != '\0') {
+        TRY(page_keep(request, slice_from(row->external_id), &text));
+        MSG_SET(out, customer, external_id, text);
+    }
+    if (row->email[0] != '\0') {
+        TRY(page_keep(request, slice_from(row->email), &text));
+        MSG_SET(out, customer, email, text);
+    }
+    if (row->country[0] != '\0') {
+        TRY(page_keep(request, slice_from(row->country), &text));
+        MSG_SET(out, customer, country, text);
+    }
+    return ERR_none;
+}
+
+/* --- alerts --------------------------------------------------------------------------------- */
+
+static enum err view_handling(struct request *request, const struct alert *row,
+                              struct msg_alert *out)
+{
+    struct slice text;
+    if (row->assigned_to != 0) {
+        TRY(user_email(request, row->assigned_to, &text));
+        MSG_SET(out, alert, assigned_to, text);
+    }
+    if (row->taken_at_us != 0)
+        MSG_SET(out, alert, taken_at, row->taken_at_us);
+    if (row->decision != 0)
+        MSG_SET(out, alert, decision, row->decision);
+    if (row->decided_by != 0) {
+        TRY(user_email(request, row->decided_by, &text));
+        MSG_SET(out, alert, decided_by, text);
+    }
+    if (row->decided_at_us != 0)
+        MSG_SET(out, alert, decided_at, row->decided_at_us);
+    if (row->note[0] != '\0') {
+        TRY(page_keep(request, slice_from(row->note), &text));
+        MSG_SET(out, alert, note, text);
+    }
+    return ERR_none;
+}
+
+/* The verdict is of the stack: only its texts are kept, and those are copied. */
+static enum err view_cause(struct request *request, const struct alert *row, struct msg_alert *out)
+{
+    struct store *store = request->store;
+    struct transaction cause;
+    struct fraud_verdict verdict;
+    TRY(must_be_there(store->ops->transaction_by_sequence(store, row->transaction, &cause)));
+    MSG_SET(out, alert, transaction_id, cause.transaction_id);
+    MSG_SET(out, alert, type, cause.type);
+    MSG_SET(out, alert, status, cause.status);
+    MSG_SET(out, alert, amount, cause.amount);
+    MSG_SET(out, alert, currency, currency_code(cause.currency));
+    MSG_SET(out, alert, verdict, cause.verdict);
+    if (cause.rule_set == 0)
+        return ERR_none;
+    TRY(explain(request, &cause, &verdict));
+    return view_reasons(request, cause.rule_set, &verdict, &out->reasons.at, &out->reasons.count);
+}
+
+enum err view_alert(struct request *request, const struct alert *row, struct msg_alert *out)
+{
+    struct uuid account_id;
+    struct slice name;
+    memset(out, 0, sizeof(*out));
+    TRY(account_name(request, NULL, row->account, &account_id, &name));
+    MSG_SET(out, alert, alert_id, row->alert_id);
+    MSG_SET(out, alert, account_id, account_id);
+    MSG_SET(out, alert, account_name, name);
+    MSG_SET(out, alert, score, row->score);
+    MSG_SET(out, alert, state, row->state);
+    MSG_SET(out, alert, created_at, row->created_at_us);
+    TRY(view_cause(request, row, out));
+    return view_handling(request, row, out);
+}
+
+size_t view_alert_size(const struct msg_alert *message)
+{
+    return ALERT_BYTES + message->account_name.n + message->assigned_to.n + message->decided_by.n +
+           message->note.n + reasons_size(message->reasons.at, message->reasons.count);
+}
