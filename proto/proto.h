@@ -159,7 +159,7 @@ enum field_type {
 #define MSG_SET(pointer, msg, name, value)                                                         \
     do {                                                                                           \
         (pointer)->name = (value);                                                                 \
-        (pointer)->has |= UINT64_C(1) << INDEX_##msg##__##name;                                      \
+        (pointer)->has |= UINT64_C(1) << INDEX_##msg##__##name;                                    \
     } while (0)
 
 struct message_desc;
