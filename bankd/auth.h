@@ -1,0 +1,22 @@
+/* Passwords: argon2id through libsodium, in a pool of their own.
+ *
+ * Parameters are 19 MiB and two passes (OWASP's minimum for argon2id), about 30 ms of one core;
+ * the pool is bounded so that logins can never take the machine from the ledger. A login of an
+ * unknown address costs the same time as one of a known address. */
+#ifndef BANKD_AUTH_H
+#define BANKD_AUTH_H
+
+#include "common/err.h"
+#include "common/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { AUTH_PASSES = 2, AUTH_MEMORY_BYTES = 19 * 1024 * 1024 };
+
+/* Hash in its text form, with its parameters and salt inside. */
+ERR_MUST_USE enum err auth_hash(const char *password, size_t n, char out[LIMIT_HASH_TEXT_MAX + 1]);
+/* `hash` NULL: does the same work and answers false. */
+bool auth_verify(const char *password, size_t n, const char *hash);
+
+#endif
