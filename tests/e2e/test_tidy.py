@@ -43,7 +43,7 @@ BREACHES = [
     ("dead header", "common/made.h",
      OPENING + "#ifndef COMMON_MADE_H\n#define COMMON_MADE_H\n#endif\n", 1, "no file includes"),
     ("dead script", "scripts/pla" + "nted", "#!/bin/sh\n# Does nothing at all.\n", 1, "no other file"),
-    ("script", "scripts/pla" + "nted", "#!/bin/sh\nexit 0\n", 2, "sentence on what it does"),
+    ("script", "scripts/pla" + "nted", "#!/bin/sh\nexit 0\n", 2, "a script must start"),
     ("top level", "made/made.txt", "x\n", 1, "does not belong"),
 ]
 
