@@ -42,7 +42,8 @@ BREACHES = [
      "no other file uses"),
     ("dead header", "common/made.h",
      OPENING + "#ifndef COMMON_MADE_H\n#define COMMON_MADE_H\n#endif\n", 1, "no file includes"),
-    ("dead script", "scripts/pla" + "nted", "#!/bin/sh\n# Does nothing at all.\n", 1, "no other file"),
+    ("dead script", "scripts/pla" + "nted", "#!/bin/sh\n# Does nothing at all.\n", 1,
+     "no other file"),
     ("script", "scripts/pla" + "nted", "#!/bin/sh\nexit 0\n", 2, "a script must start"),
     ("top level", "made/made.txt", "x\n", 1, "does not belong"),
 ]
