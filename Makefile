@@ -57,8 +57,8 @@ TOOLS      := $(patsubst %.c,$(BUILD)/%,$(TOOL_C))
 DEPS       := $(patsubst %.o,%.d,$(call object,$(COMMON_C) $(BANKD_C) $(BANKTERM_C) \
                 $(TESTLIB_C) $(TEST_C) $(FUZZ_C) $(BENCH_C) $(TOOL_C) bankd/main.c bankterm/main.c))
 
-.PHONY: all programs tests check test unit e2e asan tsan tsan-run fuzz fuzz-run bench docs tidy \
-    install clean help
+.PHONY: all programs tests check test unit e2e asan tsan tsan-run fuzz fuzz-run bench docs \
+    protocol tidy install clean help
 .SECONDARY:
 .DEFAULT_GOAL := all
 
@@ -143,8 +143,9 @@ fuzz-run: $(FUZZERS)
 	$(RUN) --fuzz $(FUZZ_TIME) $(FUZZERS)
 bench: $(BENCHES) ## run the benchmarks
 	for bench in $(BENCHES); do $$bench || exit 1; done
-tidy: ## check the rules of the house
+tidy: $(BUILD)/scripts/gen-protocol ## check the rules of the house
 	scripts/tidy
+	$< --check proto/PROTOCOL.md
 
 # --- documents and installation --------------------------------------------------------------
 
@@ -156,7 +157,11 @@ COMPLETION := $(addprefix $(BUILD)/docs/,bankd.bash bankterm.bash)
 INSTALL    := install -D -m
 placed      = sed 's|@BINDIR@|$(BINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g'
 
-docs: $(MANUALS) $(COMPLETION) $(BUILD)/docs/bankd.conf ## print man pages and shell completion
+docs: $(MANUALS) $(COMPLETION) $(BUILD)/docs/bankd.conf protocol ## print what is made from tables
+protocol: $(BUILD)/scripts/gen-protocol # the tables of PROTOCOL.md, written only when they differ
+	@mkdir -p $(BUILD)/docs
+	$< proto/PROTOCOL.md >$(BUILD)/docs/PROTOCOL.md
+	cmp -s $(BUILD)/docs/PROTOCOL.md proto/PROTOCOL.md || cp $(BUILD)/docs/PROTOCOL.md proto/
 $(MANUALS) $(COMPLETION): $(BUILD)/docs/%: $(BUILD)/scripts/gen-docs
 	@mkdir -p $(@D)
 	$< $* >$@.new && mv $@.new $@
