@@ -240,6 +240,11 @@ static enum err too_long(const struct setter *set, size_t n)
                      "It has %zu bytes, at most %" PRId64 " are allowed", n, set->field->limit);
 }
 
+static bool has_lines(struct slice text)
+{
+    return memchr(text.at, '\n', text.n) != NULL || memchr(text.at, '\t', text.n) != NULL;
+}
+
 static enum err set_text(const struct setter *set)
 {
     struct slice copy;
@@ -247,7 +252,7 @@ static enum err set_text(const struct setter *set)
 
     if (set->field->limit > 0 && set->text.n > (uint64_t)set->field->limit)
         return too_long(set, set->text.n);
-    if (!slice_is_utf8(set->text))
+    if (!slice_is_utf8(set->text) || ((set->field->flags & MULTILINE) == 0 && has_lines(set->text)))
         return fault_set(set->fault, ERR_field_invalid, set->field->name,
                          "It is not UTF-8 text without control characters");
     at = arena_take(set->arena, set->text.n);

@@ -1,0 +1,97 @@
+/* bankterm: the bank's console, and `bankterm run` for one operation without a screen.
+ *
+ * Start: locale, options (defaults <- configuration file <- environment <- flags), then one of
+ * the two. The configuration file is the user's: this program reads it and never writes it. */
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bankterm/batch.h"
+#include "common/buf.h"
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/conf.h"
+#include "common/err.h"
+
+static const struct conf_row rows[] = {
+#define OPTION(key, type, min, max, fallback, unit, choices, also, secret, help)                   \
+    { #key, type, min, max, fallback, unit, choices, also, secret, help },
+#include "bankterm/options.def"
+#undef OPTION
+};
+
+static struct conf conf; /* large, and needed from start to end */
+
+static int tell(const struct fault *fault)
+{
+    fprintf(stderr, "bankterm: %s: %s. ", err_name(fault->err), err_what(fault->err));
+    if (fault->text[0] != '\0')
+        fprintf(stderr, "%s. ", fault->text);
+    fprintf(stderr, "%s.\n", err_next(fault->err));
+    return (int)err_class(fault->err);
+}
+
+/* Where the user's file is when no option names one; false when there is no such place. */
+static bool config_path(char *out, size_t size)
+{
+    const char *folder = getenv("XDG_CONFIG_HOME");
+    const char *home = getenv("HOME");
+    int         n = -1;
+
+    if (folder != NULL && folder[0] == '/')
+        n = snprintf(out, size, "%s/bankterm/bankterm.conf", folder);
+    else if (home != NULL && home[0] == '/')
+        n = snprintf(out, size, "%s/.config/bankterm/bankterm.conf", home);
+    return n > 0 && (size_t)n < size && access(out, F_OK) == 0;
+}
+
+static enum err load_options(int *argc, char **argv, struct fault *fault)
+{
+    char path[CONF_VALUE_MAX];
+
+    conf_init(&conf, rows, ARRAY_COUNT(rows), "BANKTERM");
+    TRY(conf_load_flags(&conf, argc, argv, fault));
+    TRY(conf_load_environment(&conf, fault));
+    if (conf_text(&conf, "config")[0] != '\0')
+        return conf_load_file(&conf, conf_text(&conf, "config"), fault);
+    return config_path(path, sizeof path) ? conf_load_file(&conf, path, fault) : ERR_none;
+}
+
+static int print_help(void)
+{
+    printf("usage: bankterm [OPTION ...]                               the console\n"
+           "       bankterm run OPERATION [FIELD=VALUE ...] [OPTION ...]  one operation\n"
+           "       bankterm run --list                                 every operation\n"
+           "       bankterm run OPERATION --help                       its fields\n"
+           "       bankterm --help | --version\n\n"
+           "run writes the answer to standard output and everything else to standard error. It\n"
+           "exits with 0 when it was done, 2 for wrong input, 3 when it is not allowed, 4 when\n"
+           "the books do not allow it, 5 when the server is away, 6 when nobody can tell whether\n"
+           "it was done, and 1 for anything else.\n\nOptions:\n");
+    conf_print_help(&conf, stdout);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct fault fault = { 0 };
+
+    setlocale(LC_ALL, "");
+    if (load_options(&argc, argv, &fault) != ERR_none)
+        return tell(&fault);
+    if (argc > 1 && strcmp(argv[1], "run") == 0
+        && !(argc == 3 && strcmp(argv[2], "--help") == 0))
+        return batch_run(&conf, clock_system(), argc - 2, argv + 2);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("bankterm %s\n", BANK_VERSION);
+        return 0;
+    }
+    if (argc > 1 && strcmp(argv[argc - 1], "--help") == 0)
+        return print_help();
+    fault_set(&fault, ERR_usage, NULL, argc > 1 ? "\"%s\" is not understood" : "%s",
+              argc > 1 ? argv[1] : "There is no command");
+    return tell(&fault);
+}
