@@ -69,6 +69,9 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
+# The migrations are taken into the program whole.
+$(BUILD)/obj/bankd/store/migrations.o: $(wildcard data/migrations/*.sql)
+
 # An archive is made anew, so that an object whose source is gone does not stay in it.
 $(BUILD)/libcommon.a: $(call object,$(COMMON_C))
 	rm -f $@ && $(AR) rcs $@ $^

@@ -17,7 +17,9 @@
  * share their records under a lock.
  * Ownership: row structs are the caller's; visitors borrow their row for the call.
  * Errors: ERR_not_found where one row was asked for and is not there; ERR_changed_meanwhile for a
- * failed precondition; ERR_storage, ERR_storage_full, ERR_storage_corrupt, ERR_storage_newer,
+ * failed precondition, ERR_id_reused when it is that of the transaction id, ERR_exists when a new
+ * record's number, id, e-mail address, external id or key is taken; ERR_busy when another handle
+ * has been writing for seconds; ERR_storage, ERR_storage_full, ERR_storage_corrupt, ERR_storage_newer,
  * ERR_storage_absent, ERR_storage_locked. */
 #ifndef BANKD_STORE_STORE_H
 #define BANKD_STORE_STORE_H
@@ -102,7 +104,9 @@ typedef bool store_visit(void *context, const void *row);
 /* Transactions are visited from `from_sequence` (inclusive) towards older or newer ones; every
  * filter that is set must hold. `scan_max` bounds the rows that are looked at, so that a rare
  * match cannot hold a reader; `*stopped_at` is the last sequence looked at (0 = the end was
- * reached), from where the next call goes on. Account walks follow the account's own chain. */
+ * reached). Going on: from_sequence of the next call is stopped_at - 1 (descending) or + 1
+ * (ascending), or the sequence of the first row that the caller did not want. Account walks follow
+ * the account's own chain, and find their place in it at once when it is one of these. */
 struct transaction_filter {
     bool         ascending;
     int64_t      from_sequence; /* 0 = from the newest (descending) or the first (ascending) */
@@ -154,6 +158,7 @@ struct store_health {
     int64_t schema_version;
     int64_t commits;
     int64_t page_cache_bytes;
+    int64_t log_pages; /* in the log since it was last begun anew, as of this handle's last commit */
 };
 
 /* --- the interface -------------------------------------------------------------------------- */
@@ -173,7 +178,8 @@ struct store_ops {
     enum err (*open)(const struct store_config *, enum store_mode, struct store **, struct fault *);
     void (*close)(struct store **);
 
-    /* Writing. *failed = index of the change whose precondition failed. */
+    /* Writing. *failed = index of the change whose precondition failed; the count of the changes
+     * when it was the chain head or nothing of one change. */
     enum err (*apply)(struct store *, const struct commit *, size_t *failed, struct fault *);
     enum err (*numbers)(struct store *, struct store_numbers *);
     /* Moves the log into the database file while others read and write. */

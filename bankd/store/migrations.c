@@ -1,0 +1,15 @@
+/* The SQL of data/migrations/ as strings, taken in by the assembler so that the files stay what
+ * they are and the running program needs none of them. Paths are from the root of the tree, where
+ * the build runs; the Makefile says that this object depends on them. */
+#include "bankd/store/migrations.h"
+
+#define MIGRATION(symbol, path)                                                                    \
+    __asm__(".pushsection .rodata\n" #symbol ":\n"                                                 \
+            ".incbin \"" path "\"\n"                                                               \
+            ".byte 0\n"                                                                            \
+            ".popsection\n");                                                                      \
+    extern const char symbol[] __attribute__((visibility("hidden")))
+
+MIGRATION(migration_0001, "data/migrations/0001_bank.sql");
+
+const char *const migration_texts[MIGRATION_COUNT] = { migration_0001 };

@@ -1,0 +1,157 @@
+/* What the files of the SQLite store share: the handle, and short ways to bind and read columns.
+ * Private to bankd/store/sqlite*.c.
+ *
+ * A statement is used between `sqlite_use` and `sqlite_done`; a walk whose visitor calls back into
+ * the same walk would find its statement in use, which is a programmer's error. Errors while
+ * binding are kept in the handle and come out with the step. */
+#ifndef BANKD_STORE_SQLITE_H
+#define BANKD_STORE_SQLITE_H
+
+#include "bankd/store/group.h"
+#include "bankd/store/store.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+enum sqlite_sql {
+#define SQL(name, text) SQL_##name,
+#include "bankd/store/sqlite_sql.def"
+#undef SQL
+    SQL_count
+};
+
+/* The smallest of the largest transactions of a day, so that most postings need no look. */
+struct top_cell {
+    int64_t  smallest;
+    int32_t  day;
+    uint16_t currency;
+    uint8_t  count;
+    bool     known;
+};
+
+enum { TOP_CELLS = 1024 };
+
+struct sqlite_store {
+    struct store         base;
+    struct sqlite3      *db;
+    struct sqlite3_stmt *statements[SQL_count];
+    enum store_mode      mode;
+    int                  lock_fd; /* -1 = no lock taken */
+    bool                 snapshot;
+    struct group        *group; /* of a writing handle */
+    int64_t              commits;
+    int64_t              log_pages;
+    int64_t              version_asked;   /* data_version when `changed` was last asked */
+    int64_t              version_applied; /* data_version when the cells below were right */
+    struct top_cell      top[TOP_CELLS];
+};
+
+static inline struct sqlite_store *sqlite_of(struct store *store)
+{
+    return (struct sqlite_store *)(void *)store;
+}
+
+/* SQLite's result code as an error of ours. */
+enum err sqlite_err(int rc);
+/* The same, with SQLite's own words in the fault. */
+enum err sqlite_fault(struct sqlite_store *store, int rc, struct fault *fault);
+
+/* --- statements ------------------------------------------------------------------------------ */
+
+/* A statement while its parameters are bound or its columns are read, one after the other. */
+struct row {
+    struct sqlite3_stmt *statement;
+    int                  at; /* column or parameter that comes next */
+    int                  rc; /* first error while binding */
+};
+
+struct row sqlite_use(struct sqlite_store *store, enum sqlite_sql sql);
+void       sqlite_done(struct row *row);
+/* ERR_none: a row is there and row->at is at its first column. ERR_not_found: no row (any more). */
+ERR_MUST_USE enum err sqlite_step(struct row *row);
+/* Steps a statement that gives no rows, and is done with it; the plain SQLite result code. */
+ERR_MUST_USE int sqlite_run(struct row *row);
+int sqlite_exec(struct sqlite_store *store, enum sqlite_sql sql);
+
+void bind_int(struct row *row, int64_t value);
+void bind_text(struct row *row, const char *text);
+void bind_slice(struct row *row, struct slice text);
+void bind_bytes(struct row *row, const void *bytes, size_t n);
+
+int64_t row_int(struct row *row);
+void    row_text(struct row *row, char *out, size_t size);
+/* Fills up with zeros what the column is short of; returns how many bytes it had. */
+size_t row_bytes(struct row *row, void *out, size_t size);
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
+void read_user(struct row *row, struct user *out);
+void read_customer(struct row *row, struct customer *out);
+void read_book(struct row *row, struct account_book *out);
+void read_account(struct row *row, struct account *out);
+void read_party(struct row *row, struct party *out);
+void read_transaction(struct row *row, struct transaction *out);
+void read_alert(struct row *row, struct alert *out);
+void read_audit(struct row *row, struct audit *out);
+void read_head(struct row *row, struct chain_head *out);
+
+/* A snapshot for one call that needs several statements; nothing when one is held already. */
+ERR_MUST_USE enum err sqlite_snapshot(struct sqlite_store *store, bool *begun);
+void sqlite_snapshot_over(struct sqlite_store *store, bool begun);
+ERR_MUST_USE enum err sqlite_data_version(struct sqlite_store *store, int64_t *version);
+
+/* --- the operations, as in store.h ------------------------------------------------------------ */
+
+enum err sqlite_apply(struct store *store, const struct commit *commit, size_t *failed,
+                      struct fault *fault);
+enum err sqlite_numbers(struct store *store, struct store_numbers *out);
+
+enum err sqlite_user_by_email(struct store *store, struct slice email, struct user *out);
+enum err sqlite_user_by_number(struct store *store, int64_t number, struct user *out);
+enum err sqlite_customer_by_id(struct store *store, const struct uuid *id, struct customer *out);
+enum err sqlite_customer_by_external(struct store *store, struct slice id, struct customer *out);
+enum err sqlite_customer_by_number(struct store *store, int64_t number, struct customer *out);
+enum err sqlite_book_by_id(struct store *store, const struct uuid *id, struct account_book *out);
+enum err sqlite_book_by_number(struct store *store, int64_t number, struct account_book *out);
+enum err sqlite_account_by_number(struct store *store, int64_t number, struct account *out);
+enum err sqlite_account_by_external(struct store *store, struct slice id, struct account *out);
+enum err sqlite_account_of_bank(struct store *store, int32_t kind, uint16_t currency,
+                                struct account_book *out);
+enum err sqlite_party_by_key(struct store *store, struct slice key, struct party *out);
+enum err sqlite_party_by_number(struct store *store, int64_t number, struct party *out);
+enum err sqlite_transaction_by_id(struct store *store, const struct uuid *id,
+                                  struct transaction *out);
+enum err sqlite_transaction_by_sequence(struct store *store, int64_t sequence,
+                                        struct transaction *out);
+enum err sqlite_alert_by_id(struct store *store, const struct uuid *id, struct alert *out);
+enum err sqlite_alert_by_transaction(struct store *store, int64_t sequence, struct alert *out);
+enum err sqlite_label_by_transaction(struct store *store, int64_t sequence, struct label *out);
+enum err sqlite_audit_by_sequence(struct store *store, int64_t sequence, struct audit *out);
+enum err sqlite_rule_set_get(struct store *store, int64_t number, struct rule_set *out,
+                             struct buf *text);
+enum err sqlite_profile_get(struct store *store, int64_t entity, int64_t *last_sequence,
+                            void *bytes, size_t size, size_t *n);
+
+enum err sqlite_users(struct store *store, store_visit *visit, void *context);
+enum err sqlite_customers(struct store *store, int64_t before_number, struct slice search,
+                          store_visit *visit, void *context);
+enum err sqlite_accounts(struct store *store, const struct account_filter *filter,
+                         store_visit *visit, void *context);
+enum err sqlite_parties(struct store *store, store_visit *visit, void *context);
+enum err sqlite_transactions(struct store *store, const struct transaction_filter *filter,
+                             store_visit *visit, void *context, int64_t *stopped_at);
+enum err sqlite_held(struct store *store, int64_t expires_before_us, store_visit *visit,
+                     void *context);
+enum err sqlite_alerts(struct store *store, const struct alert_filter *filter, store_visit *visit,
+                       void *context);
+enum err sqlite_audits(struct store *store, const struct audit_filter *filter, store_visit *visit,
+                       void *context, int64_t *stopped_at);
+enum err sqlite_rollups(struct store *store, const struct rollup_range *range, store_visit *visit,
+                        void *context);
+enum err sqlite_days(struct store *store, int32_t *first, int32_t *last);
+enum err sqlite_top(struct store *store, int32_t day, uint16_t currency, store_visit *visit,
+                    void *context);
+enum err sqlite_labels(struct store *store, store_visit *visit, void *context);
+enum err sqlite_signed_heads(struct store *store, store_visit *visit, void *context);
+
+#endif

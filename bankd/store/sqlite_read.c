@@ -1,0 +1,362 @@
+/* Reading: rows into structs, and the calls that find one row.
+ *
+ * The read_* functions take columns in the order of the column lists in sqlite_sql.def. Texts
+ * and blobs are cut to the struct's size, so a damaged file cannot write past it. */
+#include <sqlite3.h>
+
+#include "bankd/store/sqlite.h"
+
+#include <string.h>
+
+#include "common/check.h"
+
+static void read_uuid(struct row *row, struct uuid *out)
+{
+    row_bytes(row, out->bytes, sizeof out->bytes);
+}
+
+void read_user(struct row *row, struct user *out)
+{
+    out->number = row_int(row);
+    read_uuid(row, &out->user_id);
+    row_text(row, out->email, sizeof out->email);
+    row_text(row, out->name, sizeof out->name);
+    row_text(row, out->password_hash, sizeof out->password_hash);
+    out->role = (enum role)row_int(row);
+    out->disabled = row_int(row) != 0;
+    out->created_at_us = row_int(row);
+}
+
+void read_customer(struct row *row, struct customer *out)
+{
+    out->number = row_int(row);
+    read_uuid(row, &out->customer_id);
+    row_text(row, out->external_id, sizeof out->external_id);
+    row_text(row, out->name, sizeof out->name);
+    row_text(row, out->email, sizeof out->email);
+    row_text(row, out->country, sizeof out->country);
+    out->verified = row_int(row) != 0;
+    out->created_at_us = row_int(row);
+}
+
+void read_book(struct row *row, struct account_book *out)
+{
+    out->number = row_int(row);
+    read_uuid(row, &out->account_id);
+    out->customer = row_int(row);
+    out->opened_by = row_int(row);
+    out->kind = (int32_t)row_int(row);
+    out->status = (int32_t)row_int(row);
+    out->freeze_direction = (int32_t)row_int(row);
+    out->currency = (uint16_t)row_int(row);
+    out->freeze_until_us = row_int(row);
+    out->overdraft_limit = row_int(row);
+    out->created_at_us = row_int(row);
+    out->balance = row_int(row);
+    out->held = row_int(row);
+    out->version = row_int(row);
+    out->last_sequence = row_int(row);
+    out->last_at_us = row_int(row);
+    out->transactions = row_int(row);
+}
+
+void read_account(struct row *row, struct account *out)
+{
+    read_book(row, &out->book);
+    row_text(row, out->external_id, sizeof out->external_id);
+    row_text(row, out->name, sizeof out->name);
+    row_text(row, out->holder, sizeof out->holder);
+    read_uuid(row, &out->customer_id);
+    read_uuid(row, &out->opened_by_id);
+    row_text(row, out->freeze_reason, sizeof out->freeze_reason);
+    row_text(row, out->freeze_authority, sizeof out->freeze_authority);
+}
+
+void read_party(struct row *row, struct party *out)
+{
+    out->number = row_int(row);
+    row_text(row, out->key, sizeof out->key);
+    out->last_sequence = row_int(row);
+    out->transactions = row_int(row);
+    out->created_at_us = row_int(row);
+}
+
+void read_transaction(struct row *row, struct transaction *out)
+{
+    out->sequence = row_int(row);
+    out->type = (int32_t)row_int(row);
+    out->status = (int32_t)row_int(row);
+    out->flagged = row_int(row) != 0;
+    out->currency = (uint16_t)row_int(row);
+    out->amount = row_int(row);
+    out->at_us = row_int(row);
+    out->debit = row_int(row);
+    out->credit = row_int(row);
+    out->debit_previous = row_int(row);
+    out->credit_previous = row_int(row);
+    read_uuid(row, &out->transaction_id);
+    out->initial_status = (int32_t)row_int(row);
+    out->party = row_int(row);
+    out->party_previous = row_int(row);
+    out->incoming = row_int(row) != 0;
+    out->posted_at_us = row_int(row);
+    out->posted_by = row_int(row);
+    out->debit_balance = row_int(row);
+    out->credit_balance = row_int(row);
+    out->verdict = (int32_t)row_int(row);
+    out->score = (int32_t)row_int(row);
+    out->rule_set = row_int(row);
+    out->hold_expires_at_us = row_int(row);
+    out->reversal_of = row_int(row);
+    out->reversed_by = row_int(row);
+    row_text(row, out->external_id, sizeof out->external_id);
+    row_text(row, out->description, sizeof out->description);
+    out->decision_size = (uint16_t)row_bytes(row, out->decision, sizeof out->decision);
+    row_bytes(row, out->hash, sizeof out->hash);
+}
+
+void read_alert(struct row *row, struct alert *out)
+{
+    out->number = row_int(row);
+    read_uuid(row, &out->alert_id);
+    out->transaction = row_int(row);
+    out->account = row_int(row);
+    out->state = (int32_t)row_int(row);
+    out->decision = (int32_t)row_int(row);
+    out->score = (int32_t)row_int(row);
+    out->created_at_us = row_int(row);
+    out->assigned_to = row_int(row);
+    out->taken_at_us = row_int(row);
+    out->decided_by = row_int(row);
+    out->decided_at_us = row_int(row);
+    row_text(row, out->note, sizeof out->note);
+}
+
+void read_audit(struct row *row, struct audit *out)
+{
+    out->sequence = row_int(row);
+    out->at_us = row_int(row);
+    out->kind = (int32_t)row_int(row);
+    out->actor = row_int(row);
+    row_text(row, out->actor_name, sizeof out->actor_name);
+    row_text(row, out->operation, sizeof out->operation);
+    row_text(row, out->outcome, sizeof out->outcome);
+    row_text(row, out->subject, sizeof out->subject);
+    row_text(row, out->detail, sizeof out->detail);
+    out->about_transaction = row_int(row);
+    out->set_status = (int32_t)row_int(row);
+    out->set_flag = (int32_t)row_int(row);
+    row_bytes(row, out->hash, sizeof out->hash);
+}
+
+void read_head(struct row *row, struct chain_head *out)
+{
+    out->sequence = row_int(row);
+    row_bytes(row, out->hash, sizeof out->hash);
+}
+
+static void read_label(struct row *row, struct label *out)
+{
+    out->transaction = row_int(row);
+    out->fraud = row_int(row) != 0;
+    out->known_at_us = row_int(row);
+}
+
+/* Steps to the one row that is looked for, reads it, and gives the statement back. */
+#define GET(row, read, out)                                                                        \
+    do {                                                                                           \
+        enum err get_err_ = sqlite_step(&(row));                                                   \
+        if (get_err_ == ERR_none)                                                                  \
+            read(&(row), out);                                                                     \
+        sqlite_done(&(row));                                                                       \
+        return get_err_;                                                                           \
+    } while (0)
+
+static struct row use_number(struct store *store, enum sqlite_sql sql, int64_t number)
+{
+    struct row row = sqlite_use(sqlite_of(store), sql);
+
+    bind_int(&row, number);
+    return row;
+}
+
+static struct row use_uuid(struct store *store, enum sqlite_sql sql, const struct uuid *id)
+{
+    struct row row = sqlite_use(sqlite_of(store), sql);
+
+    bind_bytes(&row, id->bytes, sizeof id->bytes);
+    return row;
+}
+
+static struct row use_text(struct store *store, enum sqlite_sql sql, struct slice text)
+{
+    struct row row = sqlite_use(sqlite_of(store), sql);
+
+    bind_slice(&row, text);
+    return row;
+}
+
+enum err sqlite_user_by_email(struct store *store, struct slice email, struct user *out)
+{
+    struct row row = use_text(store, SQL_user_by_email, email);
+
+    GET(row, read_user, out);
+}
+
+enum err sqlite_user_by_number(struct store *store, int64_t number, struct user *out)
+{
+    struct row row = use_number(store, SQL_user_by_number, number);
+
+    GET(row, read_user, out);
+}
+
+enum err sqlite_customer_by_id(struct store *store, const struct uuid *id, struct customer *out)
+{
+    struct row row = use_uuid(store, SQL_customer_by_id, id);
+
+    GET(row, read_customer, out);
+}
+
+enum err sqlite_customer_by_external(struct store *store, struct slice id, struct customer *out)
+{
+    struct row row = use_text(store, SQL_customer_by_external, id);
+
+    GET(row, read_customer, out);
+}
+
+enum err sqlite_customer_by_number(struct store *store, int64_t number, struct customer *out)
+{
+    struct row row = use_number(store, SQL_customer_by_number, number);
+
+    GET(row, read_customer, out);
+}
+
+enum err sqlite_book_by_id(struct store *store, const struct uuid *id, struct account_book *out)
+{
+    struct row row = use_uuid(store, SQL_book_by_id, id);
+
+    GET(row, read_book, out);
+}
+
+enum err sqlite_book_by_number(struct store *store, int64_t number, struct account_book *out)
+{
+    struct row row = use_number(store, SQL_book_by_number, number);
+
+    GET(row, read_book, out);
+}
+
+enum err sqlite_account_by_number(struct store *store, int64_t number, struct account *out)
+{
+    struct row row = use_number(store, SQL_account_by_number, number);
+
+    GET(row, read_account, out);
+}
+
+enum err sqlite_account_by_external(struct store *store, struct slice id, struct account *out)
+{
+    struct row row = use_text(store, SQL_account_by_external, id);
+
+    GET(row, read_account, out);
+}
+
+enum err sqlite_account_of_bank(struct store *store, int32_t kind, uint16_t currency,
+                                struct account_book *out)
+{
+    struct row row = use_number(store, SQL_book_of_bank, kind);
+
+    bind_int(&row, currency);
+    GET(row, read_book, out);
+}
+
+enum err sqlite_party_by_key(struct store *store, struct slice key, struct party *out)
+{
+    struct row row = use_text(store, SQL_party_by_key, key);
+
+    GET(row, read_party, out);
+}
+
+enum err sqlite_party_by_number(struct store *store, int64_t number, struct party *out)
+{
+    struct row row = use_number(store, SQL_party_by_number, number);
+
+    GET(row, read_party, out);
+}
+
+enum err sqlite_transaction_by_id(struct store *store, const struct uuid *id,
+                                  struct transaction *out)
+{
+    struct row row = use_uuid(store, SQL_transaction_by_id, id);
+
+    GET(row, read_transaction, out);
+}
+
+enum err sqlite_transaction_by_sequence(struct store *store, int64_t sequence,
+                                        struct transaction *out)
+{
+    struct row row = use_number(store, SQL_transaction_by_sequence, sequence);
+
+    GET(row, read_transaction, out);
+}
+
+enum err sqlite_alert_by_id(struct store *store, const struct uuid *id, struct alert *out)
+{
+    struct row row = use_uuid(store, SQL_alert_by_id, id);
+
+    GET(row, read_alert, out);
+}
+
+enum err sqlite_alert_by_transaction(struct store *store, int64_t sequence, struct alert *out)
+{
+    struct row row = use_number(store, SQL_alert_by_transaction, sequence);
+
+    GET(row, read_alert, out);
+}
+
+enum err sqlite_label_by_transaction(struct store *store, int64_t sequence, struct label *out)
+{
+    struct row row = use_number(store, SQL_label_by_transaction, sequence);
+
+    GET(row, read_label, out);
+}
+
+enum err sqlite_audit_by_sequence(struct store *store, int64_t sequence, struct audit *out)
+{
+    struct row row = use_number(store, SQL_audit_by_sequence, sequence);
+
+    GET(row, read_audit, out);
+}
+
+enum err sqlite_rule_set_get(struct store *store, int64_t number, struct rule_set *out,
+                             struct buf *text)
+{
+    struct row row = use_number(store, SQL_rule_set_get, number);
+    enum err   err = sqlite_step(&row);
+
+    if (err == ERR_none) {
+        out->number = row_int(&row);
+        row_bytes(&row, out->hash, sizeof out->hash);
+        out->loaded_at_us = row_int(&row);
+        out->loaded_by = row_int(&row);
+        if (text != NULL) {
+            const void *at = sqlite3_column_text(row.statement, row.at);
+
+            err = buf_add(text, at, (size_t)sqlite3_column_bytes(row.statement, row.at));
+        }
+    }
+    sqlite_done(&row);
+    return err;
+}
+
+enum err sqlite_profile_get(struct store *store, int64_t entity, int64_t *last_sequence,
+                            void *bytes, size_t size, size_t *n)
+{
+    struct row row = use_number(store, SQL_profile_get, entity);
+    enum err   err = sqlite_step(&row);
+
+    if (err == ERR_none) {
+        *last_sequence = row_int(&row);
+        *n = row_bytes(&row, bytes, size);
+    }
+    sqlite_done(&row);
+    return err;
+}
