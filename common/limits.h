@@ -6,6 +6,7 @@
 #define COMMON_LIMITS_H
 
 #include <assert.h>
+#include <stdint.h>
 
 /* Texts of the bank's records, in bytes of UTF-8. */
 enum {
@@ -63,8 +64,32 @@ enum {
     LIMIT_PROFILE_BYTES = 1024,           /* one fraud profile */
     LIMIT_RULES_FILE_MAX = 256 * 1024,
     LIMIT_RULES_MAX = 128,
+    LIMIT_RULE_NAME_MAX = 47,
+    LIMIT_RULE_TAGS_MAX = 119,
+    LIMIT_RULE_TEMPLATE_MAX = 159,        /* of a reason, before its values are put in */
+    LIMIT_RULE_STEPS_MAX = 4096,          /* instructions of one rule set */
+    LIMIT_RULE_STACK_MAX = 32,            /* nesting of one expression */
+    LIMIT_RULE_VALUES_MAX = 1024,         /* values in all lists of one rule set */
+    LIMIT_RULE_LISTS_MAX = 32,
 };
 
+/* What one reading request looks at before it answers with what it has and a cursor. */
+enum {
+    LIMIT_SCAN_ROWS_MAX = 200 * 1000,       /* transactions of a list */
+    LIMIT_AUDIT_SCAN_ROWS_MAX = 50 * 1000,  /* entries of each of the two sources of the audit log */
+    LIMIT_VERIFY_ENTRIES_MAX = 100 * 1000,  /* links that audit.verify proves */
+    LIMIT_EXPORT_ROWS_MAX = 4000,           /* rows of one piece of a CSV file */
+    LIMIT_EXPORT_BYTES_MAX = 384 * 1024,    /* bytes of one piece */
+    LIMIT_RISK_NEWEST = 50,                 /* transactions whose highest score is shown */
+    LIMIT_PAGE_BYTES_MAX = 768 * 1024,      /* a page ends when it is about so large */
+};
+
+/* Moments that figures may be asked for, in seconds since 1970: the years 0 to 9999. */
+#define LIMIT_PERIOD_FIRST_S INT64_C(-62167219200)
+#define LIMIT_PERIOD_LAST_S INT64_C(253402300800)
+
+static_assert((int)LIMIT_EXPORT_BYTES_MAX < (int)LIMIT_REPLY_MAX, "a piece must fit a reply");
+static_assert((int)LIMIT_PAGE_BYTES_MAX < (int)LIMIT_REPLY_MAX, "a long page must fit a reply");
 static_assert(LIMIT_MESSAGE_MAX <= LIMIT_WIRE_MAX, "the socket must take what the server reads");
 static_assert((int)LIMIT_PAGE_ROWS_MAX * 1024 <= (int)LIMIT_REPLY_MAX, "a page must fit a reply");
 static_assert(LIMIT_BATCH_MAX <= LIMIT_WRITER_QUEUE_MAX, "a full batch must fit the queue");
