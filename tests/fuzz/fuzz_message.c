@@ -14,8 +14,8 @@ enum { MEMORY = 4 * 1024 * 1024 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static void encode_twice(const struct message_desc *desc, enum decode_mode mode, const void *message,
-                         struct arena *arena)
+static void encode_twice(const struct message_desc *desc, enum decode_mode mode,
+                         const void *message, struct arena *arena)
 {
     struct buf   first;
     struct buf   second;
