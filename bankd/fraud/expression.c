@@ -1,0 +1,406 @@
+/* Expressions into code, by operator precedence with a stack of our own instead of recursion.
+ *
+ * Operands are emitted as they come; operators wait on a stack until one that binds less strongly
+ * follows. Beside the code runs a shadow of the machine's stack that knows for each entry whether
+ * it is a condition or a number; it bounds the depth and finds mistakes like `amount and 5`. */
+#include "bankd/fraud/parser.h"
+
+#include <string.h>
+
+#include "common/check.h"
+
+enum strength {
+    STRENGTH_MARK = 0, /* a parenthesis or a function: stays until it is closed */
+    STRENGTH_OR,
+    STRENGTH_AND,
+    STRENGTH_NOT,
+    STRENGTH_COMPARE,
+    STRENGTH_SUM,
+    STRENGTH_PRODUCT,
+    STRENGTH_SIGN
+};
+
+struct operator {
+    const char   *text;
+    enum rule_op  op;
+    enum strength strength;
+};
+
+static const struct operator operators[] = {
+    { "or", OP_OR, STRENGTH_OR },
+    { "and", OP_AND, STRENGTH_AND },
+    { "=", OP_EQUAL, STRENGTH_COMPARE },
+    { "==", OP_EQUAL, STRENGTH_COMPARE },
+    { "!=", OP_UNEQUAL, STRENGTH_COMPARE },
+    { "<", OP_LESS, STRENGTH_COMPARE },
+    { "<=", OP_LESS_EQUAL, STRENGTH_COMPARE },
+    { ">", OP_GREATER, STRENGTH_COMPARE },
+    { ">=", OP_GREATER_EQUAL, STRENGTH_COMPARE },
+    { "+", OP_ADD, STRENGTH_SUM },
+    { "-", OP_SUBTRACT, STRENGTH_SUM },
+    { "*", OP_MULTIPLY, STRENGTH_PRODUCT },
+    { "/", OP_DIVIDE, STRENGTH_PRODUCT },
+};
+
+static const struct {
+    const char  *name;
+    enum rule_op op;
+    unsigned     arguments;
+} functions[] = {
+    { "min", OP_MIN, 2 },
+    { "max", OP_MAX, 2 },
+    { "abs", OP_ABS, 1 },
+};
+
+struct waiting {
+    enum rule_op  op;
+    enum strength strength;
+    unsigned      arguments; /* of a function: seen so far; 0 for a parenthesis */
+    unsigned      wanted;
+    struct token  at;
+};
+
+struct expression {
+    struct parser *p;
+    struct waiting waiting[LIMIT_RULE_STACK_MAX];
+    size_t         waiting_count;
+    bool           is_condition[LIMIT_RULE_STACK_MAX];
+    size_t         depth;
+};
+
+static const struct operator *operator_find(const struct token *token)
+{
+    if (token->kind != TOKEN_WORD && token->kind != TOKEN_SYMBOL)
+        return NULL;
+    for (size_t i = 0; i < ARRAY_COUNT(operators); i++)
+        if (slice_is(token->text, operators[i].text))
+            return &operators[i];
+    return NULL;
+}
+
+static enum err add_step(struct expression *e, const struct token *at, struct rule_step step)
+{
+    struct fraud_rules *rules = e->p->rules;
+
+    if (rules->step_count == LIMIT_RULE_STEPS_MAX)
+        return parser_fail(e->p, at, "the rules of this file are too long together");
+    rules->steps[rules->step_count++] = step;
+    return ERR_none;
+}
+
+static enum err emit_operand(struct expression *e, const struct token *at, struct rule_step step,
+                             bool condition)
+{
+    if (e->depth == LIMIT_RULE_STACK_MAX)
+        return parser_fail(e->p, at, "the expression is nested too deeply");
+    e->is_condition[e->depth++] = condition;
+    return add_step(e, at, step);
+}
+
+static bool is_comparison(enum rule_op op)
+{
+    return op >= OP_EQUAL && op <= OP_GREATER_EQUAL;
+}
+
+static enum err emit_one(struct expression *e, const struct token *at, enum rule_op op)
+{
+    bool *top = &e->is_condition[e->depth - 1];
+
+    if (op == OP_NOT && !*top)
+        return parser_fail(e->p, at, "`not` needs a condition, and this is a number; compare it");
+    *top = op == OP_NOT;
+    return add_step(e, at, (struct rule_step){ .op = (uint16_t)op });
+}
+
+static enum err emit_two(struct expression *e, const struct token *at, enum rule_op op)
+{
+    bool *left = &e->is_condition[e->depth - 2];
+    bool *right = &e->is_condition[e->depth - 1];
+
+    if ((op == OP_AND || op == OP_OR) && !(*left && *right))
+        return parser_fail(e->p, at, "`%s` needs a condition on both sides, and the %s one is a number",
+                           op == OP_AND ? "and" : "or", *left ? "right" : "left");
+    if (is_comparison(op) && op != OP_EQUAL && op != OP_UNEQUAL && (*left || *right))
+        return parser_fail(e->p, at, "a condition is yes or no and cannot be larger or smaller");
+    e->depth--;
+    e->is_condition[e->depth - 1] = is_comparison(op) || op == OP_AND || op == OP_OR;
+    return add_step(e, at, (struct rule_step){ .op = (uint16_t)op });
+}
+
+/* Emits what waits and binds at least so strongly, down to the next parenthesis. */
+static enum err reduce(struct expression *e, enum strength strength)
+{
+    while (e->waiting_count > 0) {
+        const struct waiting *top = &e->waiting[e->waiting_count - 1];
+
+        if (top->strength == STRENGTH_MARK || top->strength < strength)
+            break;
+        e->waiting_count--;
+        if (top->strength == STRENGTH_NOT || top->strength == STRENGTH_SIGN)
+            TRY(emit_one(e, &top->at, top->op));
+        else
+            TRY(emit_two(e, &top->at, top->op));
+    }
+    return ERR_none;
+}
+
+/* Puts `now` on the stack of what waits and goes on. */
+static enum err wait_for(struct expression *e, struct waiting waiting)
+{
+    if (e->waiting_count == LIMIT_RULE_STACK_MAX)
+        return parser_fail(e->p, &e->p->now, "the expression is nested too deeply");
+    waiting.at = e->p->now;
+    e->waiting[e->waiting_count++] = waiting;
+    parser_advance(e->p);
+    return ERR_none;
+}
+
+/* --- operands -------------------------------------------------------------------------------- */
+
+static enum err parse_money(struct expression *e)
+{
+    const struct token at = e->p->now;
+    uint16_t           unit = 0;
+
+    /* Hundredths of a unit times minor units of a unit, by 100, is minor units. */
+    TRY(parser_slot(e->p, &at, FEATURE_unit, &unit));
+    TRY(emit_operand(e, &at, (struct rule_step){ .op = OP_PUSH, .value = at.value }, false));
+    TRY(emit_operand(e, &at, (struct rule_step){ .op = OP_SLOT, .first = unit }, false));
+    TRY(emit_two(e, &at, OP_MULTIPLY));
+    TRY(emit_operand(e, &at, (struct rule_step){ .op = OP_PUSH, .value = 100 }, false));
+    TRY(emit_two(e, &at, OP_DIVIDE));
+    parser_advance(e->p);
+    return ERR_none;
+}
+
+static enum err parse_word(struct expression *e)
+{
+    const struct token at = e->p->now;
+    struct rule_step   step = { .op = OP_SLOT };
+    int                feature = feature_find(at.text);
+    char               hint[HINT_MAX];
+
+    if (feature >= 0) {
+        TRY(parser_slot(e->p, &at, feature, &step.first));
+        TRY(emit_operand(e, &at, step, feature_rows[feature].unit == UNIT_YES));
+    } else if (constant_find(at.text, &step.value)) {
+        step.op = OP_PUSH;
+        TRY(emit_operand(e, &at, step, slice_is(at.text, "yes") || slice_is(at.text, "no")));
+    } else {
+        return parser_fail(e->p, &at, "there is no feature `%.*s`%s", (int)at.text.n, at.text.at,
+                           parser_hint(e->p, at.text, hint));
+    }
+    parser_advance(e->p);
+    return ERR_none;
+}
+
+/* True when `now` opened a function. */
+static enum err parse_function(struct expression *e, bool *opened)
+{
+    *opened = false;
+    for (size_t i = 0; i < ARRAY_COUNT(functions); i++) {
+        struct waiting function = { .op = functions[i].op, .strength = STRENGTH_MARK, .arguments = 1,
+                                    .wanted = functions[i].arguments };
+
+        if (!parser_is(e->p, TOKEN_WORD, functions[i].name))
+            continue;
+        TRY(wait_for(e, function));
+        if (!parser_is(e->p, TOKEN_SYMBOL, "("))
+            return parser_expected(e->p, "a ( behind the function's name");
+        parser_advance(e->p);
+        *opened = true;
+    }
+    return ERR_none;
+}
+
+/* Signs, `not` and opening parentheses up to the value that they are about. */
+static enum err parse_operand(struct expression *e)
+{
+    struct parser *p = e->p;
+
+    for (;;) {
+        bool opened = false;
+
+        if (parser_is(p, TOKEN_WORD, "not")) {
+            TRY(wait_for(e, (struct waiting){ .op = OP_NOT, .strength = STRENGTH_NOT }));
+            continue;
+        }
+        if (parser_is(p, TOKEN_SYMBOL, "-")) {
+            TRY(wait_for(e, (struct waiting){ .op = OP_NEGATE, .strength = STRENGTH_SIGN }));
+            continue;
+        }
+        if (parser_is(p, TOKEN_SYMBOL, "(")) {
+            TRY(wait_for(e, (struct waiting){ .strength = STRENGTH_MARK }));
+            continue;
+        }
+        TRY(parse_function(e, &opened));
+        if (!opened)
+            break;
+    }
+    if (p->now.kind == TOKEN_MONEY)
+        return parse_money(e);
+    if (p->now.kind == TOKEN_WORD)
+        return parse_word(e);
+    if (p->now.kind != TOKEN_NUMBER)
+        return parser_expected(p, "a feature or a number");
+    TRY(emit_operand(e, &p->now, (struct rule_step){ .op = OP_PUSH, .value = p->now.value }, false));
+    parser_advance(p);
+    return ERR_none;
+}
+
+/* --- what follows an operand ----------------------------------------------------------------- */
+
+static enum err parse_list_name(struct expression *e, struct rule_step *step)
+{
+    struct parser *p = e->p;
+    char           hint[HINT_MAX];
+
+    for (size_t i = 0; i < p->rules->list_count; i++) {
+        const struct rule_list *list = &p->rules->lists[i];
+
+        if (slice_is(p->now.text, list->name)) {
+            step->first = list->first;
+            step->count = list->count;
+            parser_advance(p);
+            return ERR_none;
+        }
+    }
+    return parser_fail(p, &p->now, "there is no list `%.*s`%s", (int)p->now.text.n, p->now.text.at,
+                       parser_hint(p, p->now.text, hint));
+}
+
+static enum err parse_list(struct expression *e, struct rule_step *step)
+{
+    struct parser      *p = e->p;
+    struct fraud_rules *rules = p->rules;
+
+    if (p->now.kind == TOKEN_WORD)
+        return parse_list_name(e, step);
+    if (!parser_is(p, TOKEN_SYMBOL, "("))
+        return parser_expected(p, "a list's name or ( behind `in`");
+    step->first = (uint16_t)rules->value_count;
+    do {
+        int64_t value = 0;
+
+        parser_advance(p);
+        if (rules->value_count == LIMIT_RULE_VALUES_MAX)
+            return parser_fail(p, &p->now, "the lists of this file are too long together");
+        TRY(parser_constant(p, false, &value));
+        rules->values[rules->value_count++] = value;
+        step->count++;
+    } while (parser_is(p, TOKEN_SYMBOL, ","));
+    if (!parser_is(p, TOKEN_SYMBOL, ")"))
+        return parser_expected(p, "a comma or the list's closing )");
+    parser_advance(p);
+    return ERR_none;
+}
+
+/* `in LIST` and `not in LIST`. */
+static enum err parse_in(struct expression *e)
+{
+    const struct token at = e->p->now;
+    struct rule_step   step = { .op = OP_IN };
+    bool               negated = parser_is(e->p, TOKEN_WORD, "not");
+
+    if (negated) {
+        parser_advance(e->p);
+        if (!parser_is(e->p, TOKEN_WORD, "in"))
+            return parser_expected(e->p, "`in` behind this `not`");
+    }
+    parser_advance(e->p);
+    TRY(reduce(e, STRENGTH_COMPARE));
+    if (e->is_condition[e->depth - 1])
+        return parser_fail(e->p, &at, "a condition is yes or no and stands in no list");
+    TRY(parse_list(e, &step));
+    TRY(add_step(e, &at, step));
+    e->is_condition[e->depth - 1] = true;
+    return negated ? emit_one(e, &at, OP_NOT) : ERR_none;
+}
+
+static enum err parse_close(struct expression *e)
+{
+    struct waiting *mark;
+
+    TRY(reduce(e, STRENGTH_OR));
+    if (e->waiting_count == 0)
+        return parser_fail(e->p, &e->p->now, "this ) closes nothing");
+    mark = &e->waiting[--e->waiting_count];
+    if (mark->arguments != mark->wanted)
+        return parser_fail(e->p, &mark->at, "%.*s needs %u value%s", (int)mark->at.text.n,
+                           mark->at.text.at, mark->wanted, mark->wanted == 1 ? "" : "s");
+    parser_advance(e->p);
+    if (mark->wanted == 1)
+        return emit_one(e, &mark->at, mark->op);
+    return mark->wanted == 2 ? emit_two(e, &mark->at, mark->op) : ERR_none;
+}
+
+static enum err parse_comma(struct expression *e)
+{
+    struct waiting *mark;
+
+    TRY(reduce(e, STRENGTH_OR));
+    mark = &e->waiting[e->waiting_count > 0 ? e->waiting_count - 1 : 0];
+    if (e->waiting_count == 0 || mark->wanted == 0)
+        return parser_fail(e->p, &e->p->now, "a comma separates only the values of a function");
+    if (mark->arguments == mark->wanted)
+        return parser_fail(e->p, &e->p->now, "%.*s needs %u value%s", (int)mark->at.text.n,
+                           mark->at.text.at, mark->wanted, mark->wanted == 1 ? "" : "s");
+    mark->arguments++;
+    parser_advance(e->p);
+    return ERR_none;
+}
+
+static enum err parse_operator(struct expression *e, const struct operator *operator)
+{
+    TRY(reduce(e, (enum strength)(operator->strength + (operator->strength == STRENGTH_COMPARE))));
+    if (operator->strength == STRENGTH_COMPARE && e->waiting_count > 0
+        && e->waiting[e->waiting_count - 1].strength == STRENGTH_COMPARE)
+        return parser_fail(e->p, &e->p->now, "two comparisons need `and` between them");
+    return wait_for(e, (struct waiting){ .op = operator->op, .strength = operator->strength });
+}
+
+/* From behind an operand to the next one (`more`), or to the expression's end. */
+static enum err parse_between(struct expression *e, bool *more)
+{
+    struct parser *p = e->p;
+
+    *more = false;
+    for (;;) {
+        const struct operator *op = operator_find(&p->now);
+
+        if (parser_is(p, TOKEN_SYMBOL, ")")) {
+            TRY(parse_close(e));
+        } else if (parser_is(p, TOKEN_WORD, "in") || parser_is(p, TOKEN_WORD, "not")) {
+            TRY(parse_in(e));
+        } else if (parser_is(p, TOKEN_SYMBOL, ",")) {
+            *more = true;
+            return parse_comma(e);
+        } else if (op != NULL) {
+            *more = true;
+            return parse_operator(e, op);
+        } else {
+            return ERR_none;
+        }
+    }
+}
+
+enum err expression_parse(struct parser *p, bool condition, struct rule_code *out)
+{
+    struct expression  e = { .p = p };
+    const struct token start = p->now;
+    bool               more = true;
+
+    out->first = (uint16_t)p->rules->step_count;
+    while (more) {
+        TRY(parse_operand(&e));
+        TRY(parse_between(&e, &more));
+    }
+    TRY(reduce(&e, STRENGTH_OR));
+    if (e.waiting_count > 0)
+        return parser_fail(p, &e.waiting[e.waiting_count - 1].at, "this ( is not closed");
+    if (condition && !e.is_condition[0])
+        return parser_fail(p, &start, "this is a number, not a condition; compare it with something");
+    CHECK(e.depth == 1);
+    out->count = (uint16_t)(p->rules->step_count - out->first);
+    return ERR_none;
+}

@@ -1,0 +1,502 @@
+/* What every feature of features.def is worth, one small function each.
+ *
+ * The functions take whatever the event and the profiles say and never overflow: differences of
+ * times and amounts saturate, shares are cut where their help says so. Adding a feature is a row
+ * in the table and a function here. */
+#include "bankd/fraud/features.h"
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/money.h"
+
+enum { SHARE_MAX_BP = 100000, COMPARED_MIN = 5 };
+
+static int64_t elapsed_us(int64_t from_us, int64_t to_us)
+{
+    int64_t elapsed;
+
+    if (to_us <= from_us)
+        return 0;
+    return money_sub(to_us, from_us, &elapsed) ? elapsed : INT64_MAX;
+}
+
+static int64_t mean_of(struct profile_sum window)
+{
+    return window.count == 0 ? 0 : window.sum / window.count;
+}
+
+static int64_t total_mean(uint64_t sum, uint32_t count)
+{
+    return count == 0 ? 0 : profile_saturate(sum / count);
+}
+
+/* value * 100 / whole, saturating; 0 when there is no whole. */
+static int64_t percent_of(int64_t value, int64_t whole)
+{
+    __int128 percent = whole > 0 ? (__int128)value * 100 / whole : 0;
+
+    return percent > INT64_MAX ? INT64_MAX : percent < INT64_MIN ? INT64_MIN : (int64_t)percent;
+}
+
+static int64_t share_bp(int64_t part, int64_t whole)
+{
+    int64_t share = whole > 0 ? ratio_basis_points(part, whole) : 0;
+
+    return share < SHARE_MAX_BP ? share : SHARE_MAX_BP;
+}
+
+static struct profile_sum own(const struct feature_input *in, enum profile_ring ring)
+{
+    return profile_window(in->subject, ring, in->event->at_us);
+}
+
+static struct profile_sum others(const struct feature_input *in, enum profile_ring ring)
+{
+    return profile_window(in->other, ring, in->event->at_us);
+}
+
+#define VALUE_OF(name) static int64_t value_##name(const struct feature_input *in)
+
+/* --- the event ------------------------------------------------------------------------------- */
+
+VALUE_OF(amount)
+{
+    return in->event->amount;
+}
+
+VALUE_OF(amount_major)
+{
+    return in->event->unit > 0 ? in->event->amount / in->event->unit : 0;
+}
+
+VALUE_OF(unit)
+{
+    return in->event->unit;
+}
+
+VALUE_OF(type)
+{
+    return in->event->type;
+}
+
+VALUE_OF(is_outgoing)
+{
+    return !in->event->incoming && profile_is_act(in->event->type);
+}
+
+VALUE_OF(is_incoming)
+{
+    return in->event->incoming && profile_is_act(in->event->type);
+}
+
+VALUE_OF(is_cash)
+{
+    return in->event->type == TYPE_DEPOSIT || in->event->type == TYPE_WITHDRAWAL;
+}
+
+VALUE_OF(is_history)
+{
+    return in->event->history;
+}
+
+VALUE_OF(hour)
+{
+    int64_t day = profile_bucket(in->event->at_us, US_PER_DAY);
+
+    return profile_bucket(in->event->at_us, US_PER_HOUR) - day * 24;
+}
+
+VALUE_OF(weekday)
+{
+    return time_weekday(time_day(in->event->at_us));
+}
+
+VALUE_OF(is_night)
+{
+    return value_hour(in) < 6;
+}
+
+VALUE_OF(is_weekend)
+{
+    return value_weekday(in) >= 5;
+}
+
+VALUE_OF(is_round)
+{
+    int64_t hundred;
+
+    return in->event->unit > 0 && money_mul(in->event->unit, 100, &hundred)
+           && in->event->amount % hundred == 0;
+}
+
+VALUE_OF(is_near_threshold)
+{
+    return profile_is_near_threshold(in->event->amount, in->event->unit);
+}
+
+VALUE_OF(has_counterparty)
+{
+    return in->event->counterparty != 0;
+}
+
+VALUE_OF(is_internal)
+{
+    return in->event->counterparty_internal;
+}
+
+VALUE_OF(balance)
+{
+    return in->event->balance;
+}
+
+VALUE_OF(balance_share_bp)
+{
+    return in->event->incoming ? 0 : share_bp(in->event->amount, in->event->balance);
+}
+
+VALUE_OF(account_age_days)
+{
+    return elapsed_us(in->event->opened_at_us, in->event->at_us) / US_PER_DAY;
+}
+
+/* --- the subject's past ---------------------------------------------------------------------- */
+
+VALUE_OF(count_1h)
+{
+    return own(in, RING_OUT_1H).count;
+}
+
+VALUE_OF(count_24h)
+{
+    return own(in, RING_OUT_24H).count;
+}
+
+VALUE_OF(count_7d)
+{
+    return own(in, RING_OUT_7D).count;
+}
+
+VALUE_OF(count_30d)
+{
+    return own(in, RING_OUT_30D).count;
+}
+
+VALUE_OF(sum_1h)
+{
+    return own(in, RING_OUT_1H).sum;
+}
+
+VALUE_OF(sum_24h)
+{
+    return own(in, RING_OUT_24H).sum;
+}
+
+VALUE_OF(sum_7d)
+{
+    return own(in, RING_OUT_7D).sum;
+}
+
+VALUE_OF(sum_30d)
+{
+    return own(in, RING_OUT_30D).sum;
+}
+
+VALUE_OF(mean_7d)
+{
+    return mean_of(own(in, RING_OUT_7D));
+}
+
+VALUE_OF(mean_30d)
+{
+    return mean_of(own(in, RING_OUT_30D));
+}
+
+VALUE_OF(in_count_24h)
+{
+    return own(in, RING_IN_24H).count;
+}
+
+VALUE_OF(in_count_7d)
+{
+    return own(in, RING_IN_7D).count;
+}
+
+VALUE_OF(in_count_30d)
+{
+    return own(in, RING_IN_30D).count;
+}
+
+VALUE_OF(in_sum_24h)
+{
+    return own(in, RING_IN_24H).sum;
+}
+
+VALUE_OF(in_sum_7d)
+{
+    return own(in, RING_IN_7D).sum;
+}
+
+VALUE_OF(in_sum_30d)
+{
+    return own(in, RING_IN_30D).sum;
+}
+
+VALUE_OF(count_total)
+{
+    return in->subject->out_count;
+}
+
+VALUE_OF(in_count_total)
+{
+    return in->subject->in_count;
+}
+
+VALUE_OF(mean_amount)
+{
+    return profile_habit_mean(in->subject);
+}
+
+VALUE_OF(deviation_amount)
+{
+    return profile_habit_deviation(in->subject);
+}
+
+VALUE_OF(max_amount)
+{
+    return profile_saturate(in->subject->out_max);
+}
+
+VALUE_OF(in_mean_amount)
+{
+    return total_mean(in->subject->in_sum, in->subject->in_count);
+}
+
+VALUE_OF(in_max_amount)
+{
+    return profile_saturate(in->subject->in_max);
+}
+
+VALUE_OF(counterparties_24h)
+{
+    return profile_parties_since(in->subject, in->event->at_us, 24);
+}
+
+VALUE_OF(new_counterparties_24h)
+{
+    return profile_small(in->subject, RING_SMALL_24H, SMALL_NEW, in->event->at_us);
+}
+
+VALUE_OF(new_counterparties_7d)
+{
+    return profile_small(in->subject, RING_SMALL_7D, SMALL_NEW, in->event->at_us);
+}
+
+VALUE_OF(near_threshold_24h)
+{
+    return profile_small(in->subject, RING_SMALL_24H, SMALL_NEAR, in->event->at_us);
+}
+
+VALUE_OF(near_threshold_7d)
+{
+    return profile_small(in->subject, RING_SMALL_7D, SMALL_NEAR, in->event->at_us);
+}
+
+VALUE_OF(stopped_24h)
+{
+    return profile_small(in->subject, RING_SMALL_24H, SMALL_STOPPED, in->event->at_us);
+}
+
+VALUE_OF(stopped_7d)
+{
+    return profile_small(in->subject, RING_SMALL_7D, SMALL_STOPPED, in->event->at_us);
+}
+
+VALUE_OF(fan_in_7d)
+{
+    return profile_fan(in->subject, RING_FAN_IN, in->event->at_us);
+}
+
+VALUE_OF(fan_out_7d)
+{
+    return profile_fan(in->subject, RING_FAN_OUT, in->event->at_us);
+}
+
+VALUE_OF(gap_seconds)
+{
+    if (in->subject->out_count == 0 && in->subject->stopped_count == 0)
+        return 0;
+    return elapsed_us(in->subject->last_out_at_us, in->event->at_us) / US_PER_SECOND;
+}
+
+VALUE_OF(dormant_days)
+{
+    if (profile_is_empty(in->subject))
+        return 0;
+    return elapsed_us(in->subject->last_out_at_us, in->event->at_us) / US_PER_DAY;
+}
+
+VALUE_OF(history_days)
+{
+    if (profile_is_empty(in->subject))
+        return 0;
+    return elapsed_us(in->subject->first_at_us, in->event->at_us) / US_PER_DAY;
+}
+
+/* --- the event against the past -------------------------------------------------------------- */
+
+VALUE_OF(amount_to_mean_pct)
+{
+    const struct profile *p = in->subject;
+
+    if ((in->event->incoming ? p->in_count : p->out_count) < COMPARED_MIN)
+        return 0;
+    return percent_of(in->event->amount,
+                      in->event->incoming ? value_in_mean_amount(in) : profile_habit_mean(p));
+}
+
+VALUE_OF(amount_to_max_pct)
+{
+    const struct profile *p = in->subject;
+
+    if ((in->event->incoming ? p->in_count : p->out_count) < COMPARED_MIN)
+        return 0;
+    return percent_of(in->event->amount, profile_saturate(in->event->incoming ? p->in_max : p->out_max));
+}
+
+VALUE_OF(amount_zscore_x100)
+{
+    int64_t distance;
+
+    if (in->event->incoming || in->subject->out_count < COMPARED_MIN
+        || !money_sub(in->event->amount, profile_habit_mean(in->subject), &distance))
+        return 0;
+    return percent_of(distance, profile_habit_deviation(in->subject));
+}
+
+VALUE_OF(percentile_bp)
+{
+    if (in->event->incoming || in->subject->out_count < COMPARED_MIN)
+        return 0;
+    return profile_share_below(in->subject, in->event->amount);
+}
+
+VALUE_OF(hour_habit_bp)
+{
+    return profile_hour_share(in->subject, (int)value_hour(in));
+}
+
+VALUE_OF(pass_through_bp)
+{
+    int64_t left;
+
+    if (in->event->incoming)
+        return 0;
+    if (!money_add(own(in, RING_OUT_24H).sum, in->event->amount, &left))
+        left = INT64_MAX;
+    return share_bp(left, own(in, RING_IN_24H).sum);
+}
+
+VALUE_OF(is_new_counterparty)
+{
+    return !in->event->incoming && in->event->counterparty != 0
+           && !profile_knows(in->subject, in->event->counterparty);
+}
+
+VALUE_OF(payments_to_counterparty)
+{
+    if (in->event->counterparty == 0)
+        return 0;
+    return profile_payments_to(in->subject, in->event->counterparty);
+}
+
+/* --- the counterparty's past ----------------------------------------------------------------- */
+
+VALUE_OF(counterparty_age_days)
+{
+    if (profile_is_empty(in->other))
+        return 0;
+    return elapsed_us(in->other->first_at_us, in->event->at_us) / US_PER_DAY;
+}
+
+VALUE_OF(counterparty_in_count_24h)
+{
+    return others(in, RING_IN_24H).count;
+}
+
+VALUE_OF(counterparty_in_count_7d)
+{
+    return others(in, RING_IN_7D).count;
+}
+
+VALUE_OF(counterparty_in_count_30d)
+{
+    return others(in, RING_IN_30D).count;
+}
+
+VALUE_OF(counterparty_in_count_total)
+{
+    return in->other->in_count;
+}
+
+VALUE_OF(counterparty_mean_amount)
+{
+    return total_mean(in->other->in_sum, in->other->in_count);
+}
+
+VALUE_OF(amount_to_counterparty_mean_pct)
+{
+    if (in->other->in_count < COMPARED_MIN)
+        return 0;
+    return percent_of(in->event->amount, value_counterparty_mean_amount(in));
+}
+
+VALUE_OF(counterparty_fan_in_7d)
+{
+    return profile_fan(in->other, RING_FAN_IN, in->event->at_us);
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+const struct feature_row feature_rows[FEATURE_COUNT] = {
+#define FEATURE(name, unit, window, source, help)                                                  \
+    [FEATURE_##name] = { #name, window, help, UNIT_##unit, SOURCE_##source },
+#include "bankd/fraud/features.def"
+#undef FEATURE
+};
+
+int64_t feature_value(enum feature feature, const struct feature_input *input)
+{
+    static int64_t (*const values[FEATURE_COUNT])(const struct feature_input *) = {
+#define FEATURE(name, unit, window, source, help) [FEATURE_##name] = value_##name,
+#include "bankd/fraud/features.def"
+#undef FEATURE
+    };
+
+    return values[feature](input);
+}
+
+static const char *const unit_names[] = {
+    [UNIT_YES] = "yes",         [UNIT_COUNT] = "",     [UNIT_MINOR] = "minor",
+    [UNIT_MAJOR] = "major",     [UNIT_BP] = "bp",      [UNIT_PCT] = "%",
+    [UNIT_X100] = "x100",       [UNIT_HOUR] = "hour",  [UNIT_WEEKDAY] = "weekday",
+    [UNIT_DAYS] = "days",       [UNIT_SECONDS] = "s",  [UNIT_WORD] = "word",
+};
+
+size_t fraud_features(const struct fraud_profile *profile, int64_t now_us,
+                      struct fraud_feature out[FRAUD_FEATURES_MAX])
+{
+    struct fraud_event   now = { .at_us = now_us, .unit = 1 };
+    struct feature_input input = { &now, profile_of(profile), profile_of(profile) };
+    size_t               count = 0;
+
+    for (size_t i = 0; i < FEATURE_COUNT && count < FRAUD_FEATURES_MAX; i++) {
+        const struct feature_row *row = &feature_rows[i];
+
+        if (row->source == SOURCE_SUBJECT)
+            out[count++] = (struct fraud_feature){ .name = row->name,
+                                                   .unit = unit_names[row->unit],
+                                                   .help = row->help,
+                                                   .value = feature_value((enum feature)i, &input) };
+    }
+    return count;
+}

@@ -1,0 +1,49 @@
+/* The rule parser's two halves, statements (rules.c) and expressions (expression.c), and what
+ * they share; private to this folder.
+ *
+ * One token is looked at ahead. Every function leaves `now` at the first token that it does not
+ * understand; every error is told once, with the place of a token. */
+#ifndef BANKD_FRAUD_PARSER_H
+#define BANKD_FRAUD_PARSER_H
+
+#include "bankd/fraud/lexer.h"
+#include "bankd/fraud/rules.h"
+
+struct parser {
+    struct lexer        lexer;
+    struct token        now;
+    struct fraud_rules *rules;
+    struct rule        *rule;      /* the one being read, or NULL */
+    struct token        rule_name; /* its name's token */
+    unsigned            seen;      /* statements of the rule, by bit */
+    unsigned            fires;     /* examples of the rule that passed */
+    unsigned            silent;
+    const char         *file;
+    struct fault       *fault;
+};
+
+/* Records "line:column: ..." of a token and returns ERR_file_syntax. */
+ERR_MUST_USE enum err parser_fail(struct parser *p, const struct token *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Tells that `now` is not what was expected; names what it is. */
+ERR_MUST_USE enum err parser_expected(struct parser *p, const char *what);
+
+void parser_advance(struct parser *p);
+bool parser_is(const struct parser *p, enum token_kind kind, const char *text);
+
+/* -1 when there is no such feature. */
+int feature_find(struct slice name);
+/* The slot of a feature, made when it is new. */
+ERR_MUST_USE enum err parser_slot(struct parser *p, const struct token *at, int feature, uint16_t *slot);
+/* yes, no, types of transactions, days of the week. */
+bool constant_find(struct slice name, int64_t *value);
+/* A constant with an optional minus sign; money only where it is said. */
+ERR_MUST_USE enum err parser_constant(struct parser *p, bool money, int64_t *value);
+/* ", did you mean X?" or "" when nothing is near. */
+enum { HINT_MAX = LIMIT_RULE_NAME_MAX + 24 };
+const char *parser_hint(const struct parser *p, struct slice name, char out[HINT_MAX]);
+
+/* Compiles the expression at `now`. */
+ERR_MUST_USE enum err expression_parse(struct parser *p, bool condition, struct rule_code *out);
+
+#endif

@@ -1,0 +1,574 @@
+/* Profiles: how an act is folded in and how the windows are read.
+ *
+ * Everything here is O(1) and takes any input: times before 1970, late acts, amounts up to the
+ * largest integer, and bytes that passed fraud_profile_valid without being a profile. The rule
+ * that must not be broken: fraud_observe alone changes a profile, and only by its arguments. */
+#include "bankd/fraud/profile.h"
+
+#include <string.h>
+
+#include "common/check.h"
+#include "common/clock.h"
+
+#define CELL_SUM_MAX ((UINT64_C(1) << 48) - 1)
+#define CELL_COUNT_ONE (UINT64_C(1) << 48)
+#define CELL_COUNT_MAX UINT64_C(0xffff)
+#define MOMENT_AMOUNT_MAX (UINT64_C(1) << 40) /* larger amounts count as this in the moments */
+
+struct ring {
+    uint16_t offset;
+    uint8_t  cells;
+    uint8_t  cell_bytes;
+    int64_t  width_us;
+};
+
+#define RING(field, width)                                                                         \
+    {                                                                                              \
+        offsetof(struct profile, field), ARRAY_COUNT(((struct profile *)0)->field),                \
+            sizeof(((struct profile *)0)->field[0]), width                                         \
+    }
+
+static const struct ring rings[RING_COUNT] = {
+    [RING_OUT_1H] = RING(out_1h, 10 * US_PER_MINUTE),
+    [RING_OUT_24H] = RING(out_24h, 2 * US_PER_HOUR),
+    [RING_OUT_7D] = RING(out_7d, 12 * US_PER_HOUR),
+    [RING_OUT_30D] = RING(out_30d, 3 * US_PER_DAY),
+    [RING_IN_24H] = RING(in_24h, 3 * US_PER_HOUR),
+    [RING_IN_7D] = RING(in_7d, US_PER_DAY),
+    [RING_IN_30D] = RING(in_30d, 3 * US_PER_DAY),
+    [RING_FAN_IN] = RING(fan_in, 84 * US_PER_HOUR),
+    [RING_FAN_OUT] = RING(fan_out, 84 * US_PER_HOUR),
+    [RING_SMALL_24H] = RING(small_24h, 3 * US_PER_HOUR),
+    [RING_SMALL_7D] = RING(small_7d, 21 * US_PER_HOUR),
+};
+
+static struct profile *profile_edit(struct fraud_profile *bytes)
+{
+    return (struct profile *)(void *)bytes->bytes;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+void fraud_profile_init(struct fraud_profile *profile)
+{
+    struct profile *p = profile_edit(profile);
+
+    memset(profile, 0, sizeof *profile);
+    p->magic = PROFILE_MAGIC;
+    p->version = PROFILE_VERSION;
+    p->size = sizeof *p;
+}
+
+bool fraud_profile_valid(const struct fraud_profile *profile)
+{
+    const struct profile *p = profile_of(profile);
+
+    return p->magic == PROFILE_MAGIC && p->version == PROFILE_VERSION && p->size == sizeof *p
+           && p->first_at_us <= p->last_at_us && p->first_at_us <= p->last_out_at_us
+           && p->last_out_at_us <= p->last_at_us && p->habit_count < PROFILE_HABIT_MAX
+           && p->habit_count <= p->out_count && p->out_max <= p->out_sum && p->in_max <= p->in_sum
+           && p->reserved == 0;
+}
+
+uint64_t fraud_profile_digest(const struct fraud_profile *profile)
+{
+    uint64_t digest = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < sizeof profile->bytes; i++)
+        digest = (digest ^ profile->bytes[i]) * UINT64_C(0x100000001b3);
+    return digest;
+}
+
+bool profile_is_act(int32_t type)
+{
+    return type == TYPE_DEPOSIT || type == TYPE_WITHDRAWAL || type == TYPE_TRANSFER
+           || type == TYPE_PAYMENT;
+}
+
+bool profile_is_empty(const struct profile *profile)
+{
+    return profile->out_count == 0 && profile->in_count == 0 && profile->stopped_count == 0;
+}
+
+bool profile_is_near_threshold(int64_t amount, int64_t unit)
+{
+    int64_t major = unit > 0 ? amount / unit : 0;
+
+    return major >= PROFILE_NEAR_MAJOR / 10 * 9 && major < PROFILE_NEAR_MAJOR;
+}
+
+/* --- rings ----------------------------------------------------------------------------------- */
+
+static size_t ring_slot(const struct ring *ring, int64_t bucket)
+{
+    int64_t slot = bucket % ring->cells;
+
+    return (size_t)(slot < 0 ? slot + ring->cells : slot);
+}
+
+/* Empties the buckets that the rings pass on their way to `at_us`. */
+static void rings_advance(struct profile *p, int64_t at_us)
+{
+    for (size_t i = 0; i < RING_COUNT; i++) {
+        const struct ring *ring = &rings[i];
+        int64_t            head = profile_bucket(p->last_at_us, ring->width_us);
+        int64_t            steps = profile_bucket(at_us, ring->width_us) - head;
+        unsigned char     *cells = (unsigned char *)p + ring->offset;
+
+        if (steps >= ring->cells) {
+            memset(cells, 0, (size_t)ring->cells * ring->cell_bytes);
+            continue;
+        }
+        for (int64_t step = 1; step <= steps; step++)
+            memset(cells + ring_slot(ring, head + step) * ring->cell_bytes, 0, ring->cell_bytes);
+    }
+}
+
+/* The bucket's bytes, or NULL when it has left the ring. */
+static void *ring_cell(struct profile *p, enum profile_ring which, int64_t at_us)
+{
+    const struct ring *ring = &rings[which];
+    int64_t            bucket = profile_bucket(at_us, ring->width_us);
+
+    if (bucket <= profile_bucket(p->last_at_us, ring->width_us) - ring->cells)
+        return NULL;
+    return (unsigned char *)p + ring->offset + ring_slot(ring, bucket) * ring->cell_bytes;
+}
+
+/* Walks the buckets that both the ring and the window up to a moment have. */
+struct ring_walk {
+    const unsigned char *cells;
+    size_t               slot;
+    size_t               cell_count;
+    size_t               cell_bytes;
+    int64_t              left;
+};
+
+static struct ring_walk ring_walk(const struct profile *p, enum profile_ring which, int64_t at_us)
+{
+    const struct ring *ring = &rings[which];
+    int64_t            head = profile_bucket(p->last_at_us, ring->width_us);
+    int64_t            now = profile_bucket(at_us, ring->width_us);
+    int64_t            from = (now > head ? now : head) - ring->cells + 1;
+    int64_t            to = now > head ? head : now;
+
+    return (struct ring_walk){
+        .cells = (const unsigned char *)p + ring->offset,
+        .slot = ring_slot(ring, from),
+        .cell_count = ring->cells,
+        .cell_bytes = ring->cell_bytes,
+        .left = to - from + 1,
+    };
+}
+
+static const void *ring_next(struct ring_walk *walk)
+{
+    const void *cell = walk->cells + walk->slot * walk->cell_bytes;
+
+    if (walk->left <= 0)
+        return NULL;
+    walk->left--;
+    walk->slot = walk->slot + 1 == walk->cell_count ? 0 : walk->slot + 1;
+    return cell;
+}
+
+struct profile_sum profile_window(const struct profile *profile, enum profile_ring ring, int64_t at_us)
+{
+    struct profile_sum total = { 0, 0 };
+    struct ring_walk   walk = ring_walk(profile, ring, at_us);
+    const uint64_t    *cell;
+
+    while ((cell = ring_next(&walk)) != NULL) {
+        total.count += (int64_t)(*cell >> 48);
+        total.sum += (int64_t)(*cell & CELL_SUM_MAX);
+    }
+    return total;
+}
+
+int64_t profile_small(const struct profile *profile, enum profile_ring ring, enum profile_small kind,
+                      int64_t at_us)
+{
+    int64_t          total = 0;
+    struct ring_walk walk = ring_walk(profile, ring, at_us);
+    const uint8_t   *cell;
+
+    while ((cell = ring_next(&walk)) != NULL)
+        total += cell[kind];
+    return total;
+}
+
+int64_t profile_fan(const struct profile *profile, enum profile_ring ring, int64_t at_us)
+{
+    /* Linear counting with 64 bits: the nearest integer to -64 ln(1 - set / 64). */
+    static const uint16_t estimates[65] = {
+        0,  1,  2,  3,  4,  5,  6,  7,  9,  10, 11, 12,  13,  15,  16,  17,  18,  20,  21,  23,  24, 25,
+        27, 28, 30, 32, 33, 35, 37, 39, 40, 42, 44, 46,  48,  51,  53,  55,  58,  60,  63,  65,  68, 71,
+        74, 78, 81, 85, 89, 93, 97, 102, 107, 113, 119, 126, 133, 142, 151, 163, 177, 196, 222, 266, 300,
+    };
+    uint64_t         marks = 0;
+    struct ring_walk walk = ring_walk(profile, ring, at_us);
+    const uint64_t  *cell;
+
+    while ((cell = ring_next(&walk)) != NULL)
+        marks |= *cell;
+    return estimates[__builtin_popcountll(marks)];
+}
+
+static void cell_add(uint64_t *cell, uint64_t amount)
+{
+    uint64_t sum = *cell & CELL_SUM_MAX;
+    uint64_t count = *cell >> 48;
+
+    sum = amount > CELL_SUM_MAX - sum ? CELL_SUM_MAX : sum + amount;
+    count += count < CELL_COUNT_MAX ? 1 : 0;
+    *cell = count * CELL_COUNT_ONE | sum;
+}
+
+static void ring_add(struct profile *p, enum profile_ring ring, int64_t at_us, uint64_t amount)
+{
+    uint64_t *cell = ring_cell(p, ring, at_us);
+
+    if (cell != NULL)
+        cell_add(cell, amount);
+}
+
+static void ring_mark(struct profile *p, enum profile_ring ring, int64_t at_us, uint32_t hash)
+{
+    uint64_t *cell = ring_cell(p, ring, at_us);
+
+    if (cell != NULL)
+        *cell |= UINT64_C(1) << (hash >> 26);
+}
+
+static void small_add(struct profile *p, enum profile_small kind, int64_t at_us)
+{
+    uint8_t *day = ring_cell(p, RING_SMALL_24H, at_us);
+    uint8_t *week = ring_cell(p, RING_SMALL_7D, at_us);
+
+    if (day != NULL && day[kind] < UINT8_MAX)
+        day[kind]++;
+    if (week != NULL && week[kind] < UINT8_MAX)
+        week[kind]++;
+}
+
+/* --- counterparties -------------------------------------------------------------------------- */
+
+/* The finaliser of a 64-bit mixer; never 0, which means a free place. */
+static uint64_t entity_mix(int64_t entity)
+{
+    uint64_t x = (uint64_t)entity + UINT64_C(0x9e3779b97f4a7c15);
+
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static uint32_t entity_hash(uint64_t mix)
+{
+    return (uint32_t)mix != 0 ? (uint32_t)mix : 1;
+}
+
+/* Three 9-bit places from the upper half, which entity_hash does not use. */
+static bool older_has(const struct profile *p, uint64_t mix)
+{
+    bool has = true;
+
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned bit = (unsigned)(mix >> (32 + 9 * i)) & 511;
+
+        has = has && (p->older[bit / 64] >> (bit % 64) & 1) != 0;
+    }
+    return has;
+}
+
+static void older_add(struct profile *p, uint64_t mix)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned bit = (unsigned)(mix >> (32 + 9 * i)) & 511;
+
+        p->older[bit / 64] |= UINT64_C(1) << (bit % 64);
+    }
+}
+
+static const struct profile_party *recent_find(const struct profile *p, uint32_t hash)
+{
+    for (size_t i = 0; i < PROFILE_RECENT; i++)
+        if (p->recent[i].hash == hash)
+            return &p->recent[i];
+    return NULL;
+}
+
+static uint16_t hour_number(int64_t at_us)
+{
+    return (uint16_t)profile_bucket(at_us, US_PER_HOUR);
+}
+
+bool profile_knows(const struct profile *profile, int64_t entity)
+{
+    uint64_t mix = entity_mix(entity);
+
+    return recent_find(profile, entity_hash(mix)) != NULL || older_has(profile, mix);
+}
+
+int64_t profile_payments_to(const struct profile *profile, int64_t entity)
+{
+    const struct profile_party *party = recent_find(profile, entity_hash(entity_mix(entity)));
+
+    return party != NULL ? party->count : 0;
+}
+
+int64_t profile_parties_since(const struct profile *profile, int64_t at_us, int64_t hours)
+{
+    uint16_t now = hour_number(at_us);
+    int64_t  count = 0;
+
+    for (size_t i = 0; i < PROFILE_RECENT; i++) {
+        int16_t age = (int16_t)(uint16_t)(now - profile->recent[i].hour);
+
+        count += profile->recent[i].hash != 0 && age >= 0 && age < hours ? 1 : 0;
+    }
+    return count;
+}
+
+/* Notes a payment to an entity; the one that was paid least recently makes room. */
+static void party_remember(struct profile *p, int64_t entity, int64_t at_us)
+{
+    uint64_t mix = entity_mix(entity);
+    uint32_t hash = entity_hash(mix);
+    uint16_t newest = hour_number(p->last_at_us);
+    size_t   place = 0;
+    uint32_t oldest = 0;
+
+    if (!profile_knows(p, entity))
+        small_add(p, SMALL_NEW, at_us);
+    older_add(p, mix);
+    for (size_t i = 0; i < PROFILE_RECENT; i++) {
+        const struct profile_party *party = &p->recent[i];
+        uint32_t age = party->hash == hash ? UINT32_MAX
+                       : party->hash == 0  ? UINT32_MAX - 1
+                                           : (uint16_t)(newest - party->hour);
+
+        if (age > oldest) {
+            oldest = age;
+            place = i;
+        }
+    }
+    if (p->recent[place].hash != hash)
+        p->recent[place] = (struct profile_party){ .hash = hash, .hour = hour_number(at_us) };
+    if ((int16_t)(uint16_t)(hour_number(at_us) - p->recent[place].hour) > 0)
+        p->recent[place].hour = hour_number(at_us);
+    if (p->recent[place].count < UINT16_MAX)
+        p->recent[place].count++;
+}
+
+/* --- habits of outgoing amounts and hours ---------------------------------------------------- */
+
+static unsigned __int128 habit_squares(const struct profile *p)
+{
+    return (unsigned __int128)p->habit_squares[1] << 64 | p->habit_squares[0];
+}
+
+static void habit_add(struct profile *p, int64_t amount)
+{
+    uint64_t          x = (uint64_t)amount < MOMENT_AMOUNT_MAX ? (uint64_t)amount : MOMENT_AMOUNT_MAX;
+    unsigned __int128 squares = habit_squares(p) + (unsigned __int128)x * x;
+
+    p->habit_sum += x;
+    if (++p->habit_count >= PROFILE_HABIT_MAX) {
+        p->habit_count /= 2;
+        p->habit_sum /= 2;
+        squares /= 2;
+    }
+    p->habit_squares[0] = (uint64_t)squares;
+    p->habit_squares[1] = (uint64_t)(squares >> 64);
+}
+
+int64_t profile_habit_mean(const struct profile *profile)
+{
+    return profile->habit_count == 0 ? 0
+                                     : profile_saturate(profile->habit_sum / profile->habit_count);
+}
+
+/* The largest integer whose square is not above x. */
+static uint64_t root_of(unsigned __int128 x)
+{
+    uint64_t root = 0;
+    unsigned bits = (uint64_t)(x >> 64) != 0 ? 128u - (unsigned)__builtin_clzll((uint64_t)(x >> 64))
+                    : (uint64_t)x != 0       ? 64u - (unsigned)__builtin_clzll((uint64_t)x)
+                                             : 0;
+
+    for (unsigned bit = (bits + 1) / 2; bit-- > 0;) {
+        uint64_t more = root | UINT64_C(1) << bit;
+
+        if ((unsigned __int128)more * more <= x)
+            root = more;
+    }
+    return root;
+}
+
+int64_t profile_habit_deviation(const struct profile *profile)
+{
+    unsigned __int128 squares = habit_squares(profile);
+    uint64_t          n = profile->habit_count;
+    uint64_t          mean = n == 0 ? 0 : profile->habit_sum / n;
+    unsigned __int128 taken = (unsigned __int128)mean * profile->habit_sum;
+    unsigned __int128 given = (unsigned __int128)mean * (mean * n);
+
+    /* The sum of (x - mean)^2 is the squares - 2 mean sum + n mean^2, and mean n <= sum. */
+    if (n == 0 || squares + given < 2 * taken)
+        return 0;
+    return profile_saturate(root_of((squares + given - 2 * taken) / n));
+}
+
+/* Two classes for each power of two: 2^e up to 1.5 x 2^e, and from there to the next. */
+static size_t size_class(uint64_t amount)
+{
+    unsigned exponent = 63u - (unsigned)__builtin_clzll(amount | 1);
+    unsigned half = exponent == 0 ? 0 : (unsigned)(amount >> (exponent - 1)) & 1;
+    unsigned class = exponent * 2 + half;
+
+    if (class < PROFILE_SIZES_FROM * 2)
+        return 0;
+    class -= PROFILE_SIZES_FROM * 2;
+    return class < PROFILE_SIZES ? class : PROFILE_SIZES - 1;
+}
+
+static void size_add(struct profile *p, int64_t amount)
+{
+    uint16_t *cell = &p->sizes[size_class((uint64_t)amount)];
+
+    if (*cell == UINT16_MAX)
+        for (size_t i = 0; i < PROFILE_SIZES; i++)
+            p->sizes[i] /= 2;
+    (*cell)++;
+}
+
+int64_t profile_share_below(const struct profile *profile, int64_t amount)
+{
+    size_t  own = size_class(amount > 0 ? (uint64_t)amount : 0);
+    int64_t below = 0;
+    int64_t total = 0;
+
+    for (size_t i = 0; i < PROFILE_SIZES; i++) {
+        total += 2 * profile->sizes[i];
+        below += i < own ? 2 * profile->sizes[i] : i == own ? profile->sizes[i] : 0;
+    }
+    return total == 0 ? 0 : below * 10000 / total;
+}
+
+static void hour_add(struct profile *p, int64_t at_us)
+{
+    uint8_t *cell = &p->hours[profile_bucket(at_us, US_PER_HOUR)
+                              - profile_bucket(at_us, US_PER_DAY) * 24];
+
+    if (*cell == UINT8_MAX)
+        for (size_t i = 0; i < ARRAY_COUNT(p->hours); i++)
+            p->hours[i] /= 2;
+    (*cell)++;
+}
+
+int64_t profile_hour_share(const struct profile *profile, int hour)
+{
+    int64_t total = 0;
+
+    for (size_t i = 0; i < ARRAY_COUNT(profile->hours); i++)
+        total += profile->hours[i];
+    return total == 0 ? 0 : (int64_t)profile->hours[hour] * 10000 / total;
+}
+
+/* --- observing ------------------------------------------------------------------------------- */
+
+static void add_saturating(uint64_t *sum, uint64_t more)
+{
+    *sum = more > UINT64_MAX - *sum ? UINT64_MAX : *sum + more;
+}
+
+static void count_saturating(uint32_t *count)
+{
+    *count += *count < UINT32_MAX ? 1 : 0;
+}
+
+static void move_time(struct profile *p, int64_t at_us, bool incoming)
+{
+    if (profile_is_empty(p)) {
+        p->first_at_us = at_us;
+        p->last_at_us = at_us;
+        p->last_out_at_us = at_us;
+    }
+    if (at_us < p->first_at_us)
+        p->first_at_us = at_us;
+    if (at_us > p->last_at_us) {
+        rings_advance(p, at_us);
+        p->last_at_us = at_us;
+    }
+    if (!incoming && at_us > p->last_out_at_us)
+        p->last_out_at_us = at_us;
+}
+
+static void observe_in(struct profile *p, int64_t at_us, uint64_t amount, int64_t other)
+{
+    count_saturating(&p->in_count);
+    add_saturating(&p->in_sum, amount);
+    if (amount > p->in_max)
+        p->in_max = amount;
+    ring_add(p, RING_IN_24H, at_us, amount);
+    ring_add(p, RING_IN_7D, at_us, amount);
+    ring_add(p, RING_IN_30D, at_us, amount);
+    if (other != 0)
+        ring_mark(p, RING_FAN_IN, at_us, entity_hash(entity_mix(other)));
+}
+
+static void observe_out_rings(struct profile *p, int64_t at_us, uint64_t amount, int64_t other)
+{
+    ring_add(p, RING_OUT_1H, at_us, amount);
+    ring_add(p, RING_OUT_24H, at_us, amount);
+    ring_add(p, RING_OUT_7D, at_us, amount);
+    ring_add(p, RING_OUT_30D, at_us, amount);
+    if (other != 0)
+        ring_mark(p, RING_FAN_OUT, at_us, entity_hash(entity_mix(other)));
+}
+
+static void observe_out(struct profile *p, int64_t at_us, int64_t amount, int64_t other)
+{
+    count_saturating(&p->out_count);
+    add_saturating(&p->out_sum, (uint64_t)amount);
+    if ((uint64_t)amount > p->out_max)
+        p->out_max = (uint64_t)amount;
+    observe_out_rings(p, at_us, (uint64_t)amount, other);
+    habit_add(p, amount);
+    size_add(p, amount);
+    hour_add(p, at_us);
+    if (other != 0)
+        party_remember(p, other, at_us);
+}
+
+/* What was held has been tried, so it counts for speed; it has not become a habit. What was
+ * declined leaves only its mark among the stopped ones. */
+void fraud_observe(struct fraud_profile *profile, const struct fraud_event *event,
+                   enum fraud_side side, int64_t other)
+{
+    struct profile *p = profile_edit(profile);
+    bool            incoming = side == FRAUD_SUBJECT ? event->incoming : !event->incoming;
+    bool            done = event->status == STATUS_COMPLETED || event->status == STATUS_REVERSED;
+    bool            held = event->status == STATUS_HELD || event->status == STATUS_REJECTED;
+    bool            declined = event->status == STATUS_DECLINED;
+
+    if (!profile_is_act(event->type) || event->amount <= 0)
+        return;
+    if (done ? false : incoming || (!held && !declined))
+        return; /* nothing arrived, or an unknown status */
+    move_time(p, event->at_us, incoming);
+    if (!done) {
+        count_saturating(&p->stopped_count);
+        small_add(p, SMALL_STOPPED, event->at_us);
+        if (held)
+            observe_out_rings(p, event->at_us, (uint64_t)event->amount, other);
+        return;
+    }
+    if (profile_is_near_threshold(event->amount, event->unit))
+        small_add(p, SMALL_NEAR, event->at_us);
+    if (incoming)
+        observe_in(p, event->at_us, (uint64_t)event->amount, other);
+    else
+        observe_out(p, event->at_us, event->amount, other);
+}

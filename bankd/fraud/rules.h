@@ -1,0 +1,134 @@
+/* Rules inside: how a parsed rule set lies in memory, private to this folder.
+ *
+ * The language (also told by the shipped file data/rules/default.rules). Blanks and line ends
+ * separate words, # starts a comment. First `version 1`, then in any order:
+ *
+ *   threshold alert|hold|decline NUMBER|never     hold and decline are needed; alert = hold if absent
+ *   list NAME = CONSTANT, CONSTANT ...
+ *   rule NAME
+ *     when CONDITION
+ *     score EXPRESSION                            points, cut to -1000 .. 1000; 0 when absent
+ *     action score|alert|hold|decline             score when absent
+ *     because "text with {feature}"
+ *     severity low|medium|high                    medium when absent
+ *     tags NAME, NAME ...
+ *     fires on FEATURE=CONSTANT ...               at least one; what is not named is 0
+ *     silent on FEATURE=CONSTANT ...              at least one
+ *   end
+ *
+ * Expressions: or, and, not; < <= > >= = == != and `in` (list or (constants)), `not in`; + - ; * / ;
+ * unary -; min(a, b) max(a, b) abs(a); parentheses. All values are 64-bit integers; a result
+ * beyond them is the nearest that fits, and a division by 0 gives 0. Constants: 5000, 25 % (of
+ * 10,000 basis points: 2500), 90s 15m 1h 7d (seconds), 49.90 (money: minor units of the payment's
+ * currency), words (yes no, transfer and the other types, monday to sunday).
+ *
+ * An expression becomes a few instructions for a stack machine whose depth is known when it is
+ * made, so judging needs no checks. The rule that must not be broken: a rule set sees a payment
+ * only through `slots`, the features that it names; they are what a decision stores, therefore
+ * judging and explaining are the same computation. */
+#ifndef BANKD_FRAUD_RULES_H
+#define BANKD_FRAUD_RULES_H
+
+#include "bankd/fraud/features.h"
+#include "bankd/fraud/fraud.h"
+#include "common/buf.h"
+
+#include <assert.h>
+
+enum {
+    RULE_VERSION = 1,
+    RULE_SCORE_MAX = 1000,
+    RULE_SCORE_NEVER = RULE_SCORE_MAX + 1,
+    RULE_SLOTS_MAX = (LIMIT_DECISION_MAX - 4) / 10, /* a value takes at most 10 bytes */
+    /* In a compiled template this byte and slot + 1 stand for a value. */
+    RULE_TEMPLATE_MARK = 1,
+};
+
+enum rule_op {
+    OP_PUSH,
+    OP_SLOT,
+    OP_ADD,
+    OP_SUBTRACT,
+    OP_MULTIPLY,
+    OP_DIVIDE,
+    OP_NEGATE,
+    OP_MIN,
+    OP_MAX,
+    OP_ABS,
+    OP_EQUAL,
+    OP_UNEQUAL,
+    OP_LESS,
+    OP_LESS_EQUAL,
+    OP_GREATER,
+    OP_GREATER_EQUAL,
+    OP_AND,
+    OP_OR,
+    OP_NOT,
+    OP_IN
+};
+
+struct rule_step {
+    int64_t  value; /* OP_PUSH: the constant */
+    uint16_t op;    /* enum rule_op */
+    uint16_t first; /* OP_SLOT: the slot; OP_IN: the first of the list's values */
+    uint16_t count; /* OP_IN: how many */
+};
+
+struct rule_code {
+    uint16_t first;
+    uint16_t count; /* 0 = there is none */
+};
+
+enum rule_action { ACTION_SCORE, ACTION_ALERT, ACTION_HOLD, ACTION_DECLINE };
+
+struct rule {
+    struct rule_code when;
+    struct rule_code score;
+    uint8_t          action;
+    uint8_t          severity; /* 0 low, 1 medium, 2 high */
+    char             name[LIMIT_RULE_NAME_MAX + 1];
+    char             tags[LIMIT_RULE_TAGS_MAX + 1];         /* "mule, account-takeover" */
+    char             because[LIMIT_RULE_TEMPLATE_MAX + 1];  /* as written, for people */
+    char             compiled[LIMIT_RULE_TEMPLATE_MAX + 1]; /* with marks for values */
+};
+
+struct rule_list {
+    char     name[LIMIT_RULE_NAME_MAX + 1];
+    uint16_t first;
+    uint16_t count;
+};
+
+struct fraud_rules {
+    struct arena     memory; /* where this struct lies */
+    int32_t          threshold_alert;
+    int32_t          threshold_hold;
+    int32_t          threshold_decline;
+    uint16_t         slots_print; /* of the slots' names, to know own decisions */
+    size_t           slot_count;
+    uint8_t          slots[RULE_SLOTS_MAX]; /* enum feature, in order of first use */
+    size_t           rule_count;
+    size_t           step_count;
+    size_t           value_count;
+    size_t           list_count;
+    struct rule      rules[LIMIT_RULES_MAX];
+    struct rule_step steps[LIMIT_RULE_STEPS_MAX];
+    int64_t          values[LIMIT_RULE_VALUES_MAX];
+    struct rule_list lists[LIMIT_RULE_LISTS_MAX];
+};
+
+static_assert((int)FEATURE_COUNT <= UINT8_MAX, "a slot's feature fits a byte");
+static_assert((int)LIMIT_RULE_STEPS_MAX <= UINT16_MAX, "a step's number fits");
+static_assert((int)LIMIT_RULES_MAX < (int)FRAUD_RULE_CLAMP, "the clamp is no rule");
+
+/* What the machine makes of a piece of code; at most LIMIT_RULE_STACK_MAX deep, as the parser
+ * has checked. `values` are the rule set's slots. */
+int64_t rule_run(const struct fraud_rules *rules, struct rule_code code, const int64_t *values);
+
+/* The text of a reason: at most LIMIT_REASON_MAX bytes of UTF-8 and the NUL. */
+void reason_text(const struct fraud_rules *rules, const struct rule *rule, const int64_t *values,
+                 char out[LIMIT_REASON_MAX + 1]);
+
+extern const char *const rule_action_names[4];
+extern const char *const rule_severity_names[3];
+
+#endif
