@@ -71,6 +71,7 @@ $(BUILD)/obj/%.o: %.c
 
 # The migrations are taken into the program whole.
 $(BUILD)/obj/bankd/store/migrations.o: $(wildcard data/migrations/*.sql)
+$(BUILD)/obj/bankd/home.o: data/rules/default.rules
 
 # An archive is made anew, so that an object whose source is gone does not stay in it.
 $(BUILD)/libcommon.a: $(call object,$(COMMON_C))
@@ -132,16 +133,16 @@ e2e: all ## run the end-to-end tests: E2E_FILES=tests/e2e/test_x.py for some
 	BANK_BUILD=$(abspath $(BUILD)) $(PYTEST) $(E2E_FILES)
 	@! grep . $(REPORTS)/* 2>/dev/null
 asan: ## run everything under the address and undefined behaviour sanitizers
-	$(SUB) BUILD=$(BUILD)-asan SANITIZE=address,undefined unit
-	ASAN_OPTIONS=log_path=$(abspath $(BUILD)-asan)/reports/asan \
+	+$(SUB) BUILD=$(BUILD)-asan SANITIZE=address,undefined unit
+	+ASAN_OPTIONS=log_path=$(abspath $(BUILD)-asan)/reports/asan \
 	    UBSAN_OPTIONS=print_stacktrace=1:log_path=$(abspath $(BUILD)-asan)/reports/ubsan \
 	    $(SUB) BUILD=$(BUILD)-asan SANITIZE=address,undefined e2e
 tsan: ## run what has threads under the thread sanitizer
-	$(SUB) BUILD=$(BUILD)-tsan SANITIZE=thread tsan-run
+	+$(SUB) BUILD=$(BUILD)-tsan SANITIZE=thread tsan-run
 tsan-run: $(TSAN_TESTS)
 	$(if $(TSAN_TESTS),$(RUN) $(TSAN_TESTS))
 fuzz: ## let each fuzzer run for FUZZ_TIME seconds (10)
-	$(SUB) BUILD=$(BUILD)-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-run
+	+$(SUB) BUILD=$(BUILD)-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-run
 fuzz-run: $(FUZZERS)
 	$(RUN) --fuzz $(FUZZ_TIME) $(FUZZERS)
 bench: $(BENCHES) ## run the benchmarks
