@@ -153,6 +153,16 @@ static bool collect(void *context, const void *row)
     return true;
 }
 
+/* The store follows an account's chain or a small index for some questions; then the distance of
+ * two sequences says little about how many rows were looked at, and each call gets a part. */
+static int64_t scan_of(const struct walk *walk)
+{
+    const struct transaction_filter *filter = &walk->filter;
+    bool narrow = filter->account != 0 || filter->flagged == 1 || filter->status == STATUS_HELD;
+    int64_t part = LIMIT_SCAN_ROWS_MAX / 8;
+    return narrow && part < walk->budget ? part : walk->budget;
+}
+
 /* The next rows; none when the walk is done or cut, but also now and then before. */
 static enum err walk_group(struct walk *walk)
 {
@@ -166,7 +176,7 @@ static enum err walk_group(struct walk *walk)
     walk->count = 0;
     walk->refused = 0;
     walk->filter.from_sequence = walk->cursor.from;
-    walk->filter.scan_max = walk->budget;
+    walk->filter.scan_max = scan_of(walk);
     TRY(store->ops->transactions(store, &walk->filter, collect, walk, &stopped_at));
     TRY(page_check_cancel(walk->request));
     if (walk->refused != 0) {
@@ -177,10 +187,9 @@ static enum err walk_group(struct walk *walk)
         walk->cursor.from = stopped_at;
         walk->cut = true;
     }
-    /* The rows between two sequences are at most as many as their distance; along an account's
-     * chain they are far fewer and are not counted. */
-    if (walk->filter.account == 0)
-        walk->budget -= began - walk->cursor.from;
+    /* No more rows lie between two sequences than their distance. */
+    int64_t distance = began - walk->cursor.from;
+    walk->budget -= distance < walk->filter.scan_max ? distance : walk->filter.scan_max;
     if (walk->budget < ROWS_AT_ONCE)
         walk->cut = true;
     return ERR_none;
