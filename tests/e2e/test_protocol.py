@@ -1,0 +1,1079 @@
+"""Everything that the protocol promises, asked of the real daemon by a second client.
+
+Each reply and each event is compared with the tables of PROTOCOL.md, and the last test looks
+whether every operation was answered at least once.
+"""
+import contextlib
+import csv
+import io
+import os
+import subprocess
+import time
+import uuid
+
+import pytest
+import zmq
+
+import bankclient
+import conftest
+import protocol_tables as page
+from bankclient import BankError, pack, uuid7
+
+ANSWERED = set()  # operations that gave a good answer in this module
+FRAUD, FINANCE, COMPLIANCE = "FRAUD_ANALYST", "FINANCIAL_MANAGER", "COMPLIANCE_OFFICER"
+
+
+class Client(bankclient.Client):
+    """Looks at every reply."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.asked = {}
+
+    def send(self, op, body=None, **fields):
+        request_id = super().send(op, body, **fields)
+        self.asked[request_id] = op
+        return request_id
+
+    def result(self, request_id):
+        op = self.asked.pop(request_id)
+        try:
+            body = super().result(request_id)
+        except BankError as error:
+            check_error(error)
+            raise
+        page.check(page.OPERATIONS[op].reply, body)
+        ANSWERED.add(op)
+        return body
+
+
+def check_error(error):
+    """A refusal is a row of the table of errors, with the promise of its class."""
+    cls, what, following = page.ERRORS[error.name]
+    assert (error.cls, error.what, error.next) == (cls, what, following)
+    assert error.not_done == page.CLASSES[cls]
+
+
+def open_session(bank, role, tcp=False):
+    client = Client(bank.tcp, bank.server_key) if tcp else Client(bank.ipc)
+    client.login(conftest.USERS[role], conftest.PASSWORD)
+    assert client.session["role"] == role
+    return client
+
+
+@pytest.fixture(scope="module")
+def fraud(bank):
+    with open_session(bank, FRAUD) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def finance(bank):
+    with open_session(bank, FINANCE) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def compliance(bank):
+    with open_session(bank, COMPLIANCE) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def refused(name, field=None):
+    with pytest.raises(BankError) as caught:
+        yield caught
+    assert caught.value.name == name, f"{caught.value.name}: {caught.value}"
+    if field is not None:
+        assert caught.value.field == field
+
+
+def new_account(finance, currency="USD", funds=0, **fields):
+    """Opens an account of a new customer and pays `funds` into it; returns its id."""
+    customer = finance.call("customer.create", customer_id=uuid7(), name="Test Person",
+                            email="person@example.com", country="US")
+    account = finance.call("account.create", account_id=uuid7(), currency=currency,
+                           customer_id=customer["customer_id"], **fields)
+    assert account["balance"] == 0 and account["status"] == "active"
+    if funds:
+        assert post(finance, "deposit", account["account_id"], funds)["status"] == "completed"
+    return account["account_id"]
+
+
+def post(client, kind, account_id, amount, **fields):
+    return client.call("transaction.create", transaction_id=fields.pop("transaction_id", uuid7()),
+                       type=kind, account_id=account_id, amount=amount, **fields)
+
+
+def account(client, account_id):
+    return client.call("account.get", account_id=account_id)
+
+
+def balance(client, account_id):
+    return account(client, account_id)["balance"]
+
+
+@contextlib.contextmanager
+def nothing_changes(client, *account_ids):
+    """No transaction is added and no account is touched."""
+    def state():
+        newest = client.call("transaction.list", limit=1)["items"][0]["transaction_id"]
+        return newest, [account(client, account_id) for account_id in account_ids]
+    before = state()
+    yield
+    assert state() == before
+
+
+# --- money ---------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["ipc", "tcp"])
+def test_a_deposit_changes_both_balances(bank, finance, tcp):
+    target = new_account(finance)
+    with open_session(bank, FINANCE, tcp) as client:
+        done = post(client, "deposit", target, 12345, currency="USD", description="Cash")
+        other = done["counterparty_account_id"]
+        assert done["status"] == "completed" and done["verdict"] == "approve"
+        assert done["balance"] == 12345 == balance(client, target)
+        assert done["incoming"] and done["amount"] == 12345 and done["currency"] == "USD"
+        assert done["counterparty_balance"] == balance(client, other)
+        assert account(client, other)["kind"] == "cash"
+        before = balance(client, other)
+        post(client, "deposit", target, 55)
+        assert balance(client, target) == 12400
+        assert balance(client, other) == before - 55
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["ipc", "tcp"])
+def test_a_withdrawal_changes_both_balances(bank, finance, tcp):
+    target = new_account(finance, funds=10000)
+    cash = post(finance, "deposit", target, 1)["counterparty_account_id"]
+    before = balance(finance, cash)
+    with open_session(bank, FINANCE, tcp) as client:
+        done = post(client, "withdrawal", target, 301)
+        assert done["status"] == "completed" and not done["incoming"]
+        assert done["balance"] == 9700 == balance(client, target)
+        assert done["counterparty_balance"] == before + 301 == balance(client, cash)
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["ipc", "tcp"])
+def test_a_transfer_changes_both_balances(bank, finance, tcp):
+    payer = new_account(finance, funds=50000)
+    payee = new_account(finance)
+    with open_session(bank, FINANCE, tcp) as client:
+        done = post(client, "transfer", payer, 777, counterparty_account_id=payee,
+                    description="Rent")
+        assert done["status"] == "completed" and done["description"] == "Rent"
+        assert done["balance"] == 49223 == balance(client, payer)
+        assert done["counterparty_balance"] == 777 == balance(client, payee)
+        shown = client.call("transaction.get", transaction_id=done["transaction_id"])
+        assert shown == done
+
+
+def test_a_payment_goes_to_settlement(finance):
+    payer = new_account(finance, funds=20000)
+    done = post(finance, "payment", payer, 1999, counterparty="merchant:1234")
+    assert done["status"] == "completed" and done["counterparty"] == "merchant:1234"
+    assert account(finance, done["counterparty_account_id"])["kind"] == "settlement"
+    assert balance(finance, payer) == 18001
+
+
+def test_currencies_have_their_own_decimals(finance):
+    yen = new_account(finance, currency="JPY", funds=1000)
+    dinar = new_account(finance, currency="KWD", funds=1500)
+    assert account(finance, yen)["currency"] == "JPY"
+    assert balance(finance, dinar) == 1500
+
+
+def test_the_same_id_again_moves_nothing(finance):
+    payer = new_account(finance, funds=50000)
+    payee = new_account(finance)
+    wanted = {"counterparty_account_id": payee, "description": "Once",
+              "transaction_id": uuid7()}
+    first = post(finance, "transfer", payer, 1000, **wanted)
+    assert "repeated" not in first
+    with nothing_changes(finance, payer, payee):
+        again = post(finance, "transfer", payer, 1000, **wanted)
+    assert again.pop("repeated") is True
+    assert again == first
+
+
+def test_a_hundred_at_once_with_one_id_move_once(finance):
+    target = new_account(finance)
+    wanted = {"transaction_id": uuid7(), "type": "deposit", "account_id": target, "amount": 5}
+    sent = [finance.send("transaction.create", wanted) for _ in range(100)]
+    replies = [finance.result(request_id) for request_id in sent]
+    assert sum("repeated" not in reply for reply in replies) == 1
+    assert balance(finance, target) == 5
+
+
+def test_an_id_with_other_content_is_refused(bank, finance, fraud):
+    payer = new_account(finance, funds=50000)
+    payee = new_account(finance)
+    wanted = {"transaction_id": uuid7(), "type": "transfer", "account_id": payer, "amount": 1000,
+              "counterparty_account_id": payee, "description": "Once"}
+    finance.call("transaction.create", wanted)
+    with nothing_changes(finance, payer, payee):
+        for change in ({"amount": 1001}, {"description": "Twice"}, {"description": ""},
+                       {"account_id": payee, "counterparty_account_id": payer}):
+            with refused("id_reused", "transaction_id"):
+                finance.call("transaction.create", {**wanted, **change})
+        with refused("id_reused"):
+            fraud.call("transaction.create", wanted)
+        with refused("id_reused"):
+            post(finance, "withdrawal", payer, 1000, transaction_id=wanted["transaction_id"])
+
+
+def test_an_overdraft_is_refused(finance):
+    payer = new_account(finance, funds=10000)
+    with nothing_changes(finance, payer), refused("insufficient_funds", "amount"):
+        post(finance, "withdrawal", payer, 10001)
+    post(finance, "withdrawal", payer, 100)
+    assert balance(finance, payer) == 9900
+
+
+def test_the_overdraft_limit_can_be_used_to_its_end(finance):
+    payer = new_account(finance, overdraft_limit=500)
+    assert account(finance, payer)["available"] == 500
+    with nothing_changes(finance, payer), refused("insufficient_funds", "amount"):
+        post(finance, "withdrawal", payer, 501)
+    done = post(finance, "withdrawal", payer, 500)
+    if done["status"] == "completed":
+        assert balance(finance, payer) == -500
+    assert account(finance, payer)["available"] == 0
+
+
+@pytest.mark.parametrize("amount, name", [
+    (-1, "amount_invalid"), (0, "amount_invalid"), (-2**63, "amount_invalid"),
+    (12.5, "amount_invalid"), (10.0, "amount_invalid"), (2**63, "amount_overflow"),
+    ("12", "field_invalid"), (None, "field_invalid"), (True, "field_invalid")])
+def test_amounts_that_are_none(finance, amount, name):
+    target = new_account(finance, funds=1000)
+    with nothing_changes(finance, target), refused(name, "amount"):
+        post(finance, "withdrawal", target, amount)
+
+
+def test_the_largest_amount_does_not_wrap(finance):
+    target = new_account(finance, funds=1000)
+    with nothing_changes(finance, target), refused("amount_overflow", "amount"):
+        post(finance, "deposit", target, 2**63 - 1)
+
+
+def test_unknown_accounts(finance):
+    payer = new_account(finance, funds=1000)
+    with nothing_changes(finance, payer):
+        with refused("account_unknown", "account_id"):
+            post(finance, "deposit", uuid7(), 100)
+        with refused("account_unknown", "counterparty_account_id"):
+            post(finance, "transfer", payer, 100, counterparty_account_id=uuid7())
+        with refused("account_unknown"):
+            account(finance, uuid7())
+
+
+def test_both_sides_the_same(finance):
+    payer = new_account(finance, funds=1000)
+    with nothing_changes(finance, payer), refused("same_account", "counterparty_account_id"):
+        post(finance, "transfer", payer, 100, counterparty_account_id=payer)
+
+
+def test_currencies_must_agree(finance):
+    payer = new_account(finance, funds=1000)
+    payee = new_account(finance, currency="EUR")
+    with nothing_changes(finance, payer, payee):
+        with refused("currency_mismatch", "currency"):
+            post(finance, "transfer", payer, 100, counterparty_account_id=payee)
+        with refused("currency_mismatch", "currency"):
+            post(finance, "deposit", payer, 100, currency="EUR")
+        with refused("currency_unknown", "currency"):
+            post(finance, "deposit", payer, 100, currency="XXQ")
+
+
+def test_the_banks_own_accounts_are_not_a_customers(finance):
+    payer = new_account(finance, funds=1000)
+    cash = post(finance, "deposit", payer, 1)["counterparty_account_id"]
+    with nothing_changes(finance, payer, cash):
+        with refused("account_system", "account_id"):
+            post(finance, "withdrawal", cash, 100)
+        with refused("account_system", "counterparty_account_id"):
+            post(finance, "transfer", payer, 100, counterparty_account_id=cash)
+        with refused("account_system"):
+            finance.call("account.close", account_id=cash, reason="why not")
+
+
+def test_fields_that_the_type_does_not_know(finance):
+    payer = new_account(finance, funds=1000)
+    payee = new_account(finance)
+    with nothing_changes(finance, payer, payee):
+        with refused("field_invalid", "counterparty_account_id"):
+            post(finance, "withdrawal", payer, 100, counterparty_account_id=payee)
+        with refused("field_invalid", "counterparty"):
+            post(finance, "deposit", payer, 100, counterparty="merchant:1")
+        with refused("field_missing", "counterparty_account_id"):
+            post(finance, "transfer", payer, 100)
+        with refused("field_missing", "counterparty"):
+            post(finance, "payment", payer, 100)
+        for kind in ("fee", "interest", "adjustment", "reversal"):
+            with refused("field_invalid", "type"):
+                post(finance, kind, payer, 100)
+
+
+def test_ids_must_be_new_uuids_of_version_7(finance):
+    target = new_account(finance)
+    now = time.time_ns() // 1_000_000
+    with nothing_changes(finance, target):
+        for wrong in (uuid.uuid4().bytes, bytes(16), b"\xff" * 16):
+            with refused("id_invalid", "transaction_id"):
+                post(finance, "deposit", target, 100, transaction_id=wrong)
+        with refused("id_time", "transaction_id"):
+            post(finance, "deposit", target, 100, transaction_id=uuid7(now + 25 * 3600 * 1000))
+        for wrong in (bytes(15), bytes(17), str(uuid.uuid4())):
+            with refused("field_invalid", "transaction_id"):
+                post(finance, "deposit", target, 100, transaction_id=wrong)
+
+
+# --- accounts ------------------------------------------------------------------------------------
+
+def test_a_closed_account(finance):
+    target = new_account(finance)
+    other = new_account(finance, funds=1000)
+    with refused("account_not_empty", "account_id"):
+        finance.call("account.close", account_id=other, reason="too early")
+    closed = finance.call("account.close", account_id=target, reason="no longer needed")
+    assert closed["status"] == "closed"
+    with nothing_changes(finance, target, other):
+        with refused("account_closed"):
+            post(finance, "deposit", target, 100)
+        with refused("account_closed"):
+            post(finance, "transfer", other, 100, counterparty_account_id=target)
+        with refused("account_closed"):
+            finance.call("account.close", account_id=target, reason="again")
+
+
+@pytest.mark.parametrize("direction, out, into", [("debit", False, True), ("credit", True, False),
+                                                  ("both", False, False), (None, False, False)])
+def test_a_frozen_account(finance, compliance, fraud, direction, out, into):
+    target = new_account(finance, funds=10000)
+    fields = {"direction": direction} if direction else {}
+    frozen = compliance.call("account.freeze", account_id=target, reason="court order 12",
+                             authority="District court", **fields)
+    assert frozen["status"] == "frozen" and frozen["freeze_direction"] == (direction or "both")
+    assert frozen["freeze_reason"] == "court order 12"
+    assert frozen["freeze_authority"] == "District court"
+    for allowed, kind in ((out, "withdrawal"), (into, "deposit")):
+        if allowed:
+            post(finance, kind, target, 10)
+        else:
+            with nothing_changes(finance, target), refused("account_frozen"):
+                post(finance, kind, target, 10)
+    with refused("state_conflict", "account_id"):
+        fraud.call("account.freeze", account_id=target, reason="once more")
+    thawed = fraud.call("account.unfreeze", account_id=target, reason="order lifted")
+    assert thawed["status"] == "active" and "freeze_direction" not in thawed
+    post(finance, "withdrawal", target, 10)
+
+
+def test_opening_twice_with_one_id(finance):
+    customer = finance.call("customer.create", customer_id=uuid7(), name="Ada")
+    wanted = {"account_id": uuid7(), "customer_id": customer["customer_id"], "currency": "USD"}
+    first = finance.call("account.create", wanted)
+    assert finance.call("account.create", wanted) == first
+    assert first["name"] == "Ada" and first["holder"] == "Ada"
+    with refused("id_reused", "account_id"):
+        finance.call("account.create", {**wanted, "currency": "EUR"})
+    with refused("not_found", "customer_id"):
+        finance.call("account.create", {**wanted, "account_id": uuid7(), "customer_id": uuid7()})
+
+
+def test_customers(finance, compliance):
+    name = "Zo\u00eb " + os.urandom(6).hex()
+    made = finance.call("customer.create", customer_id=uuid7(), name=name, country="CZ")
+    assert made["verified"] is False
+    assert finance.call("customer.get", customer_id=made["customer_id"]) == made
+    verified = compliance.call("customer.verify", customer_id=made["customer_id"], verified=True,
+                               reason="passport seen")
+    assert verified == {**made, "verified": True}
+    assert [c["customer_id"] for c in finance.pages("customer.list", search=name[4:])] \
+        == [made["customer_id"]]
+    with refused("not_found", "customer_id"):
+        finance.call("customer.get", customer_id=uuid7())
+
+
+# --- who may do what -----------------------------------------------------------------------------
+
+def pairs(allowed):
+    return [(op, role) for op in page.OPERATIONS.values() if not op.open for role in page.ROLES
+            if (role in op.roles) == allowed]
+
+
+def by_role(request, role):
+    return request.getfixturevalue({FRAUD: "fraud", FINANCE: "finance",
+                                    COMPLIANCE: "compliance"}[role])
+
+
+def test_the_table_of_operations_is_whole():
+    assert len(page.OPERATIONS) >= 39 and page.ROLES == [FRAUD, FINANCE, COMPLIANCE]
+    assert len({op.number for op in page.OPERATIONS.values()}) == len(page.OPERATIONS)
+    assert pairs(False) and pairs(True)
+
+
+@pytest.mark.parametrize("op, role", pairs(False), ids=lambda v: getattr(v, "name", v))
+def test_a_role_that_is_not_listed_is_refused(request, op, role):
+    client = by_role(request, role)
+    with refused("role_denied"):
+        client.call(op.name)
+    with refused("role_denied"):  # before the fields are looked at
+        client.call(op.name, no_such_field=1)
+
+
+@pytest.mark.parametrize("op, role", pairs(True), ids=lambda v: getattr(v, "name", v))
+def test_a_role_that_is_listed_gets_as_far_as_the_fields(request, op, role):
+    with refused("field_unknown", "no_such_field"):
+        by_role(request, role).call(op.name, no_such_field=1)
+
+
+@pytest.mark.parametrize("op", [op for op in page.OPERATIONS.values() if not op.open],
+                         ids=lambda op: op.name)
+def test_every_operation_needs_a_session(bank, op):
+    with Client(bank.ipc) as client:
+        with refused("login_required"):
+            client.call(op.name)
+        for token in (bytes(32), os.urandom(32)):
+            client.token = token
+            with refused("session_invalid"):
+                client.call(op.name)
+        client.token = b"short"
+        with refused("field_invalid", "token"):
+            client.call(op.name)
+
+
+def test_a_refusal_of_a_role_is_in_the_audit_log(fraud, compliance):
+    with refused("role_denied"):
+        fraud.call("account.close", account_id=uuid7(), reason="x")
+    newest = compliance.call("audit.list", kind="refusal", actor="fraud@test.com", limit=1)
+    assert newest["items"][0]["operation"] == "account.close"
+    assert newest["items"][0]["outcome"] == "role_denied"
+
+
+# --- sessions ------------------------------------------------------------------------------------
+
+def test_login_logout_and_whoami(bank):
+    with open_session(bank, FRAUD) as client:
+        session = client.session
+        assert len(session["token"]) == 32 and session["email"] == "fraud@test.com"
+        shown = client.call("session.whoami")
+        assert "token" not in shown and "event_topic" not in shown
+        assert shown["user_id"] == session["user_id"]
+        assert shown["expires_at"] > shown["server_time"]
+        client.call("session.logout")
+        with refused("session_invalid"):
+            client.call("session.whoami")
+
+
+def test_wrong_passwords_do_not_tell_whether_the_user_exists(bank):
+    nobody = f"nobody-{os.urandom(4).hex()}@test.com"
+    told = []
+    with Client(bank.ipc) as client:
+        for email in ("compliance@test.com", nobody):
+            with refused("login_failed") as caught:
+                client.call("session.login", email=email, password="wrong-password")
+            told.append((str(caught.value), caught.value.field))
+    assert told[0] == told[1]
+
+
+def test_many_wrong_passwords_lock_the_address(bank):
+    email = f"nobody-{os.urandom(4).hex()}@test.com"
+    names = []
+    with Client(bank.ipc) as client:
+        for _ in range(8):
+            with pytest.raises(BankError) as caught:
+                client.call("session.login", email=email, password="wrong-password")
+            names.append(caught.value.name)
+    assert names[:4] == ["login_failed"] * 4 and names[-1] == "login_locked"
+    assert caught.value.retry_after_ms > 0
+
+
+def test_a_token_is_of_the_session_not_of_the_connection(bank, fraud):
+    with Client(bank.tcp, bank.server_key) as other:
+        other.token = fraud.token
+        assert other.call("session.whoami")["email"] == "fraud@test.com"
+
+
+# --- messages ------------------------------------------------------------------------------------
+
+def create_body(target):
+    return {"transaction_id": uuid7(), "type": "deposit", "account_id": target, "amount": 1}
+
+
+@pytest.mark.parametrize("field", ["transaction_id", "type", "account_id", "amount"])
+def test_a_missing_field(finance, field):
+    target = new_account(finance)
+    body = create_body(target)
+    del body[field]
+    with nothing_changes(finance, target), refused("field_missing", field):
+        finance.call("transaction.create", body)
+
+
+def test_an_unknown_field(finance):
+    target = new_account(finance)
+    with nothing_changes(finance, target), refused("field_unknown", "ammount"):
+        finance.call("transaction.create", create_body(target), ammount=1)
+
+
+def test_texts_out_of_their_limits(finance):
+    target = new_account(finance)
+    with nothing_changes(finance, target):
+        with refused("field_too_long", "description"):
+            finance.call("transaction.create", create_body(target), description="\u00e9" * 71)
+        for bad in ("a\nb", "\x1b[2J", "\x00", "\u009b"):
+            with refused("field_invalid", "description"):
+                finance.call("transaction.create", create_body(target), description=bad)
+        with refused("field_invalid", "type"):
+            finance.call("transaction.create", {**create_body(target), "type": "gift"})
+    done = finance.call("transaction.create", create_body(target), description="\u00e9" * 70)
+    assert done["description"] == "\u00e9" * 70
+
+
+def test_an_unknown_operation(finance):
+    with pytest.raises(BankError) as caught:
+        bankclient.Client.result(finance, finance.send("account.gett"))
+    assert caught.value.name == "operation_unknown"
+
+
+def raw(bank, data, frames=None):
+    """Sends bytes as they are and returns the reply."""
+    with bankclient.Client(bank.ipc) as client:
+        client.socket.send_multipart(frames or [data])
+        return client.receive()
+
+
+def test_a_message_that_is_too_large(bank, finance):
+    target = new_account(finance)
+    request = {"v": 1, "id": 4711, "op": "transaction.create", "token": finance.token,
+               "body": {**create_body(target), "description": "x" * 10_000_000}}
+    with nothing_changes(finance, target):
+        with bankclient.Client(bank.ipc) as client:
+            client.socket.send(pack(request))
+            reply = client.receive()
+            assert reply["error"]["name"] == "message_too_large" and reply["id"] == 4711
+            client.token = finance.token
+            assert client.call("session.whoami")["email"] == "finance@test.com"
+        request["body"]["description"] = "x" * 66_000
+        reply = raw(bank, pack(request))
+        assert reply["error"]["name"] == "message_too_large" and reply["id"] == 4711
+
+
+def test_another_version(bank):
+    reply = raw(bank, pack({"v": 2, "id": 9, "op": "session.whoami", "shape": [1]}))
+    assert reply["error"]["name"] == "version_unsupported" and reply["id"] == 9
+
+
+def test_an_id_is_any_unsigned_integer(bank):
+    for number in (0, 2**32, 2**64 - 1):
+        reply = raw(bank, pack({"v": 1, "id": number, "op": "session.whoami"}))
+        assert reply["error"]["name"] == "login_required" and reply["id"] == number
+
+
+def test_junk_is_answered_and_the_connection_lives(bank, finance):
+    junk = [b"\x00", b"\xc1", b"hello", b"\x81", b"\x90", pack([1, 2]), pack({"v": 1}) + b"x",
+            b"\xdf\xff\xff\xff\xff", b"\x91" * 60000, os.urandom(4000), pack({1: 2}), b"\xa5hello"]
+    with bankclient.Client(bank.ipc) as client:
+        for data in junk:
+            client.socket.send(data)
+            reply = client.receive()
+            assert reply["ok"] is False and reply["id"] == 0
+            assert reply["error"]["class"] == "input"
+        client.token = finance.token
+        assert client.call("session.whoami")["role"] == FINANCE
+
+
+def test_a_bad_body_is_answered_with_its_id(bank, finance):
+    for body in ([], 1, None, "x"):
+        reply = raw(bank, pack({"body": body, "v": 1, "op": "account.get", "id": 77,
+                                "token": finance.token}))
+        assert reply["id"] == 77 and reply["error"]["name"] == "malformed"
+    double = b"\x85\xa1v\x01\xa2id\x07\xa2op\xabaccount.get\xa5token\xc4\x20" + finance.token \
+        + b"\xa4body\x82\xaaaccount_id\x01\xaaaccount_id\x01"
+    reply = raw(bank, double)
+    assert reply["id"] == 7 and reply["error"]["class"] == "input"
+
+
+def test_many_requests_on_the_way_at_once(bank, finance):
+    target = new_account(finance)
+    sent = [finance.send("transaction.create", create_body(target)) for _ in range(500)]
+    reads = [finance.send("account.get", account_id=target) for _ in range(100)]
+    assert all(finance.result(number)["status"] == "completed" for number in sent)
+    for number in reads:
+        finance.result(number)
+    assert balance(finance, target) == 500
+
+
+# --- transports ----------------------------------------------------------------------------------
+
+def handshake(socket, endpoint, seconds):
+    """Connects and returns what happened until the handshake was over, one way or the other."""
+    over = (zmq.EVENT_HANDSHAKE_SUCCEEDED, zmq.EVENT_DISCONNECTED,
+            zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+            zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+    happened = []
+    monitor = socket.get_monitor_socket()
+    socket.connect(endpoint)
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and monitor.poll(int(left * 1000)):
+        happened.append(int.from_bytes(monitor.recv_multipart()[0][:2], "little"))
+        if happened[-1] in over:
+            break
+    socket.disable_monitor()
+    return happened
+
+
+@pytest.mark.parametrize("events", [False, True], ids=["requests", "events"])
+@pytest.mark.parametrize("key", [None, "wrong"])
+def test_tcp_speaks_to_nobody_without_the_servers_key(bank, events, key):
+    socket = zmq.Context.instance().socket(zmq.SUB if events else zmq.DEALER)
+    socket.linger = 0
+    if key:
+        socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
+        socket.curve_serverkey = zmq.curve_keypair()[0]
+    happened = handshake(socket, bank.tcp_events if events else bank.tcp, 20)
+    assert zmq.EVENT_CONNECTED in happened
+    assert happened[-1] not in (zmq.EVENT_CONNECTED, zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    if not events:
+        socket.send(pack({"v": 1, "id": 1, "op": "session.whoami"}))
+    assert not socket.poll(300)
+    socket.close()
+
+
+def test_tcp_speaks_to_who_has_the_servers_key(bank):
+    socket = zmq.Context.instance().socket(zmq.DEALER)
+    socket.linger = 0
+    socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
+    socket.curve_serverkey = bank.server_key.encode()
+    assert handshake(socket, bank.tcp, 20)[-1] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+    socket.close()
+
+
+# --- events --------------------------------------------------------------------------------------
+
+def listening(bank, client, tcp=False):
+    """The client's events, with the subscription known to have arrived."""
+    endpoint = bank.tcp_events if tcp else bank.ipc_events
+    events = bankclient.Events(endpoint, client.session["event_topic"],
+                               bank.server_key if tcp else None)
+    with open_session(bank, FINANCE) as finance:
+        target = new_account(finance)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            post(finance, "deposit", target, 1)
+            if (event := events.next(0.2)) is not None:
+                page.check(page.EVENTS[event[0]][1], event[1])
+                return events
+    raise AssertionError("no event arrives")
+
+
+def drain(events):
+    while events.next(0):
+        pass
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["ipc", "tcp"])
+def test_the_ledger_tells_that_it_has_grown(bank, finance, tcp):
+    with open_session(bank, FINANCE, tcp) as client:
+        events = listening(bank, client, tcp)
+        drain(events)
+        target = new_account(finance)
+        post(finance, "deposit", target, 1)
+        body = events.wait("ledger", 5)
+        page.check("event_ledger", body)
+        assert body["sequence"] > 0
+        events.close()
+
+
+def test_other_topics_get_nothing(bank, finance):
+    with open_session(bank, FINANCE) as client, open_session(bank, FINANCE) as other:
+        topic = client.session["event_topic"]
+        assert topic != other.session["event_topic"] and len(topic) >= 16
+        strangers = [bankclient.Events(bank.ipc_events, text)
+                     for text in ("", topic[:1], topic[:-1], topic[:-1] + "\x00", "ledger")]
+        mine = listening(bank, client)
+        target = new_account(finance)
+        drain(mine)
+        for _ in range(3):
+            post(finance, "deposit", target, 1)
+            assert mine.wait("ledger", 5)
+        for stranger in strangers:
+            assert stranger.next(0.2) is None, stranger.topic
+            stranger.close()
+        mine.close()
+
+
+def test_a_freeze_is_told(bank, finance, compliance, fraud):
+    with open_session(bank, FRAUD) as client:
+        events = listening(bank, client)
+        target = new_account(finance)
+        compliance.call("account.freeze", account_id=target, reason="told")
+        body = events.wait("account", 5)
+        assert body == {"account_id": target, "status": "frozen"}
+        fraud.call("account.unfreeze", account_id=target, reason="told")
+        assert events.wait("account", 5)["status"] == "active"
+        events.close()
+
+
+def test_the_end_of_a_session_is_told(bank):
+    with open_session(bank, FRAUD) as client:
+        events = listening(bank, client)
+        client.call("session.logout")
+        body = events.wait("session", 5)
+        page.check("event_session", body)
+        events.close()
+
+
+# --- held transactions ---------------------------------------------------------------------------
+
+def fresh_accounts(client):
+    """The demo bank's newest accounts that hold enough to be emptied."""
+    found = [a for a in client.call("account.list", kind="customer", currency="USD",
+                                    status="active", limit=200)["items"]
+             if a["balance"] > 0 and a["holder"] != "Test Person"]
+    return sorted(found, key=lambda a: a["created_at"], reverse=True)
+
+
+def hold(poster, *, skip=()):
+    """Posts a large transfer from a new account; returns (payer, payee, transaction)."""
+    payer = next(a for a in fresh_accounts(poster)
+                 if a["held"] == 0 and a["available"] > 100000 and a["account_id"] not in skip)
+    payee = next(a for a in poster.call("account.list", kind="customer", currency="USD",
+                                        status="active", limit=200)["items"]
+                 if a["account_id"] != payer["account_id"] and a["holder"] != "Test Person")
+    done = post(poster, "transfer", payer["account_id"], payer["available"] * 9 // 10,
+                counterparty_account_id=payee["account_id"], description="Everything")
+    assert done["status"] == "held" and done["verdict"] == "hold", done
+    assert sum(reason["points"] for reason in done["reasons"]) == done["score"] > 0
+    assert all(reason["text"] for reason in done["reasons"])
+    return payer, payee, done
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["ipc", "tcp"])
+@pytest.mark.parametrize("decision", ["release", "reject"])
+def test_a_held_transfer(bank, finance, fraud, decision, tcp):
+    with open_session(bank, FRAUD, tcp) as analyst:
+        events = listening(bank, analyst, tcp)
+        drain(events)
+        payer, payee, held = hold(finance)
+        began = time.monotonic()
+        alert = events.wait("alert", 10)
+        assert time.monotonic() - began < 1
+        page.check("event_alert", alert)
+        assert alert["transaction_id"] == held["transaction_id"] and alert["state"] == "open"
+        assert alert["account_id"] == payer["account_id"]
+        amount = held["amount"]
+        now = account(analyst, payer["account_id"])
+        assert now["balance"] == payer["balance"] == held["balance"]
+        assert now["held"] == amount and now["available"] == payer["available"] - amount
+        assert balance(analyst, payee["account_id"]) == payee["balance"]
+
+        done = analyst.call(f"transaction.{decision}", transaction_id=held["transaction_id"],
+                            reason="asked the customer")
+        moved = amount if decision == "release" else 0
+        assert done["status"] == ("completed" if moved else "rejected")
+        after = account(analyst, payer["account_id"])
+        assert after["balance"] == payer["balance"] - moved and after["held"] == 0
+        assert after["available"] == payer["available"] - moved
+        assert balance(analyst, payee["account_id"]) == payee["balance"] + moved
+        assert events.wait("alert", 5)["state"] == "decided"
+        decided = analyst.call("alert.get", alert_id=held["alert_id"])
+        assert decided["state"] == "decided" and decided["decided_by"] == "fraud@test.com"
+        with nothing_changes(analyst, payer["account_id"], payee["account_id"]):
+            for again in ("release", "reject"):
+                with refused("state_conflict", "transaction_id"):
+                    analyst.call(f"transaction.{again}", transaction_id=held["transaction_id"],
+                                 reason="again")
+        events.close()
+
+
+def test_held_money_cannot_be_spent(finance, fraud):
+    payer, _, held = hold(finance)
+    left = account(finance, payer["account_id"])["available"]
+    with nothing_changes(finance, payer["account_id"]), refused("insufficient_funds", "amount"):
+        post(finance, "withdrawal", payer["account_id"], left + 1)
+    fraud.call("transaction.reject", transaction_id=held["transaction_id"], reason="test")
+
+
+def test_an_alert_from_queue_to_decision(finance, fraud, compliance):
+    payer, payee, held = hold(finance)
+    queue = fraud.call("alert.list", state="open", limit=1)["items"]
+    assert queue[0]["transaction_id"] == held["transaction_id"]
+    alert_id = queue[0]["alert_id"]
+    assert alert_id == held["alert_id"] and queue[0]["score"] == held["score"]
+    taken = fraud.call("alert.take", alert_id=alert_id)
+    assert taken["state"] == "taken" and taken["assigned_to"] == "fraud@test.com"
+    noted = compliance.call("alert.note", alert_id=alert_id, note="Two lines\nof findings")
+    assert noted["note"] == "Two lines\nof findings"
+    with refused("field_invalid", "decision"):
+        fraud.call("alert.decide", alert_id=alert_id, decision="maybe", note="x")
+    done = fraud.call("alert.decide", alert_id=alert_id, decision="confirmed_fraud", note="Proved")
+    assert done["state"] == "decided" and done["decision"] == "confirmed_fraud"
+    assert done["status"] == "rejected"
+    assert account(fraud, payer["account_id"])["held"] == 0
+    assert balance(fraud, payee["account_id"]) == payee["balance"]
+    with refused("state_conflict"):
+        fraud.call("alert.decide", alert_id=alert_id, decision="false_positive", note="Or not")
+    with refused("not_found", "alert_id"):
+        fraud.call("alert.get", alert_id=uuid7())
+
+
+def test_nobody_decides_on_their_own_transaction(finance, fraud):
+    payer, _, held = hold(fraud)
+    with nothing_changes(fraud, payer["account_id"]):
+        for op in ("release", "reject"):
+            with refused("own_transaction", "transaction_id"):
+                fraud.call(f"transaction.{op}", transaction_id=held["transaction_id"], reason="me")
+        with refused("own_transaction"):
+            fraud.call("alert.decide", alert_id=held["alert_id"], decision="false_positive",
+                       note="me")
+    target = new_account(finance, funds=1000)
+    mine = post(finance, "withdrawal", target, 100)
+    with nothing_changes(finance, target), refused("own_transaction", "transaction_id"):
+        finance.call("transaction.reverse", transaction_id=mine["transaction_id"],
+                     reversal_id=uuid7(), reason="me")
+
+
+def test_a_reversal_undoes(finance, fraud):
+    payer = new_account(finance, funds=50000)
+    payee = new_account(finance)
+    done = post(fraud, "transfer", payer, 1000, counterparty_account_id=payee)
+    assert done["status"] == "completed"
+    wanted = {"transaction_id": done["transaction_id"], "reversal_id": uuid7(), "reason": "Wrong"}
+    reversal = finance.call("transaction.reverse", wanted)
+    assert reversal["type"] == "reversal" and reversal["reversal_of"] == done["transaction_id"]
+    assert balance(finance, payer) == 50000 and balance(finance, payee) == 0
+    undone = finance.call("transaction.get", transaction_id=done["transaction_id"])
+    assert undone["status"] == "reversed"
+    assert undone["reversed_by"] == reversal["transaction_id"]
+    with nothing_changes(finance, payer, payee):
+        assert finance.call("transaction.reverse", wanted)["repeated"] is True
+        with refused("state_conflict"):
+            finance.call("transaction.reverse", {**wanted, "reversal_id": uuid7()})
+
+
+def test_flags(finance, fraud):
+    target = new_account(finance)
+    done = post(finance, "deposit", target, 10)
+    wanted = {"transaction_id": done["transaction_id"], "reason": "odd"}
+    assert fraud.call("transaction.flag", wanted)["fraud_flag"] is True
+    assert [t["transaction_id"] for t in
+            fraud.pages("transaction.list", account_id=target, flagged=True)] \
+        == [done["transaction_id"]]
+    with refused("state_conflict"):
+        fraud.call("transaction.flag", wanted)
+    assert fraud.call("transaction.unflag", wanted)["fraud_flag"] is False
+    with refused("state_conflict"):
+        fraud.call("transaction.unflag", wanted)
+
+
+# --- lists and exports ---------------------------------------------------------------------------
+
+def test_filters(finance):
+    payer = new_account(finance, funds=50000)
+    payee = new_account(finance)
+    word = os.urandom(5).hex()
+    for amount in (100, 200, 300):
+        post(finance, "transfer", payer, amount, counterparty_account_id=payee, description=word)
+    listed = list(finance.pages("transaction.list", search=word))
+    assert [t["amount"] for t in listed] == [300, 200, 100]
+
+    def amounts(**fields):
+        return [t["amount"] for t in finance.pages("transaction.list", account_id=payer, **fields)]
+    assert amounts() == [300, 200, 100, 50000]
+    assert amounts(type="deposit") == [50000]
+    assert amounts(amount_min=200, amount_max=300) == [300, 200]
+    assert amounts(status="held") == []
+    assert amounts(currency="EUR") == []
+    middle = listed[1]["timestamp"]
+    assert amounts(**{"from": middle}) == [300, 200]
+    assert amounts(to=middle) == [100, 50000]
+    assert [t["amount"] for t in finance.pages("transaction.list", account_id=payee)] \
+        == [300, 200, 100]
+    with refused("range_invalid"):
+        finance.call("transaction.list", {"from": middle, "to": middle - 1})
+    with refused("account_unknown", "account_id"):
+        finance.call("transaction.list", account_id=uuid7())
+
+
+@pytest.mark.parametrize("fields", [{}, {"type": "transfer"}, {"currency": "USD"}],
+                         ids=["all", "type", "currency"])
+def test_paging_while_posts_go_on(finance, fields):
+    """Every row that was there at the start comes exactly once, newest first."""
+    target = new_account(finance, funds=50000)
+    other = new_account(finance)
+    whole = [t["transaction_id"] for t in finance.pages("transaction.list", fields, limit=500)]
+    assert len(whole) == len(set(whole)) > 100
+    seen = []
+    for number, row in enumerate(finance.pages("transaction.list", fields, limit=97)):
+        seen.append(row["transaction_id"])
+        if number % 50 == 0:
+            post(finance, "transfer", target, 1, counterparty_account_id=other)
+            post(finance, "deposit", target, 1)
+    assert seen == whole
+
+
+def test_a_cursor_belongs_to_its_question(finance):
+    first = finance.call("transaction.list", limit=5)
+    with refused("cursor_invalid", "cursor"):
+        finance.call("transaction.list", type="fee", cursor=first["next"])
+    with refused("cursor_invalid"):
+        finance.call("account.list", cursor=first["next"])
+    for junk in (b"", b"x", os.urandom(64)):
+        with refused("cursor_invalid"):
+            finance.call("transaction.list", cursor=junk)
+    again = finance.call("transaction.list", cursor=first["next"], limit=7)
+    assert again["items"][0] not in first["items"] and len(again["items"]) <= 7
+
+
+def test_every_list_pages_through_each_row_once(fraud, compliance):
+    for client, op, key in ((fraud, "customer.list", "customer_id"),
+                            (fraud, "account.list", "account_id"),
+                            (fraud, "alert.list", "alert_id"),
+                            (compliance, "audit.list", "sequence")):
+        small = [row[key] for row in client.pages(op, limit=41)]
+        large = {row[key] for row in client.pages(op, limit=500)}
+        assert len(small) == len(set(small)) >= 2, op
+        grown = large - set(small)  # the audit log grows by what was asked meanwhile
+        assert set(small) <= large and len(grown) < 20, op
+
+
+def export(client, **fields):
+    text, rows, cursor, progress = "", 0, {}, 0
+    while True:
+        chunk = client.call("transaction.export", fields, **cursor)
+        text += chunk["csv"]
+        rows += chunk["rows"]
+        assert progress <= chunk["progress"] <= 10000
+        progress = chunk["progress"]
+        if "next" not in chunk:
+            assert progress == 10000
+            return text, rows
+        assert chunk["csv"] == "" or chunk["csv"].endswith("\r\n")
+        cursor = {"cursor": chunk["next"]}
+
+
+def check_rfc4180(text):
+    """CRLF behind each record, quotes only around whole cells."""
+    assert text.endswith("\r\n")
+    outside = "".join(text.split('"')[::2])
+    assert "\n" not in outside.replace("\r\n", "") and "\r" not in outside.replace("\r\n", "")
+    records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    assert len({len(record) for record in records}) == 1
+    return records
+
+
+def test_an_export_has_every_row_once(finance):
+    whole = {str(uuid.UUID(bytes=t["transaction_id"])): t
+             for t in finance.pages("transaction.list", limit=500)}
+    text, rows = export(finance)
+    header, *records = check_rfc4180(text)
+    ids = [record[header.index("transaction_id")] for record in records]
+    assert len(ids) == rows == len(set(ids)) and set(ids) == set(whole)
+    for record in records[:: max(1, len(records) // 200)]:
+        row = dict(zip(header, record))
+        told = whole[row["transaction_id"]]
+        decimals = int(page.rows_of(page.table("currencies"))[
+            [c[0] for c in page.rows_of(page.table("currencies"))].index(row["currency"])][2])
+        whole_part, _, part = row["amount"].partition(".")
+        assert len(part) == decimals and int(whole_part + part) == told["amount"]
+        assert row["status"] == told["status"] and row["type"] == told["type"]
+        assert row["timestamp"].endswith("Z") and row["timestamp"][10] == "T"
+
+
+def test_an_export_of_awkward_texts(finance):
+    target = new_account(finance)
+    words = ['comma, and "quotes"', "=1+1", "@cmd", "-2", "+x", "\u017dlu\u0165ou\u010dk\u00fd"]
+    for word in words:
+        post(finance, "deposit", target, 100, description=word)
+    text, rows = export(finance, account_id=target)
+    header, *records = check_rfc4180(text)
+    assert rows == len(words) == len(records)
+    told = [record[header.index("description")] for record in records]
+    wanted = {"=1+1": "'=1+1", "@cmd": "'@cmd", "+x": "'+x"}
+    assert sorted(told) == sorted(wanted.get(word, word) for word in words)
+
+
+def test_an_empty_export_has_a_header(finance):
+    text, rows = export(finance, account_id=new_account(finance))
+    assert rows == 0 and len(check_rfc4180(text)) == 1
+
+
+# --- figures, audit and the rest -----------------------------------------------------------------
+
+def test_figures_follow_the_ledger(finance, fraud, compliance):
+    before = finance.call("kpi.summary", currency="USD")
+    target = new_account(finance)
+    post(finance, "deposit", target, 4321)
+    now = finance.call("session.whoami")["server_time"]
+    fields = {"from": before["from"], "to": now + 1, "currency": "USD"}
+    after = finance.call("kpi.summary", fields)
+    assert after["deposits"] >= before["deposits"]
+    assert after["deposits_count"] > 0 and after["transactions"] > 100
+    assert compliance.call("kpi.summary", fields) == after
+    points = finance.call("kpi.trend", fields)["points"]
+    assert sum(point["count"] for point in points) > 100
+    assert sorted(point["at"] for point in points) == [point["at"] for point in points]
+    top = finance.call("top.transactions", fields, limit=10)["items"]
+    assert 0 < len(top) <= 10
+    assert [t["amount"] for t in top] == sorted((t["amount"] for t in top), reverse=True)
+    summary = fraud.call("risk.summary", fields)
+    assert sum(band["count"] for band in summary["bands"]) > 0
+    assert fraud.call("risk.trend", fields)["points"]
+
+
+def test_what_the_engine_knows_of_an_account(finance, fraud):
+    target = new_account(finance, funds=1000)
+    known = fraud.call("risk.account", account_id=target)
+    assert known["account_id"] == target and known["currency"] == "USD"
+    assert len({feature["name"] for feature in known["features"]}) == len(known["features"]) > 3
+
+
+def test_compliance_figures(compliance):
+    figures = compliance.call("compliance.summary")
+    assert sum(part["points"] for part in figures["parts"]) == figures["score"]
+    assert sum(part["points_max"] for part in figures["parts"]) == 100
+    order = ["breach", "warning", "ok"]
+    states = [order.index(m["state"]) for m in compliance.call("monitor.list")["items"]]
+    assert states and states == sorted(states)
+
+
+def test_the_audit_chain_holds(compliance, finance):
+    target = new_account(finance)
+    post(finance, "deposit", target, 1)
+    proof = compliance.call("audit.verify")
+    assert proof["whole"] is True and proof["checked"] > 0 and len(proof["head"]) == 32
+    assert "broken_at" not in proof
+    entries = compliance.call("audit.list", limit=50)["items"]
+    sequences = [entry["sequence"] for entry in entries]
+    assert sequences == sorted(sequences, reverse=True)
+    assert any(entry["operation"] == "account.create" for entry in entries)
+
+
+def test_rules_and_status(fraud, finance):
+    rules = fraud.call("rules.get")
+    assert rules["rules"] > 0 and len(rules["hash"]) == 32 and "\n" in rules["text"]
+    status = finance.call("server.status")
+    assert status["protocol"] == 1 and status["sessions"] > 0
+    assert status["requests"] > status["refusals"] > 0
+    assert status["sequence"] > 100 and status["commits"] > 0
+
+
+def test_the_page_is_what_the_programs_were_made_from():
+    done = subprocess.run([conftest.BUILD / "scripts/gen-protocol", "--check", page.PAGE],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_operation_was_answered():
+    """Runs last: each operation must have given a good reply in this module."""
+    assert set(page.OPERATIONS) - ANSWERED == set()
+
+
+def test_the_books_are_whole_in_the_end(bank):
+    bank.stop()
+    done = bank.verify()
+    assert done.returncode == 0, done.stdout + done.stderr
+    bank.start()
