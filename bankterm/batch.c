@@ -137,17 +137,6 @@ static bool good(struct batch *batch, enum err err)
 
 /* --- the request from its words ------------------------------------------------------------ */
 
-/* Ids that the client makes. */
-static const struct {
-    enum op_index op;
-    const char   *field;
-} made_ids[] = {
-    { OP_INDEX_transaction_create, "transaction_id" },
-    { OP_INDEX_transaction_reverse, "reversal_id" },
-    { OP_INDEX_account_create, "account_id" },
-    { OP_INDEX_customer_create, "customer_id" },
-};
-
 static enum err value_from_file(struct batch *batch, struct slice name, const char *path,
                                 struct slice *text)
 {
@@ -219,18 +208,9 @@ static enum err word_take(struct batch *batch, char *word)
                       &batch->arena, &batch->fault);
 }
 
-/* The field of this operation's request that the client makes; NULL when there is none. */
-static const struct field_desc *made_field(const struct batch *batch)
-{
-    for (size_t i = 0; i < ARRAY_COUNT(made_ids); i++)
-        if (made_ids[i].op == batch->op)
-            return values_field(batch->row->request, slice_from(made_ids[i].field));
-    return NULL;
-}
-
 static enum err id_make(struct batch *batch)
 {
-    const struct field_desc *field = made_field(batch);
+    const struct field_desc *field = batch_help_made(batch->op);
     struct uuid              id;
     char                     text[UUID_TEXT_MAX];
 
@@ -244,7 +224,7 @@ static enum err id_make(struct batch *batch)
 
 static void id_tell(const struct batch *batch)
 {
-    const struct field_desc *field = made_field(batch);
+    const struct field_desc *field = batch_help_made(batch->op);
     char                     text[UUID_TEXT_MAX];
 
     if (batch->id_made)

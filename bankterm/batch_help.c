@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bankterm/values.h"
+#include "common/check.h"
 
 enum { HELP_KIND_MAX = 120, HELP_NEAR_MAX = 3 };
 
@@ -34,12 +35,30 @@ void batch_help_list(FILE *out)
     }
 }
 
-static void print_field(const struct field_desc *field, FILE *out)
-{
-    char kind[HELP_KIND_MAX];
+static const struct {
+    enum op_index op;
+    const char   *field;
+} made_ids[] = {
+    { OP_INDEX_transaction_create, "transaction_id" },
+    { OP_INDEX_transaction_reverse, "reversal_id" },
+    { OP_INDEX_account_create, "account_id" },
+    { OP_INDEX_customer_create, "customer_id" },
+};
 
-    fprintf(out, "  %-24s %s, %s\n", field->name,
-            (field->flags & REQUIRED) != 0 ? "required" : "optional",
+const struct field_desc *batch_help_made(enum op_index op)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(made_ids); i++)
+        if (made_ids[i].op == op)
+            return values_field(op_rows[op].request, slice_from(made_ids[i].field));
+    return NULL;
+}
+
+static void print_field(const struct field_desc *field, bool made, FILE *out)
+{
+    const char *need = (field->flags & REQUIRED) != 0 ? "required" : "optional";
+    char        kind[HELP_KIND_MAX];
+
+    fprintf(out, "  %-24s %s, %s\n", field->name, made ? "made when absent" : need,
             values_kind(field, kind, sizeof kind));
     fprintf(out, "  %-24s   %s", "", field->help);
     if (field->limit > 0 && field->type == FIELD_TEXT)
@@ -51,11 +70,13 @@ static void print_field(const struct field_desc *field, FILE *out)
 
 void batch_help_operation(const struct op_row *row, FILE *out)
 {
+    const struct field_desc *made = batch_help_made((enum op_index)(row - op_rows));
+
     fprintf(out, "%s: %s.\n\nFor: ", row->name, row->help);
     print_roles(row, out);
     fprintf(out, ".\n\nFields, as name=value, or name@=FILE to read the value from a file:\n");
     for (size_t i = 0; i < row->request->count; i++)
-        print_field(&row->request->fields[i], out);
+        print_field(&row->request->fields[i], &row->request->fields[i] == made, out);
     if (row->request->count == 0)
         fprintf(out, "  none\n");
     fprintf(out, "\nAnswer: %s\n", row->reply->help);

@@ -9,8 +9,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-void batch_help_list(FILE *out);                                   /* every operation */
-void batch_help_operation(const struct op_row *row, FILE *out);    /* one with its fields */
+void batch_help_list(FILE *out);                                /* every operation */
+void batch_help_operation(const struct op_row *row, FILE *out); /* one with its fields */
+/* The field with the id of a new record, which the client makes; NULL when there is none. */
+const struct field_desc *batch_help_made(enum op_index op);
 /* "Perhaps a or b was meant", or "" when nothing is near. Returns out. */
 const char *batch_help_near(struct slice name, char *out, size_t size);
 
