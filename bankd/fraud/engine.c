@@ -45,7 +45,8 @@ static void insert_fired(struct fired *fired, size_t count, struct fired one)
     fired[place] = one;
 }
 
-static int16_t points_of(const struct fraud_rules *rules, const struct rule *rule, const int64_t *values)
+static int16_t points_of(const struct fraud_rules *rules, const struct rule *rule,
+                         const int64_t *values)
 {
     int64_t points = rule->score.count > 0 ? rule_run(rules, rule->score, values) : 0;
 
@@ -65,8 +66,9 @@ static void add_clamp(struct fraud_verdict *out, int shown, size_t left_out, boo
     if (!with_text)
         return;
     if (left_out > 0)
-        snprintf(reason->text, sizeof reason->text, "%zu more rules, and the sum kept within 0 and %d",
-                 left_out, (int)RULE_SCORE_MAX);
+        snprintf(reason->text, sizeof reason->text,
+                 "%zu more rules, and the sum is kept within 0 and %d", left_out,
+                 (int)RULE_SCORE_MAX);
     else
         snprintf(reason->text, sizeof reason->text, "the sum is kept within 0 and %d",
                  (int)RULE_SCORE_MAX);

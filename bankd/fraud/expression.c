@@ -118,7 +118,8 @@ static enum err emit_two(struct expression *e, const struct token *at, enum rule
     bool *right = &e->is_condition[e->depth - 1];
 
     if ((op == OP_AND || op == OP_OR) && !(*left && *right))
-        return parser_fail(e->p, at, "`%s` needs a condition on both sides, and the %s one is a number",
+        return parser_fail(e->p, at,
+                           "`%s` needs a condition on both sides, and the %s one is a number",
                            op == OP_AND ? "and" : "or", *left ? "right" : "left");
     if (is_comparison(op) && op != OP_EQUAL && op != OP_UNEQUAL && (*left || *right))
         return parser_fail(e->p, at, "a condition is yes or no and cannot be larger or smaller");
@@ -199,8 +200,12 @@ static enum err parse_function(struct expression *e, bool *opened)
 {
     *opened = false;
     for (size_t i = 0; i < ARRAY_COUNT(functions); i++) {
-        struct waiting function = { .op = functions[i].op, .strength = STRENGTH_MARK, .arguments = 1,
-                                    .wanted = functions[i].arguments };
+        struct waiting function = {
+            .op = functions[i].op,
+            .strength = STRENGTH_MARK,
+            .arguments = 1,
+            .wanted = functions[i].arguments,
+        };
 
         if (!parser_is(e->p, TOKEN_WORD, functions[i].name))
             continue;
@@ -216,7 +221,8 @@ static enum err parse_function(struct expression *e, bool *opened)
 /* Signs, `not` and opening parentheses up to the value that they are about. */
 static enum err parse_operand(struct expression *e)
 {
-    struct parser *p = e->p;
+    struct parser   *p = e->p;
+    struct rule_step push = { .op = OP_PUSH };
 
     for (;;) {
         bool opened = false;
@@ -243,7 +249,8 @@ static enum err parse_operand(struct expression *e)
         return parse_word(e);
     if (p->now.kind != TOKEN_NUMBER)
         return parser_expected(p, "a feature or a number");
-    TRY(emit_operand(e, &p->now, (struct rule_step){ .op = OP_PUSH, .value = p->now.value }, false));
+    push.value = p->now.value;
+    TRY(emit_operand(e, &p->now, push, false));
     parser_advance(p);
     return ERR_none;
 }
@@ -399,7 +406,7 @@ enum err expression_parse(struct parser *p, bool condition, struct rule_code *ou
     if (e.waiting_count > 0)
         return parser_fail(p, &e.waiting[e.waiting_count - 1].at, "this ( is not closed");
     if (condition && !e.is_condition[0])
-        return parser_fail(p, &start, "this is a number, not a condition; compare it with something");
+        return parser_fail(p, &start, "this is a number, not a condition; compare it");
     CHECK(e.depth == 1);
     out->count = (uint16_t)(p->rules->step_count - out->first);
     return ERR_none;

@@ -360,7 +360,8 @@ VALUE_OF(amount_to_max_pct)
 
     if ((in->event->incoming ? p->in_count : p->out_count) < COMPARED_MIN)
         return 0;
-    return percent_of(in->event->amount, profile_saturate(in->event->incoming ? p->in_max : p->out_max));
+    return percent_of(in->event->amount,
+                      profile_saturate(in->event->incoming ? p->in_max : p->out_max));
 }
 
 VALUE_OF(amount_zscore_x100)
@@ -492,11 +493,14 @@ size_t fraud_features(const struct fraud_profile *profile, int64_t now_us,
     for (size_t i = 0; i < FEATURE_COUNT && count < FRAUD_FEATURES_MAX; i++) {
         const struct feature_row *row = &feature_rows[i];
 
-        if (row->source == SOURCE_SUBJECT)
-            out[count++] = (struct fraud_feature){ .name = row->name,
-                                                   .unit = unit_names[row->unit],
-                                                   .help = row->help,
-                                                   .value = feature_value((enum feature)i, &input) };
+        if (row->source != SOURCE_SUBJECT)
+            continue;
+        out[count++] = (struct fraud_feature){
+            .name = row->name,
+            .unit = unit_names[row->unit],
+            .help = row->help,
+            .value = feature_value((enum feature)i, &input),
+        };
     }
     return count;
 }

@@ -38,7 +38,7 @@ struct fraud_event {
     int32_t status;       /* enum transaction_status as decided; 0 when judging */
     bool    incoming;     /* the subject receives */
     bool    history;      /* brought in from elsewhere, not a live payment */
-    int64_t balance;      /* available balance of the subject before it, without its overdraft limit */
+    int64_t balance;      /* available to the subject before it, without its overdraft limit */
     int64_t opened_at_us; /* of the subject account */
     int64_t counterparty; /* entity; 0 = none (cash) */
     bool    counterparty_internal; /* a customer's account of this bank */
@@ -69,11 +69,23 @@ struct fraud_rules;
 
 /* Parses and checks the text, and runs the examples in it. fault: "line:column: what is wrong"
  * with a hint, field = the file's name. The text is not kept. */
-ERR_MUST_USE enum err fraud_rules_parse(struct slice text, const char *file, struct fraud_rules **out,
-                                        struct fault *fault);
+ERR_MUST_USE enum err fraud_rules_parse(struct slice text, const char *file,
+                                        struct fraud_rules **out, struct fault *fault);
 void        fraud_rules_free(struct fraud_rules **rules);
 size_t      fraud_rules_count(const struct fraud_rules *rules);
-const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule); /* "clamp" for FRAUD_RULE_CLAMP */
+/* "clamp" for FRAUD_RULE_CLAMP, "?" for one that does not exist. */
+const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule);
+
+/* What a rule says of itself; the texts live as long as the rule set. */
+struct fraud_rule_view {
+    const char *name;
+    const char *because;  /* as written, with {feature} for values */
+    const char *action;   /* "score", "alert", "hold" or "decline" */
+    const char *severity; /* "low", "medium" or "high" */
+    const char *tags;     /* "mule, scam"; "" for none */
+};
+/* False when there is no such rule. */
+bool fraud_rules_view(const struct fraud_rules *rules, size_t rule, struct fraud_rule_view *out);
 
 void fraud_profile_init(struct fraud_profile *profile);
 /* False when the bytes are of another version or damaged: then the profile must be made again. */
@@ -82,17 +94,19 @@ bool fraud_profile_valid(const struct fraud_profile *profile);
 /* `counterparty` may be NULL (none, or nothing known of it). with_text false leaves the reasons'
  * texts empty, for speed where nobody reads them. */
 void fraud_judge(const struct fraud_rules *rules, const struct fraud_profile *subject,
-                 const struct fraud_profile *counterparty, const struct fraud_event *event, bool with_text,
-                 struct fraud_verdict *out);
+                 const struct fraud_profile *counterparty, const struct fraud_event *event,
+                 bool with_text, struct fraud_verdict *out);
 
 /* The same verdict again from a stored decision, with texts. False when the bytes do not belong
  * to the rule set. */
-bool fraud_explain(const struct fraud_rules *rules, const uint8_t *decision, size_t size, struct fraud_verdict *out);
+bool fraud_explain(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
+                   struct fraud_verdict *out);
 
 /* `side` says how the profile's entity takes part: the subject of the event, or its counterparty
  * (then in/out is turned round). `other` is the entity on the other side, 0 = none. */
 enum fraud_side { FRAUD_SUBJECT, FRAUD_COUNTERPARTY };
-void fraud_observe(struct fraud_profile *profile, const struct fraud_event *event, enum fraud_side side, int64_t other);
+void fraud_observe(struct fraud_profile *profile, const struct fraud_event *event,
+                   enum fraud_side side, int64_t other);
 
 /* BLAKE2b is not pure enough for here: a 64-bit digest (FNV-1a) of a profile, for tests. */
 uint64_t fraud_profile_digest(const struct fraud_profile *profile);
@@ -106,6 +120,7 @@ struct fraud_feature {
     int64_t     value;
 };
 enum { FRAUD_FEATURES_MAX = 64 };
-size_t fraud_features(const struct fraud_profile *profile, int64_t now_us, struct fraud_feature out[FRAUD_FEATURES_MAX]);
+size_t fraud_features(const struct fraud_profile *profile, int64_t now_us,
+                      struct fraud_feature out[FRAUD_FEATURES_MAX]);
 
 #endif

@@ -22,14 +22,16 @@ enum err parser_fail(struct parser *p, const struct token *at, const char *forma
 enum err parser_expected(struct parser *p, const char *what)
 {
     const struct token *now = &p->now;
-    int                 n = (int)(now->text.n < LIMIT_RULE_NAME_MAX ? now->text.n : LIMIT_RULE_NAME_MAX);
+    const char         *quote = now->kind == TOKEN_TEXT ? "\"" : "`";
+    size_t              n = now->text.n;
 
     if (now->kind == TOKEN_BAD)
         return parser_fail(p, now, "%s", now->error);
     if (now->kind == TOKEN_END)
         return parser_fail(p, now, "expected %s, but the file ends", what);
-    return parser_fail(p, now, "expected %s, not %s%.*s%s", what, now->kind == TOKEN_TEXT ? "\"" : "`",
-                       n, now->text.at, now->kind == TOKEN_TEXT ? "\"" : "`");
+    n = n < LIMIT_RULE_NAME_MAX ? n : LIMIT_RULE_NAME_MAX;
+    return parser_fail(p, now, "expected %s, not %s%.*s%s", what, quote, (int)n, now->text.at,
+                       quote);
 }
 
 void parser_advance(struct parser *p)
@@ -105,7 +107,7 @@ enum err parser_slot(struct parser *p, const struct token *at, int feature, uint
             return ERR_none;
         }
     if (rules->slot_count == RULE_SLOTS_MAX)
-        return parser_fail(p, at, "the rules use more than %d features, too many to store with a decision",
+        return parser_fail(p, at, "the rules use more than %d features, too many for a decision",
                            (int)RULE_SLOTS_MAX);
     *slot = (uint16_t)rules->slot_count;
     rules->slots[rules->slot_count++] = (uint8_t)feature;

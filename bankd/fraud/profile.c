@@ -172,7 +172,8 @@ static const void *ring_next(struct ring_walk *walk)
     return cell;
 }
 
-struct profile_sum profile_window(const struct profile *profile, enum profile_ring ring, int64_t at_us)
+struct profile_sum profile_window(const struct profile *profile, enum profile_ring ring,
+                                  int64_t at_us)
 {
     struct profile_sum total = { 0, 0 };
     struct ring_walk   walk = ring_walk(profile, ring, at_us);
@@ -185,8 +186,8 @@ struct profile_sum profile_window(const struct profile *profile, enum profile_ri
     return total;
 }
 
-int64_t profile_small(const struct profile *profile, enum profile_ring ring, enum profile_small kind,
-                      int64_t at_us)
+int64_t profile_small(const struct profile *profile, enum profile_ring ring,
+                      enum profile_small kind, int64_t at_us)
 {
     int64_t          total = 0;
     struct ring_walk walk = ring_walk(profile, ring, at_us);
@@ -201,9 +202,11 @@ int64_t profile_fan(const struct profile *profile, enum profile_ring ring, int64
 {
     /* Linear counting with 64 bits: the nearest integer to -64 ln(1 - set / 64). */
     static const uint16_t estimates[65] = {
-        0,  1,  2,  3,  4,  5,  6,  7,  9,  10, 11, 12,  13,  15,  16,  17,  18,  20,  21,  23,  24, 25,
-        27, 28, 30, 32, 33, 35, 37, 39, 40, 42, 44, 46,  48,  51,  53,  55,  58,  60,  63,  65,  68, 71,
-        74, 78, 81, 85, 89, 93, 97, 102, 107, 113, 119, 126, 133, 142, 151, 163, 177, 196, 222, 266, 300,
+        0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13,
+        15, 16, 17, 18, 20, 21, 23, 24, 25, 27, 28, 30, 32,
+        33, 35, 37, 39, 40, 42, 44, 46, 48, 51, 53, 55, 58,
+        60, 63, 65, 68, 71, 74, 78, 81, 85, 89, 93, 97, 102,
+        107, 113, 119, 126, 133, 142, 151, 163, 177, 196, 222, 266, 300,
     };
     uint64_t         marks = 0;
     struct ring_walk walk = ring_walk(profile, ring, at_us);
@@ -370,7 +373,8 @@ static unsigned __int128 habit_squares(const struct profile *p)
 
 static void habit_add(struct profile *p, int64_t amount)
 {
-    uint64_t          x = (uint64_t)amount < MOMENT_AMOUNT_MAX ? (uint64_t)amount : MOMENT_AMOUNT_MAX;
+    uint64_t          given = (uint64_t)amount;
+    uint64_t          x = given < MOMENT_AMOUNT_MAX ? given : MOMENT_AMOUNT_MAX;
     unsigned __int128 squares = habit_squares(p) + (unsigned __int128)x * x;
 
     p->habit_sum += x;

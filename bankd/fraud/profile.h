@@ -46,7 +46,7 @@ struct profile {
     uint16_t size;
     int64_t  first_at_us; /* the earliest act */
     int64_t  last_at_us;  /* the newest act; where the rings stand */
-    int64_t  last_out_at_us; /* the newest outgoing act or attempt; first_at_us when there is none */
+    int64_t  last_out_at_us; /* the newest outgoing act or attempt; when none, the first act */
     uint32_t out_count; /* since the beginning, done */
     uint32_t in_count;
     uint64_t out_sum;
@@ -110,9 +110,10 @@ static inline const struct profile *profile_of(const struct fraud_profile *bytes
 bool profile_is_act(int32_t type);
 
 bool               profile_is_empty(const struct profile *profile);
-struct profile_sum profile_window(const struct profile *profile, enum profile_ring ring, int64_t at_us);
-int64_t profile_small(const struct profile *profile, enum profile_ring ring, enum profile_small kind,
-                      int64_t at_us);
+struct profile_sum profile_window(const struct profile *profile, enum profile_ring ring,
+                                  int64_t at_us);
+int64_t profile_small(const struct profile *profile, enum profile_ring ring,
+                      enum profile_small kind, int64_t at_us);
 /* About how many different entities, from 7 days of marks; 0 .. 300. */
 int64_t profile_fan(const struct profile *profile, enum profile_ring ring, int64_t at_us);
 

@@ -123,7 +123,8 @@ void reason_text(const struct fraud_rules *rules, const struct rule *rule, const
         if (*at == RULE_TEMPLATE_MARK) {
             size_t slot = (size_t)at[1] - 1;
 
-            value_text((enum feature)rules->slots[slot], values[slot], unit_of(rules, values), text);
+            value_text((enum feature)rules->slots[slot], values[slot], unit_of(rules, values),
+                       text);
             add(&w, slice_from(text));
             at += 2;
         }

@@ -32,7 +32,8 @@ static enum err parse_name(struct parser *p, const char *what, char out[LIMIT_RU
     if (p->now.kind != TOKEN_WORD)
         return parser_expected(p, what);
     if (p->now.text.n > LIMIT_RULE_NAME_MAX)
-        return parser_fail(p, &p->now, "the name is longer than %d letters", (int)LIMIT_RULE_NAME_MAX);
+        return parser_fail(p, &p->now, "the name is longer than %d letters",
+                           (int)LIMIT_RULE_NAME_MAX);
     slice_copy(p->now.text, out, LIMIT_RULE_NAME_MAX + 1);
     parser_advance(p);
     return ERR_none;
@@ -109,17 +110,12 @@ static enum err compile_mark(struct parser *p, struct slice rest, char mark[2], 
     return ERR_none;
 }
 
-static enum err parse_because(struct parser *p)
+/* A compiled text is never longer than the written one: a mark has two bytes, {x} three. */
+static enum err compile_text(struct parser *p, struct slice text)
 {
-    struct slice text = p->now.text;
-    size_t       used = 0;
-    char        *compiled = p->rule->compiled;
+    char  *compiled = p->rule->compiled;
+    size_t used = strlen(compiled);
 
-    if (p->now.kind != TOKEN_TEXT)
-        return parser_expected(p, "a text in quotes");
-    if (text.n > LIMIT_RULE_TEMPLATE_MAX)
-        return parser_fail(p, &p->now, "the text is longer than %d bytes", (int)LIMIT_RULE_TEMPLATE_MAX);
-    slice_copy(text, p->rule->because, sizeof p->rule->because);
     while (text.n > 0) {
         bool   doubled = text.n > 1 && text.at[1] == text.at[0];
         size_t taken = 1;
@@ -134,7 +130,25 @@ static enum err parse_because(struct parser *p)
         text = slice_of(text.at + taken, text.n - taken);
     }
     compiled[used] = '\0';
-    parser_advance(p);
+    return ERR_none;
+}
+
+/* Texts that follow each other are one. */
+static enum err parse_because(struct parser *p)
+{
+    if (p->now.kind != TOKEN_TEXT)
+        return parser_expected(p, "a text in quotes");
+    while (p->now.kind == TOKEN_TEXT) {
+        struct slice text = p->now.text;
+        size_t       used = strlen(p->rule->because);
+
+        if (used + text.n > LIMIT_RULE_TEMPLATE_MAX)
+            return parser_fail(p, &p->now, "the text is longer than %d bytes",
+                               (int)LIMIT_RULE_TEMPLATE_MAX);
+        slice_copy(text, p->rule->because + used, sizeof p->rule->because - used);
+        TRY(compile_text(p, text));
+        parser_advance(p);
+    }
     return ERR_none;
 }
 
@@ -355,12 +369,15 @@ static enum err parse_threshold(struct parser *p)
 {
     struct fraud_rules *rules = p->rules;
     const struct token  at = p->now;
-    int32_t            *threshold = parser_is(p, TOKEN_WORD, "alert")     ? &rules->threshold_alert
-                                    : parser_is(p, TOKEN_WORD, "hold")    ? &rules->threshold_hold
-                                    : parser_is(p, TOKEN_WORD, "decline") ? &rules->threshold_decline
-                                                                          : NULL;
+    int32_t            *threshold;
 
-    if (threshold == NULL)
+    if (parser_is(p, TOKEN_WORD, "alert"))
+        threshold = &rules->threshold_alert;
+    else if (parser_is(p, TOKEN_WORD, "hold"))
+        threshold = &rules->threshold_hold;
+    else if (parser_is(p, TOKEN_WORD, "decline"))
+        threshold = &rules->threshold_decline;
+    else
         return parser_expected(p, "alert, hold or decline");
     if (*threshold != 0)
         return parser_fail(p, &at, "the threshold %.*s is given twice", (int)at.text.n, at.text.at);
@@ -370,7 +387,8 @@ static enum err parse_threshold(struct parser *p)
     else if (p->now.kind != TOKEN_NUMBER)
         return parser_expected(p, "a number of points or never");
     else if (p->now.value < 1 || p->now.value > RULE_SCORE_MAX)
-        return parser_fail(p, &p->now, "a threshold is 1 to %d points, or never", (int)RULE_SCORE_MAX);
+        return parser_fail(p, &p->now, "a threshold is 1 to %d points, or never",
+                           (int)RULE_SCORE_MAX);
     else
         *threshold = (int32_t)p->now.value;
     parser_advance(p);
@@ -479,6 +497,22 @@ void fraud_rules_free(struct fraud_rules **rules)
 size_t fraud_rules_count(const struct fraud_rules *rules)
 {
     return rules->rule_count;
+}
+
+bool fraud_rules_view(const struct fraud_rules *rules, size_t rule, struct fraud_rule_view *out)
+{
+    const struct rule *found = &rules->rules[rule < rules->rule_count ? rule : 0];
+
+    if (rule >= rules->rule_count)
+        return false;
+    *out = (struct fraud_rule_view){
+        .name = found->name,
+        .because = found->because,
+        .action = rule_action_names[found->action],
+        .severity = rule_severity_names[found->severity],
+        .tags = found->tags,
+    };
+    return true;
 }
 
 const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule)

@@ -3,24 +3,24 @@
  * The language (also told by the shipped file data/rules/default.rules). Blanks and line ends
  * separate words, # starts a comment. First `version 1`, then in any order:
  *
- *   threshold alert|hold|decline NUMBER|never     hold and decline are needed; alert = hold if absent
+ *   threshold alert|hold|decline NUMBER|never     alert is as hold when absent
  *   list NAME = CONSTANT, CONSTANT ...
  *   rule NAME
  *     when CONDITION
  *     score EXPRESSION                            points, cut to -1000 .. 1000; 0 when absent
  *     action score|alert|hold|decline             score when absent
- *     because "text with {feature}"
+ *     because "text with {feature}"               texts that follow each other are one
  *     severity low|medium|high                    medium when absent
  *     tags NAME, NAME ...
  *     fires on FEATURE=CONSTANT ...               at least one; what is not named is 0
  *     silent on FEATURE=CONSTANT ...              at least one
  *   end
  *
- * Expressions: or, and, not; < <= > >= = == != and `in` (list or (constants)), `not in`; + - ; * / ;
- * unary -; min(a, b) max(a, b) abs(a); parentheses. All values are 64-bit integers; a result
- * beyond them is the nearest that fits, and a division by 0 gives 0. Constants: 5000, 25 % (of
- * 10,000 basis points: 2500), 90s 15m 1h 7d (seconds), 49.90 (money: minor units of the payment's
- * currency), words (yes no, transfer and the other types, monday to sunday).
+ * Expressions, from the weakest: or; and; not; < <= > >= = == != and `in`, `not in` with a list's
+ * name or (constants); + -; * /; a sign; min(a, b) max(a, b) abs(a); parentheses. All values are
+ * 64-bit integers; a result beyond them is the nearest that fits, and a division by 0 gives 0.
+ * Constants: 5000; 25% (2500 basis points); 90s 15m 1h 7d (seconds); 49.90 (money: minor units of
+ * the payment's currency); words (yes no, transfer and the other types, monday to sunday).
  *
  * An expression becomes a few instructions for a stack machine whose depth is known when it is
  * made, so judging needs no checks. The rule that must not be broken: a rule set sees a payment
