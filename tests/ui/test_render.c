@@ -93,7 +93,8 @@ static void test_csv(void **state)
     (void)state;
     check_pages(RENDER_CSV, columns, true,
                 "type,amount,currency,description,reasons,external_id\r\n"
-                "deposit,1234.56,USD,'=1+1,\"large 50 Over 5,000.00; new 20 \"\"New\"\" party\",\r\n"
+                "deposit,1234.56,USD,'=1+1,"
+                "\"large 50 Over 5,000.00; new 20 \"\"New\"\" party\",\r\n"
                 "deposit,-0.005,KWD,a\033[31m\\b,"
                 "\"large 50 Over 5,000.00; new 20 \"\"New\"\" party\",\r\n"
                 "deposit,1000,JPY,\xe6\x97\xa5\xe6\x9c\xac,"
