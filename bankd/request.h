@@ -17,6 +17,8 @@
 
 #include <stdatomic.h>
 
+struct server;
+struct session;
 struct writer;
 
 /* Who asks. */
@@ -32,6 +34,9 @@ struct request {
     struct actor         actor;
     struct store        *store;
     struct writer       *writer; /* WRITE handlers only, else NULL */
+    struct server       *server; /* LOCAL and LOGIN handlers only, else NULL */
+    const struct session *session; /* the same; after a login the new one */
+    struct slice         token;    /* LOGIN only: of the new session */
     struct bank         *bank;
     struct arena        *arena;
     struct fault        *fault;
@@ -43,5 +48,8 @@ struct request {
     enum err op_##family##_##verb(struct request *request, const struct msg_##req *in, struct msg_##rep *out);
 #include "proto/ops.def"
 #undef OP
+
+/* Calls the handler of request->op; `in` and `out` are its message structs. */
+ERR_MUST_USE enum err dispatch(struct request *request, const void *in, void *out);
 
 #endif

@@ -392,7 +392,7 @@ void writer_rollup(struct draft *draft, uint8_t scale, int32_t bucket, uint16_t 
     };
 }
 
-static void count_at(struct draft *draft, const struct transaction *row, uint16_t metric, int64_t count,
+void writer_count_at(struct draft *draft, const struct transaction *row, uint16_t metric, int64_t count,
                      int64_t amount)
 {
     int64_t hour = row->at_us / US_PER_HOUR - (row->at_us % US_PER_HOUR < 0);
@@ -408,11 +408,11 @@ void writer_count_status(struct draft *draft, const struct transaction *row, int
     bool from_customer = debit->kind == ACCOUNT_CUSTOMER;
     bool to_customer = credit->kind == ACCOUNT_CUSTOMER;
 
-    count_at(draft, row, metric_of_transaction(row->type, status), sign, sign * row->amount);
+    writer_count_at(draft, row, metric_of_transaction(row->type, status), sign, sign * row->amount);
     if (booked && to_customer && !from_customer)
-        count_at(draft, row, METRIC_INTO, sign, sign * row->amount);
+        writer_count_at(draft, row, METRIC_INTO, sign, sign * row->amount);
     if (booked && from_customer && !to_customer)
-        count_at(draft, row, METRIC_OUT_OF, sign, sign * row->amount);
+        writer_count_at(draft, row, METRIC_OUT_OF, sign, sign * row->amount);
     if (status == STATUS_HELD)
         writer_rollup(draft, ROLLUP_ALL, 0, row->currency, METRIC_HELD, sign, sign * row->amount);
 }

@@ -44,6 +44,21 @@ void writer_close(struct writer **writer);
 
 /* --- money ----------------------------------------------------------------------------------- */
 
+/* An entry of the audit log, alone or as part of a larger act. */
+struct act {
+    const struct actor *actor;      /* NULL = system */
+    const char         *actor_name; /* instead of the actor's address; NULL = from actor, or "system" */
+    int32_t             kind;       /* AUDIT_ACTION or AUDIT_REFUSAL */
+    const char         *operation;
+    const char         *outcome;    /* NULL = "done" */
+    const struct uuid  *subject;    /* NULL = none */
+    const char         *subject_text;
+    struct slice        detail;     /* cut to fit */
+    int64_t             about_transaction;
+    int32_t             set_status;
+    int32_t             set_flag;
+};
+
 /* One movement of money. The caller has found the accounts; party, texts and ids are borrowed. */
 struct post {
     struct uuid  transaction_id;
@@ -63,7 +78,8 @@ struct post {
     bool         has_label;
     bool         fraud;        /* label */
     int64_t      label_known_at_us;
-    int64_t      reversal_of;  /* sequence; 0 = none */
+    const struct transaction *reverses; /* the transaction that this one undoes; NULL = none */
+    const struct act         *act;      /* audit entry that goes with it; NULL = none */
 };
 
 /* What became of it. The row and its facts are valid until the next call of the writer. */
@@ -78,8 +94,9 @@ struct posted {
 ERR_MUST_USE enum err writer_post(struct writer *writer, const struct post *post, struct posted *out,
                                   struct fault *fault);
 
-/* Ends a hold. `status` is STATUS_COMPLETED (release) or STATUS_REJECTED. `by` NULL = the system
- * (expiry). An alert of the transaction that is not decided yet is decided with it. */
+/* Ends a hold, its alert, or both. `status` is STATUS_COMPLETED (release), STATUS_REJECTED, or 0 when only the
+ * alert is decided. `actor` NULL = the system (expiry). An alert that is not decided yet ends with
+ * the hold; a finding of fraud or of none becomes the transaction's label. */
 struct decision {
     struct uuid         transaction_id;
     int32_t             status;
@@ -92,21 +109,6 @@ ERR_MUST_USE enum err writer_decide(struct writer *writer, const struct decision
                                     struct fault *fault);
 
 /* --- everything else ------------------------------------------------------------------------- */
-
-/* An entry of the audit log, alone or as part of a larger act. */
-struct act {
-    const struct actor *actor;      /* NULL = system */
-    const char         *actor_name; /* instead of the actor's address; NULL = from actor, or "system" */
-    int32_t             kind;       /* AUDIT_ACTION or AUDIT_REFUSAL */
-    const char         *operation;
-    const char         *outcome;    /* NULL = "done" */
-    const struct uuid  *subject;    /* NULL = none */
-    const char         *subject_text;
-    struct slice        detail;     /* cut to fit */
-    int64_t             about_transaction;
-    int32_t             set_status;
-    int32_t             set_flag;
-};
 
 /* Starts a change that the caller fills; it becomes part of the group with writer_add. Rows that
  * the change points to must be those of `struct draft`, whose memory lives as long as the group. */
@@ -135,6 +137,10 @@ void writer_add(struct writer *writer, struct draft *draft);
 /* Adds to a rollup cell of the draft. */
 void writer_rollup(struct draft *draft, uint8_t scale, int32_t bucket, uint16_t currency, uint16_t metric,
                    int64_t count, int64_t amount);
+
+/* Adds to the cells of a transaction's own day and hour. */
+void writer_count_at(struct draft *draft, const struct transaction *row, uint16_t metric, int64_t count,
+                     int64_t amount);
 
 /* The present book of an account, as planned so far; the pointer is valid until writer_commit.
  * `name` may be NULL. */

@@ -50,6 +50,12 @@ static enum err end_alert(struct writer *writer, struct draft *draft, const stru
     alert->decided_at_us = writer_now_us(writer);
     slice_copy(decision->reason, alert->note, sizeof alert->note);
     writer_rollup(draft, ROLLUP_ALL, 0, 0, METRIC_ALERTS_OPEN, -1, 0);
+    if (decision->finding != DECISION_INCONCLUSIVE) {
+        draft->label = (struct label){.transaction = row->sequence,
+                                      .fraud = decision->finding == DECISION_CONFIRMED_FRAUD,
+                                      .known_at_us = alert->decided_at_us};
+        draft->change.label = &draft->label;
+    }
     *ended = true;
     return ERR_none;
 }
@@ -73,13 +79,17 @@ static enum err load_sides(struct writer *writer, const struct transaction *row,
     return ERR_none;
 }
 
-static void plan_change(struct writer *writer, struct draft *draft, const struct decision *decision,
-                        const struct transaction *row, const struct sides *sides)
+/* Moves the money or gives it back, in the draft. */
+static enum err end_hold(struct writer *writer, struct draft *draft, const struct decision *decision,
+                         const struct transaction *row, struct sides *sides, struct fault *fault)
 {
-    struct act act = {.actor = decision->actor, .kind = AUDIT_ACTION, .operation = decision->operation,
-                      .subject = &row->transaction_id, .detail = decision->reason,
-                      .about_transaction = row->sequence, .set_status = decision->status};
-
+    if (row->status != STATUS_HELD)
+        return fault_set(fault, ERR_state_conflict, "transaction_id", "The transaction is %s, not held",
+                         enum_text(&enum_transaction_status, row->status));
+    if (decision->status == STATUS_COMPLETED)
+        TRY(ledger_release(row, writer_now_us(writer), &sides->debit, &sides->credit, fault));
+    else
+        TRY(ledger_reject(row, &sides->debit, fault));
     writer_change_book(draft, &sides->debit_before, &sides->debit, false);
     if (decision->status == STATUS_COMPLETED)
         writer_change_book(draft, &sides->credit_before, &sides->credit, false);
@@ -93,8 +103,7 @@ static void plan_change(struct writer *writer, struct draft *draft, const struct
         .flagged_after = row->flagged,
     };
     draft->change.update_count = 1;
-    writer_audit(writer, draft, &act);
-    writer_add(writer, draft);
+    return ERR_none;
 }
 
 enum err writer_decide(struct writer *writer, const struct decision *decision, struct transaction *row,
@@ -105,27 +114,27 @@ enum err writer_decide(struct writer *writer, const struct decision *decision, s
     bool          ended;
     enum err      err;
 
-    CHECK(decision->status == STATUS_COMPLETED || decision->status == STATUS_REJECTED);
+    CHECK(decision->status == STATUS_COMPLETED || decision->status == STATUS_REJECTED || decision->status == 0);
     if (draft == NULL)
         return ERR_busy;
     err = writer->store->ops->transaction_by_id(writer->store, &decision->transaction_id, row);
     if (err != ERR_none)
         return fault_set(fault, err, "transaction_id", "%s", "");
-    if (row->status != STATUS_HELD)
-        return fault_set(fault, ERR_state_conflict, "transaction_id", "The transaction is %s, not held",
-                         enum_text(&enum_transaction_status, row->status));
     if (decision->actor != NULL && decision->actor->user != 0 && decision->actor->user == row->posted_by)
         return fault_set(fault, ERR_own_transaction, "transaction_id", "%s", "");
     TRY(load_sides(writer, row, &sides));
-    if (decision->status == STATUS_COMPLETED)
-        TRY(ledger_release(row, writer_now_us(writer), &sides.debit, &sides.credit, fault));
-    else
-        TRY(ledger_reject(row, &sides.debit, fault));
+    if (decision->status != 0)
+        TRY(end_hold(writer, draft, decision, row, &sides, fault));
     TRY(end_alert(writer, draft, decision, row, &ended));
-    plan_change(writer, draft, decision, row, &sides);
+    struct act act = {.actor = decision->actor, .kind = AUDIT_ACTION, .operation = decision->operation,
+                      .subject = &row->transaction_id, .detail = decision->reason,
+                      .about_transaction = row->sequence, .set_status = decision->status};
+    writer_audit(writer, draft, &act);
+    writer_add(writer, draft);
     if (ended)
         tell_alert(writer, &draft->alert, row, row->incoming ? &sides.credit : &sides.debit);
-    row->status = decision->status;
+    if (decision->status != 0)
+        row->status = decision->status;
     return ERR_none;
 }
 

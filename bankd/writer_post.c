@@ -42,7 +42,7 @@ static bool same_content(const struct post *post, const struct transaction *row,
     return post->type == row->type && post->account == account && post->other == other &&
            post->incoming == row->incoming && post->amount == row->amount && post->currency == row->currency &&
            slice_is(post->description, row->description) && slice_equal(post->party, party) &&
-           user == row->posted_by && post->reversal_of == row->reversal_of;
+           user == row->posted_by && (post->reverses != NULL ? post->reverses->sequence : 0) == row->reversal_of;
 }
 
 static enum err answer_repeated(struct writer *writer, const struct post *post, const struct transaction *row,
@@ -122,7 +122,7 @@ static void fill_row(struct writer *writer, const struct plan *plan, struct tran
     row->posted_at_us = plan->now_us;
     row->posted_by = post->actor != NULL ? post->actor->user : 0;
     row->verdict = VERDICT_APPROVE;
-    row->reversal_of = post->reversal_of;
+    row->reversal_of = post->reverses != NULL ? post->reverses->sequence : 0;
     row->sequence = writer->numbers.head.sequence + 1;
     if (plan->party != NULL) {
         row->party = plan->party->number != 0 ? plan->party->number : writer->numbers.party + 1;
@@ -271,6 +271,25 @@ static void take_party(struct writer *writer, struct draft *draft, const struct 
     draft->change.party_number = plan->party->number;
 }
 
+/* The undone transaction changes its status in the same change. */
+static void mark_reversed(struct draft *draft, const struct plan *plan)
+{
+    const struct transaction *undone = plan->post->reverses;
+
+    if (undone == NULL)
+        return;
+    writer_count_status(draft, undone, STATUS_COMPLETED, &plan->credit, &plan->debit, -1);
+    writer_count_status(draft, undone, STATUS_REVERSED, &plan->credit, &plan->debit, 1);
+    draft->change.updates[draft->change.update_count++] = (struct transaction_update){
+        .sequence = undone->sequence,
+        .status_before = STATUS_COMPLETED,
+        .status_after = STATUS_REVERSED,
+        .flagged_before = undone->flagged,
+        .flagged_after = undone->flagged,
+        .reversed_by = draft->transaction.sequence,
+    };
+}
+
 static void take(struct writer *writer, struct draft *draft, struct plan *plan, const struct account_book *debit,
                  const struct account_book *credit, const struct fraud_verdict *verdict)
 {
@@ -292,6 +311,9 @@ static void take(struct writer *writer, struct draft *draft, struct plan *plan, 
         draft->change.label = &draft->label;
     }
     observe(writer, plan, row);
+    mark_reversed(draft, plan);
+    if (plan->post->act != NULL)
+        writer_audit(writer, draft, plan->post->act);
     writer_add(writer, draft);
 }
 

@@ -1,0 +1,337 @@
+/* See home.h. Files of secrets are made with mode 0600 under a directory of mode 0700 and are
+ * never overwritten: a bank that is there is left alone. */
+#include "bankd/home.h"
+
+#include "common/check.h"
+#include "common/log.h"
+#include "common/money.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { KEY_FILE_MAX = 256, READER_CACHE_SHARE = 8 };
+
+/* The shipped rules, taken in whole by the assembler: `init` writes them into a new bank. */
+__asm__(".pushsection .rodata\n"
+        "home_default_rules: .incbin \"data/rules/default.rules\"\n"
+        "home_default_rules_end: .byte 0\n"
+        ".popsection\n");
+extern const char home_default_rules[] __attribute__((visibility("hidden")));
+extern const char home_default_rules_end[] __attribute__((visibility("hidden")));
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+const char *home_path(const struct home *home, const char *name, char out[HOME_PATH_MAX])
+{
+    int n = snprintf(out, HOME_PATH_MAX, "%s/%s", home->directory, name);
+
+    CHECK(n > 0 && n < HOME_PATH_MAX);
+    return out;
+}
+
+static enum err file_fault(struct fault *fault, const char *path, const char *what)
+{
+    return fault_set(fault, errno == ENOSPC ? ERR_storage_full : ERR_io, NULL, "%s %.150s: %s", what, path,
+                     strerror(errno));
+}
+
+static enum err write_new(const char *path, const char *text, size_t n, mode_t mode, struct fault *fault)
+{
+    int      fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    enum err err = ERR_none;
+
+    if (fd < 0)
+        return file_fault(fault, path, "Cannot create");
+    if (write(fd, text, n) != (ssize_t)n || fsync(fd) != 0)
+        err = file_fault(fault, path, "Cannot write");
+    close(fd);
+    return err;
+}
+
+/* The whole of a small file, as a C string. */
+static enum err read_small(const char *path, struct buf *out, struct fault *fault)
+{
+    char     chunk[4096];
+    ssize_t  n;
+    enum err err = ERR_none;
+    int      fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return file_fault(fault, path, "Cannot open");
+    while (err == ERR_none && (n = read(fd, chunk, sizeof chunk)) != 0) {
+        if (n < 0)
+            err = file_fault(fault, path, "Cannot read");
+        else
+            err = buf_add(out, chunk, (size_t)n);
+    }
+    close(fd);
+    return err;
+}
+
+/* --- keys ------------------------------------------------------------------------------------ */
+
+static const char z85_digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+
+/* Z85 of 32 bytes (ZeroMQ RFC 32): each 4 bytes, big-endian, as 5 digits of base 85. */
+static void z85_encode(const uint8_t key[32], char out[CURVE_TEXT_MAX])
+{
+    for (size_t i = 0; i < 8; i++) {
+        uint32_t value = (uint32_t)key[4 * i] << 24 | (uint32_t)key[4 * i + 1] << 16 |
+                         (uint32_t)key[4 * i + 2] << 8 | key[4 * i + 3];
+
+        for (size_t digit = 5; digit-- > 0; value /= 85)
+            out[5 * i + digit] = z85_digits[value % 85];
+    }
+    out[40] = '\0';
+}
+
+static enum err make_keys(const struct home *home, struct fault *fault)
+{
+    uint8_t  curve_public[32], curve_secret[32], sign_public[32], sign_secret[64];
+    char     text[2 * 64 + 2];
+    char     path[HOME_PATH_MAX];
+    enum err err;
+
+    crypto_box_keypair(curve_public, curve_secret);
+    crypto_sign_keypair(sign_public, sign_secret);
+    z85_encode(curve_secret, text);
+    err = write_new(home_path(home, "keys/server.key", path), strcat(text, "\n"), 41, 0600, fault);
+    z85_encode(curve_public, text);
+    if (err == ERR_none)
+        err = write_new(home_path(home, "keys/server.pub", path), strcat(text, "\n"), 41, 0644, fault);
+    sodium_bin2hex(text, sizeof text, sign_secret, sizeof sign_secret);
+    if (err == ERR_none)
+        err = write_new(home_path(home, "keys/audit.key", path), text, 128, 0600, fault);
+    sodium_bin2hex(text, sizeof text, sign_public, sizeof sign_public);
+    if (err == ERR_none)
+        err = write_new(home_path(home, "keys/audit.pub", path), text, 64, 0644, fault);
+    sodium_memzero(curve_secret, sizeof curve_secret);
+    sodium_memzero(sign_secret, sizeof sign_secret);
+    sodium_memzero(text, sizeof text);
+    return err;
+}
+
+static enum err read_key(const struct home *home, const char *name, size_t digits, char *out, struct fault *fault)
+{
+    struct buf  text;
+    struct stat status;
+    char        path[HOME_PATH_MAX];
+    enum err    err;
+
+    buf_init(&text, KEY_FILE_MAX);
+    home_path(home, name, path);
+    err = read_small(path, &text, fault);
+    if (err == ERR_none && (text.n < digits || (text.n > digits && text.at[digits] != '\n')))
+        err = fault_set(fault, ERR_file_syntax, NULL, "The key file %.150s is damaged", path);
+    if (err == ERR_none && strstr(name, ".key") != NULL && stat(path, &status) == 0 && (status.st_mode & 077) != 0)
+        err = fault_set(fault, ERR_io, NULL, "Others may read the secret key %.150s; set its mode to 0600", path);
+    if (err == ERR_none) {
+        memcpy(out, text.at, digits);
+        out[digits] = '\0';
+    }
+    if (text.at != NULL)
+        sodium_memzero(text.at, text.n);
+    buf_free(&text);
+    return err;
+}
+
+static enum err load_keys(struct home *home, struct fault *fault)
+{
+    char     hex[129];
+    enum err err;
+
+    TRY(read_key(home, "keys/server.pub", 40, home->curve_public, fault));
+    TRY(read_key(home, "keys/server.key", 40, home->curve_secret, fault));
+    TRY(read_key(home, "keys/audit.pub", 64, hex, fault));
+    if (sodium_hex2bin(home->sign_public, sizeof home->sign_public, hex, 64, NULL, NULL, NULL) != 0)
+        return fault_set(fault, ERR_file_syntax, NULL, "The key file keys/audit.pub is damaged");
+    err = read_key(home, "keys/audit.key", 128, hex, fault);
+    if (err == ERR_none && sodium_hex2bin(home->sign_secret, sizeof home->sign_secret, hex, 128, NULL, NULL, NULL) != 0)
+        err = fault_set(fault, ERR_file_syntax, NULL, "The key file keys/audit.key is damaged");
+    sodium_memzero(hex, sizeof hex);
+    return err;
+}
+
+/* --- create ---------------------------------------------------------------------------------- */
+
+static enum err check_mode(const struct conf *conf, struct fault *fault)
+{
+    if (strcmp(conf_text(conf, "db_mode"), "local") == 0)
+        return ERR_none;
+    return fault_set(fault, ERR_unsupported, "db_mode", "This build keeps its records on this machine only; set db_mode to local");
+}
+
+static enum err make_directory(const char *path, struct fault *fault)
+{
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return file_fault(fault, path, "Cannot create");
+    return ERR_none;
+}
+
+enum err home_create(const struct conf *conf, struct fault *fault)
+{
+    struct home         home = {.conf = conf};
+    struct store_config config = {.path = conf_text(conf, "database_path"), .cache_kib = 2048, .exclusive = true};
+    char                path[HOME_PATH_MAX];
+
+    TRY(check_mode(conf, fault));
+    slice_copy(slice_from(conf_text(conf, "data_dir")), home.directory, sizeof home.directory);
+    TRY(make_directory(home.directory, fault));
+    if (access(conf_text(conf, "database_path"), F_OK) == 0)
+        return fault_set(fault, ERR_exists, NULL, "There is already a bank in %.150s; it was left alone", home.directory);
+    TRY(make_directory(home_path(&home, "keys", path), fault));
+    TRY(make_keys(&home, fault));
+    TRY(write_new(conf_text(conf, "rules_file"), home_default_rules,
+                  (size_t)(home_default_rules_end - home_default_rules), 0644, fault));
+    TRY(store_sqlite.open(&config, STORE_CREATE, &home.store, fault));
+    home.store->ops->close(&home.store);
+    return ERR_none;
+}
+
+/* --- open ------------------------------------------------------------------------------------ */
+
+static enum err read_settings(const struct conf *conf, struct bank_settings *settings, struct fault *fault)
+{
+    const char            *code = conf_text(conf, "main_currency");
+    const struct currency *currency = currency_by_code(code, strlen(code));
+
+    if (code[0] != '\0' && currency == NULL)
+        return fault_set(fault, ERR_option_invalid, "main_currency", "%s is not a currency that this bank keeps", code);
+    settings->main_currency = currency != NULL ? currency->number : 0;
+    settings->high_value_major = conf_int(conf, "high_value");
+    settings->large_major = conf_int(conf, "reporting_threshold");
+    settings->hold_hours = conf_int(conf, "hold_hours");
+    settings->id_skew_hours = conf_int(conf, "id_skew_hours");
+    return ERR_none;
+}
+
+enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive, struct home *out,
+                   struct fault *fault)
+{
+    struct store_config  config = {.path = conf_text(conf, "database_path"),
+                                   .cache_kib = conf_int(conf, "page_cache_mib") * 1024, .exclusive = exclusive};
+    struct bank_settings settings;
+
+    memset(out, 0, sizeof *out);
+    out->conf = conf;
+    slice_copy(slice_from(conf_text(conf, "data_dir")), out->directory, sizeof out->directory);
+    slice_copy(slice_from(conf_text(conf, "database_path")), out->database, sizeof out->database);
+    TRY(check_mode(conf, fault));
+    TRY(read_settings(conf, &settings, fault));
+    if (access(out->database, F_OK) != 0)
+        return fault_set(fault, ERR_storage_absent, NULL, "There is no %.180s", out->database);
+    TRY(load_keys(out, fault));
+    bank_init(&out->bank, &settings);
+    enum err err = store_sqlite.open(&config, mode, &out->store, fault);
+    if (err != ERR_none)
+        home_close(out);
+    return err;
+}
+
+enum err home_reader(const struct home *home, struct store **out, struct fault *fault)
+{
+    struct store_config config = {.path = home->database,
+                                  .cache_kib = conf_int(home->conf, "page_cache_mib") * 1024 / READER_CACHE_SHARE};
+
+    return store_sqlite.open(&config, STORE_READ, out, fault);
+}
+
+void home_close(struct home *home)
+{
+    if (home->store != NULL)
+        home->store->ops->close(&home->store);
+    bank_free(&home->bank);
+    sodium_memzero(home->curve_secret, sizeof home->curve_secret);
+    sodium_memzero(home->sign_secret, sizeof home->sign_secret);
+}
+
+/* --- the rule set in force ------------------------------------------------------------------- */
+
+/* Whether the newest set in the store has this hash. */
+static enum err is_newest(struct home *home, const uint8_t hash[CHAIN_HASH_BYTES], bool *same)
+{
+    struct store_numbers numbers;
+    struct rule_set      row;
+    struct buf           text;
+    enum err             err;
+
+    *same = false;
+    TRY(home->store->ops->numbers(home->store, &numbers));
+    home->rule_set = numbers.rule_set;
+    if (numbers.rule_set == 0)
+        return ERR_none;
+    buf_init(&text, LIMIT_RULES_FILE_MAX);
+    err = home->store->ops->rule_set_get(home->store, numbers.rule_set, &row, &text);
+    buf_free(&text);
+    if (err == ERR_none)
+        *same = memcmp(row.hash, hash, CHAIN_HASH_BYTES) == 0;
+    return err;
+}
+
+static enum err take_rules(struct home *home, struct writer *writer, const uint8_t hash[CHAIN_HASH_BYTES],
+                           struct slice text, struct fault *fault)
+{
+    struct draft *draft = writer_draft(writer);
+    char          subject[2 * CHAIN_HASH_BYTES + 1];
+    struct act    act = {.actor_name = "operator", .kind = AUDIT_ACTION, .operation = "rules.load",
+                         .subject_text = subject, .detail = slice_from("rule file taken into force")};
+
+    CHECK(draft != NULL);
+    sodium_bin2hex(subject, sizeof subject, hash, CHAIN_HASH_BYTES);
+    memset(&draft->rule_set, 0, sizeof draft->rule_set);
+    draft->rule_set.number = writer_next_rule_set(writer);
+    memcpy(draft->rule_set.hash, hash, CHAIN_HASH_BYTES);
+    draft->rule_set.loaded_at_us = writer_now_us(writer);
+    draft->change.rule_set = &draft->rule_set;
+    draft->change.rule_text = text;
+    home->rule_set = draft->rule_set.number;
+    writer_audit(writer, draft, &act);
+    writer_add(writer, draft);
+    return writer_commit(writer, fault);
+}
+
+static enum err load_rules(struct home *home, struct clock *clock, struct slice text, struct fault *fault)
+{
+    struct writer_config config = {.store = home->store, .bank = &home->bank, .clock = clock,
+                                   .books_max = 64, .profiles_max = 64};
+    uint8_t              hash[CHAIN_HASH_BYTES];
+    struct fraud_rules  *rules = NULL;
+    struct writer       *writer = NULL;
+    bool                 same;
+    enum err             err;
+
+    TRY(fraud_rules_parse(text, conf_text(home->conf, "rules_file"), &rules, fault));
+    fraud_rules_free(&rules);
+    crypto_generichash(hash, sizeof hash, (const uint8_t *)text.at, text.n, NULL, 0);
+    TRY(is_newest(home, hash, &same));
+    if (same)
+        return ERR_none;
+    TRY(writer_open(&config, &writer, fault));
+    err = take_rules(home, writer, hash, text, fault);
+    writer_close(&writer);
+    return err;
+}
+
+enum err home_writer(struct home *home, struct clock *clock, struct writer **out, struct fault *fault)
+{
+    struct writer_config config = {.store = home->store, .bank = &home->bank, .clock = clock,
+                                   .sign_secret = home->sign_secret,
+                                   .books_max = (size_t)conf_int(home->conf, "books_max"),
+                                   .profiles_max = (size_t)conf_int(home->conf, "profiles_max")};
+    struct buf           text;
+    enum err             err;
+
+    buf_init(&text, LIMIT_RULES_FILE_MAX);
+    err = read_small(conf_text(home->conf, "rules_file"), &text, fault);
+    if (err == ERR_none)
+        err = load_rules(home, clock, slice_of(text.at, text.n), fault);
+    buf_free(&text);
+    TRY(err);
+    config.rule_set = home->rule_set;
+    return writer_open(&config, out, fault);
+}

@@ -1,0 +1,787 @@
+/* See server.h. The loop: wait for sockets, answers, a signal or a tenth of a second; take a
+ * bounded number of messages from each socket in turn, so that no client can starve another. */
+#include "bankd/server.h"
+
+#include "bankd/job.h"
+#include "bankd/options.h"
+#include "bankd/service.h"
+#include "bankd/session.h"
+#include "bankd/worker.h"
+#include "bankd/zap.h"
+#include "common/check.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum { LOCAL, REMOTE, SIDES };
+enum {
+    TICK_MS = 100,
+    MESSAGES_PER_TURN = 256,
+    LEDGER_EVENT_EVERY_US = 250 * 1000,
+    OUTSIDE_EVERY_US = 1000 * 1000,
+    DRAIN_US = 20 * 1000 * 1000,
+    SEND_QUEUE = 1000,
+    BUSY_RETRY_MS = 250,
+    LOCAL_ARENA_BYTES = 65536,
+    LINGER_MS = 2000,
+};
+
+struct server {
+    struct home     *home;
+    struct clock    *clock;
+    void            *context;
+    void            *requests[SIDES];
+    void            *events[SIDES];
+    struct zap      *zap;
+    struct workers  *workers;
+    struct sessions *sessions;
+    struct store    *watch;       /* sees commits of other processes */
+    struct arena     arena;       /* of LOCAL handlers */
+    struct buf       reply;       /* of answers that need no job */
+    int              done_fd;
+    int              signal_fd;
+    bool             stopping;
+    int64_t          stop_us;     /* monotonic */
+    int64_t          started_us;
+    int64_t          requests_count, refusals_count, dropped_count;
+    int64_t          told_sequence, told_us, looked_us, watchdog_us, fed_us;
+    char             pid_path[HOME_PATH_MAX];
+};
+
+/* Where an answer goes. */
+struct peer {
+    int     side;
+    bool    delimited;
+    size_t  route_size;
+    uint8_t route[JOB_ROUTE_MAX];
+};
+
+/* --- answers --------------------------------------------------------------------------------- */
+
+/* A reply that its client does not collect is dropped: the socket's queue is bounded and nothing
+ * ever waits for a client. */
+static void send_reply(struct server *server, const struct peer *peer, const struct buf *reply)
+{
+    void *socket = server->requests[peer->side];
+
+    if (zmq_send(socket, peer->route, peer->route_size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
+        server->dropped_count++;
+        return;
+    }
+    if (peer->delimited)
+        zmq_send(socket, "", 0, ZMQ_DONTWAIT | ZMQ_SNDMORE);
+    if (zmq_send(socket, reply->at, reply->n, ZMQ_DONTWAIT) < 0)
+        server->dropped_count++;
+}
+
+static void send_error(struct server *server, const struct peer *peer, uint64_t id, const struct fault *fault)
+{
+    server->refusals_count++;
+    buf_clear(&server->reply);
+    if (reply_encode_error(id, fault, &server->reply) == ERR_none)
+        send_reply(server, peer, &server->reply);
+}
+
+static void peer_of_job(const struct job *job, struct peer *peer)
+{
+    peer->side = job->socket;
+    peer->delimited = job->delimited;
+    peer->route_size = job->route_size;
+    memcpy(peer->route, job->route, job->route_size);
+}
+
+/* --- local operations ------------------------------------------------------------------------ */
+
+static void fill_session(struct server *server, const struct session *session, struct msg_session *out)
+{
+    out->user_id = session->actor.user_id;
+    out->email = slice_from(session->actor.email);
+    out->name = slice_from(session->name);
+    out->role = slice_from(role_find(session->actor.role)->name);
+    out->expires_at = session->expires_us;
+    out->idle_seconds = sessions_idle_us(server->sessions) / US_PER_SECOND;
+    out->server_time = server->clock->now_us(server->clock);
+}
+
+enum err op_session_whoami(struct request *request, const struct msg_empty *in, struct msg_session *out)
+{
+    (void)in;
+    fill_session(request->server, request->session, out);
+    return ERR_none;
+}
+
+/* The password was right, and the audit log has it: the session is made and told. */
+enum err op_session_login(struct request *request, const struct msg_session_login *in, struct msg_session *out)
+{
+    struct server *server = request->server;
+    const char    *endpoint = conf_text(server->home->conf,
+                                        options_endpoint_on(server->home->conf, "events_ipc") ? "events_ipc" : "events_tcp");
+
+    (void)in;
+    fill_session(server, request->session, out);
+    MSG_SET(out, session, token, request->token);
+    MSG_SET(out, session, event_topic, slice_from(request->session->topic));
+    MSG_SET(out, session, event_endpoint, slice_from(endpoint));
+    return ERR_none;
+}
+
+enum err op_server_status(struct request *request, const struct msg_empty *in, struct msg_server_status *out)
+{
+    struct server       *server = request->server;
+    struct workers_state state;
+
+    (void)in;
+    workers_state(server->workers, &state);
+    out->version = slice_from(BANK_VERSION);
+    out->protocol = PROTOCOL_VERSION;
+    out->schema = state.schema;
+    out->store = slice_from(server->home->store->ops->name);
+    out->started_at = server->started_us;
+    out->server_time = request->now_us;
+    out->sequence = state.sequence;
+    out->sessions = (int64_t)sessions_count(server->sessions);
+    out->requests = server->requests_count;
+    out->refusals = server->refusals_count;
+    out->commits = state.commits;
+    out->writer_queue = state.writer_queue;
+    out->reader_queue = state.reader_queue;
+    return ERR_none;
+}
+
+static void run_local(struct server *server, const struct peer *peer, struct request *request, uint64_t id,
+                      const void *in)
+{
+    struct fault fault = {0};
+    void        *out;
+    enum err     err;
+
+    arena_reset(&server->arena);
+    out = arena_take(&server->arena, request->op->reply->size);
+    CHECK(out != NULL);
+    request->server = server;
+    request->arena = &server->arena;
+    request->fault = &fault;
+    request->now_us = server->clock->now_us(server->clock);
+    err = dispatch(request, in, out);
+    buf_clear(&server->reply);
+    if (err == ERR_none)
+        err = reply_encode(id, request->op->reply, out, &server->reply);
+    if (err == ERR_none) {
+        send_reply(server, peer, &server->reply);
+        return;
+    }
+    if (fault.err != err)
+        fault_set(&fault, err, NULL, "%s", "");
+    send_error(server, peer, id, &fault);
+}
+
+/* --- requests -------------------------------------------------------------------------------- */
+
+/* What is known of a message while it goes through the gates. */
+struct arrival {
+    struct peer             peer;
+    struct slice            bytes;
+    struct request_envelope envelope;
+    const struct op_row    *op;
+    struct session         *session;
+};
+
+static void note_refusal(struct server *server, const struct arrival *arrival, const struct fault *fault)
+{
+    struct job *job = workers_job(server->workers);
+
+    if (job == NULL)
+        return;
+    job->kind = JOB_REFUSAL;
+    job->op = arrival->op;
+    job->actor = arrival->session->actor;
+    job->fault = *fault;
+    if (!workers_submit(server->workers, job))
+        workers_recycle(server->workers, job);
+}
+
+/* Size, envelope, operation, session, role. */
+static enum err check_gates(struct server *server, struct arrival *arrival, struct fault *fault)
+{
+    struct slice whole = arrival->bytes;
+    enum err     err;
+
+    if (whole.n > LIMIT_MESSAGE_MAX)
+        arrival->bytes.n = LIMIT_MESSAGE_MAX; /* enough to find the id to answer */
+    err = request_decode(arrival->bytes, &arrival->envelope, fault);
+    if (whole.n > LIMIT_MESSAGE_MAX)
+        return fault_set(fault, ERR_message_too_large, NULL, "It has %zu bytes; at most %d are taken", whole.n,
+                         LIMIT_MESSAGE_MAX);
+    TRY(err);
+    arrival->op = op_find(arrival->envelope.op);
+    if (arrival->op == NULL)
+        return fault_set(fault, ERR_operation_unknown, "op", "%s", "");
+    if (server->stopping)
+        return fault_set(fault, ERR_shutting_down, NULL, "%s", "");
+    if ((arrival->op->flags & OP_OPEN) != 0)
+        return ERR_none;
+    if (arrival->envelope.token.n == 0)
+        return fault_set(fault, ERR_login_required, "token", "%s", "");
+    arrival->session = session_find(server->sessions, arrival->envelope.token, server->clock->now_us(server->clock));
+    if (arrival->session == NULL)
+        return fault_set(fault, ERR_session_invalid, "token", "%s", "");
+    if ((arrival->op->roles & arrival->session->actor.role) == 0) {
+        err = fault_set(fault, ERR_role_denied, "op", "%s needs another role than %s", arrival->op->name,
+                        role_find(arrival->session->actor.role)->name);
+        note_refusal(server, arrival, fault);
+        return err;
+    }
+    return ERR_none;
+}
+
+static enum err check_login(struct server *server, const struct job *job, struct fault *fault)
+{
+    const struct msg_session_login *in = job->in;
+    int64_t                         wait_ms = login_wait_ms(server->sessions, in->email, server->clock->now_us(server->clock));
+
+    if (wait_ms == 0)
+        return ERR_none;
+    fault_set(fault, ERR_login_locked, NULL, "%s", "");
+    fault->retry_after_ms = wait_ms;
+    return ERR_login_locked;
+}
+
+/* Copies the message into the job and decodes its fields there. */
+static enum err fill_job(struct server *server, const struct arrival *arrival, struct job *job, struct fault *fault)
+{
+    struct request_envelope envelope;
+    int64_t                 seconds = conf_int(server->home->conf, "read_seconds");
+
+    job->kind = JOB_REQUEST;
+    job->socket = arrival->peer.side;
+    job->delimited = arrival->peer.delimited;
+    job->route_size = arrival->peer.route_size;
+    memcpy(job->route, arrival->peer.route, arrival->peer.route_size);
+    job->request_id = arrival->envelope.id;
+    job->op = arrival->op;
+    job->deadline_us = server->clock->monotonic_us(server->clock) + seconds * US_PER_SECOND;
+    if (arrival->session != NULL) {
+        job->actor = arrival->session->actor;
+        job->session_serial = arrival->session->serial;
+    }
+    TRY(buf_add(&job->bytes, arrival->bytes.at, arrival->bytes.n));
+    TRY(request_decode(slice_of(job->bytes.at, job->bytes.n), &envelope, fault));
+    job->in = arena_take(&job->arena, arrival->op->request->size);
+    if (job->in == NULL)
+        return ERR_memory;
+    return message_decode(arrival->op->request, envelope.body, DECODE_STRICT, &job->arena, job->in, fault);
+}
+
+static enum err start_job(struct server *server, struct arrival *arrival, struct fault *fault)
+{
+    struct job *job = workers_job(server->workers);
+    enum err    err;
+
+    if (job == NULL) {
+        fault_set(fault, ERR_busy, NULL, "%s", "");
+        fault->retry_after_ms = BUSY_RETRY_MS;
+        return ERR_busy;
+    }
+    err = fill_job(server, arrival, job, fault);
+    if (err == ERR_none && (arrival->op->flags & OP_LOGIN) != 0)
+        err = check_login(server, job, fault);
+    if (err == ERR_none && (arrival->op->flags & OP_LOCAL) != 0) {
+        struct request request = {.op = arrival->op, .actor = job->actor, .session = arrival->session,
+                                  .bank = &server->home->bank};
+
+        run_local(server, &arrival->peer, &request, arrival->envelope.id, job->in);
+    } else if (err == ERR_none) {
+        if (workers_submit(server->workers, job))
+            return ERR_none;
+        err = fault_set(fault, ERR_busy, NULL, "%s", "");
+        fault->retry_after_ms = BUSY_RETRY_MS;
+    }
+    workers_recycle(server->workers, job);
+    return err;
+}
+
+static void take_message(struct server *server, struct arrival *arrival)
+{
+    struct fault fault = {0};
+    enum err     err;
+
+    server->requests_count++;
+    err = check_gates(server, arrival, &fault);
+    if (err == ERR_none)
+        err = start_job(server, arrival, &fault);
+    if (err == ERR_none)
+        return;
+    if (fault.err != err)
+        fault_set(&fault, err, NULL, "%s", "");
+    log_event(LOG_DEBUG, "refused", "error=%s", err_name(err));
+    send_error(server, &arrival->peer, arrival->envelope.id, &fault);
+}
+
+static bool frame_has_more(zmq_msg_t *frame)
+{
+    return zmq_msg_more(frame) != 0;
+}
+
+/* The rest of a message that is not of our shape. */
+static void drain_frames(void *socket)
+{
+    zmq_msg_t frame;
+    bool      more = true;
+
+    while (more) {
+        zmq_msg_init(&frame);
+        more = zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0 && frame_has_more(&frame);
+        zmq_msg_close(&frame);
+    }
+}
+
+/* One message: peer, an optional empty frame, the bytes. False when none waits. */
+static bool receive(struct server *server, int side)
+{
+    struct arrival arrival = {.peer = {.side = side}};
+    void          *socket = server->requests[side];
+    zmq_msg_t      frame;
+    int            n;
+
+    n = zmq_recv(socket, arrival.peer.route, sizeof arrival.peer.route, ZMQ_DONTWAIT);
+    if (n < 0)
+        return false;
+    arrival.peer.route_size = (size_t)n < sizeof arrival.peer.route ? (size_t)n : sizeof arrival.peer.route;
+    zmq_msg_init(&frame);
+    n = zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT);
+    if (n == 0 && frame_has_more(&frame)) {
+        arrival.peer.delimited = true;
+        n = zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT);
+    }
+    if (n >= 0) {
+        bool more = frame_has_more(&frame);
+
+        if (more)
+            drain_frames(socket);
+        arrival.bytes = more ? slice_of("", 0) : slice_of(zmq_msg_data(&frame), zmq_msg_size(&frame));
+        take_message(server, &arrival);
+    }
+    zmq_msg_close(&frame);
+    return true;
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+struct publication {
+    struct server *server;
+    uint32_t       roles;
+    struct slice   bytes;
+};
+
+static void publish_to(void *context, struct session *session)
+{
+    struct publication *publication = context;
+
+    if ((publication->roles & session->actor.role) == 0)
+        return;
+    for (int side = 0; side < SIDES; side++) {
+        void *socket = publication->server->events[side];
+
+        if (socket != NULL && zmq_send(socket, session->topic, strlen(session->topic), ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0)
+            zmq_send(socket, publication->bytes.at, publication->bytes.n, ZMQ_DONTWAIT);
+    }
+}
+
+static void publish(struct server *server, enum event_index event, struct slice bytes)
+{
+    struct publication publication = {.server = server, .roles = event_rows[event].roles, .bytes = bytes};
+
+    sessions_each(server->sessions, server->clock->now_us(server->clock), publish_to, &publication);
+}
+
+/* A subscription counts only when it is the whole topic of an open session. */
+static void take_subscription(struct server *server, int side)
+{
+    char  bytes[256];
+    void *socket = server->events[side];
+    int   n;
+
+    while ((n = zmq_recv(socket, bytes, sizeof bytes, ZMQ_DONTWAIT)) >= 0) {
+        struct slice topic = slice_of(bytes + 1, n > 1 ? (size_t)n - 1 : 0);
+
+        if (n < 1 || (size_t)n > sizeof bytes || (bytes[0] == 1 && session_of_topic(server->sessions, topic) == NULL))
+            continue;
+        zmq_setsockopt(socket, bytes[0] == 1 ? ZMQ_SUBSCRIBE : ZMQ_UNSUBSCRIBE, topic.at, topic.n);
+    }
+}
+
+static void end_session(struct server *server, struct session *session, const char *reason)
+{
+    struct msg_event_session event = {.reason = slice_from(reason)};
+    struct publication       publication = {.server = server, .roles = session->actor.role};
+
+    buf_clear(&server->reply);
+    if (event_encode(EVENT_INDEX_session, &event, &server->reply) == ERR_none) {
+        publication.bytes = slice_of(server->reply.at, server->reply.n);
+        publish_to(&publication, session);
+    }
+    session_end(server->sessions, session);
+}
+
+/* --- answers from the threads ---------------------------------------------------------------- */
+
+static void finish_login(struct server *server, struct job *job)
+{
+    const struct msg_session_login *in = job->in;
+    struct request                  request = {.op = job->op, .actor = job->actor, .bank = &server->home->bank};
+    uint8_t                         token[LIMIT_TOKEN_BYTES];
+    struct session                 *session;
+    struct peer                     peer;
+    int64_t                         now_us = server->clock->now_us(server->clock);
+    enum err                        err;
+
+    peer_of_job(job, &peer);
+    if (!job->login_good) {
+        if (job->fault.err == ERR_login_failed)
+            login_failed(server->sessions, in->email, now_us);
+        send_error(server, &peer, job->request_id, &job->fault);
+        return;
+    }
+    login_succeeded(server->sessions, in->email);
+    err = session_start(server->sessions, &job->actor, job->login_name, now_us, token, &session);
+    if (err != ERR_none) {
+        fault_set(&job->fault, err, NULL, "Too many sessions are open");
+        send_error(server, &peer, job->request_id, &job->fault);
+        return;
+    }
+    request.session = session;
+    request.token = slice_of((const char *)token, sizeof token);
+    run_local(server, &peer, &request, job->request_id, in);
+    sodium_memzero(token, sizeof token);
+}
+
+struct serial_search {
+    uint64_t        serial;
+    struct session *found;
+};
+
+static void match_serial(void *context, struct session *session)
+{
+    struct serial_search *search = context;
+
+    if (session->serial == search->serial)
+        search->found = session;
+}
+
+static void finish_job(struct server *server, struct job *job)
+{
+    struct peer peer;
+
+    if (job->kind == JOB_EVENT) {
+        publish(server, job->event, slice_of(job->reply.at, job->reply.n));
+        return;
+    }
+    if (job->kind == JOB_LOGIN) {
+        finish_login(server, job);
+        return;
+    }
+    if (job->fault.err != ERR_none)
+        server->refusals_count++;
+    peer_of_job(job, &peer);
+    send_reply(server, &peer, &job->reply);
+    if (job->op == &op_rows[OP_INDEX_session_logout] && job->fault.err == ERR_none) {
+        struct serial_search search = {.serial = job->session_serial};
+
+        sessions_each(server->sessions, server->clock->now_us(server->clock), match_serial, &search);
+        if (search.found != NULL)
+            session_end(server->sessions, search.found);
+    }
+}
+
+static void take_done(struct server *server)
+{
+    struct job *jobs[64];
+    uint64_t    count;
+    size_t      n;
+    ssize_t     got = read(server->done_fd, &count, sizeof count);
+
+    (void)got;
+    while ((n = workers_done(server->workers, jobs, ARRAY_COUNT(jobs))) > 0)
+        for (size_t i = 0; i < n; i++) {
+            finish_job(server, jobs[i]);
+            workers_recycle(server->workers, jobs[i]);
+        }
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+static void tell_ledger(struct server *server, int64_t now_us)
+{
+    struct workers_state    state;
+    struct msg_event_ledger event;
+
+    if (now_us - server->told_us < LEDGER_EVENT_EVERY_US)
+        return;
+    workers_state(server->workers, &state);
+    if (state.sequence == server->told_sequence)
+        return;
+    memset(&event, 0, sizeof event);
+    event.sequence = state.sequence;
+    event.at = server->clock->now_us(server->clock);
+    server->told_sequence = state.sequence;
+    server->told_us = now_us;
+    buf_clear(&server->reply);
+    if (event_encode(EVENT_INDEX_ledger, &event, &server->reply) == ERR_none)
+        publish(server, EVENT_INDEX_ledger, slice_of(server->reply.at, server->reply.n));
+}
+
+static void check_user(void *context, struct session *session)
+{
+    struct server *server = context;
+    struct user    user;
+    enum err       err = server->watch->ops->user_by_number(server->watch, session->actor.user, &user);
+
+    if (err == ERR_none && (user.disabled || user.role != session->actor.role))
+        end_session(server, session, "The user was disabled or has another role now");
+}
+
+/* Operators change users by commands of their own, which write into the same store. */
+static void look_outside(struct server *server, int64_t now_us)
+{
+    if (now_us - server->looked_us < OUTSIDE_EVERY_US)
+        return;
+    server->looked_us = now_us;
+    if (server->watch->ops->changed(server->watch))
+        sessions_each(server->sessions, server->clock->now_us(server->clock), check_user, server);
+}
+
+static void tick(struct server *server)
+{
+    int64_t now_us = server->clock->monotonic_us(server->clock);
+
+    workers_tick(server->workers);
+    tell_ledger(server, now_us);
+    look_outside(server, now_us);
+    if (server->watchdog_us > 0 && now_us - server->fed_us >= server->watchdog_us / 3) {
+        service_notify("WATCHDOG=1");
+        server->fed_us = now_us;
+    }
+}
+
+static void take_signal(struct server *server)
+{
+    struct signalfd_siginfo info;
+
+    if (read(server->signal_fd, &info, sizeof info) != (ssize_t)sizeof info || info.ssi_signo == SIGHUP)
+        return;
+    if (!server->stopping)
+        log_event(LOG_INFO, "stopping", "signal=%u", info.ssi_signo);
+    server->stopping = true;
+    server->stop_us = server->clock->monotonic_us(server->clock);
+    service_notify("STOPPING=1");
+}
+
+static bool is_drained(struct server *server)
+{
+    if (!server->stopping)
+        return false;
+    return workers_idle(server->workers) ||
+           server->clock->monotonic_us(server->clock) - server->stop_us > DRAIN_US;
+}
+
+static enum err loop(struct server *server, struct fault *fault)
+{
+    zmq_pollitem_t items[] = {
+        {.fd = server->done_fd, .events = ZMQ_POLLIN},
+        {.fd = server->signal_fd, .events = ZMQ_POLLIN},
+        {.socket = server->requests[LOCAL], .events = ZMQ_POLLIN},
+        {.socket = server->events[LOCAL], .events = ZMQ_POLLIN},
+        {.socket = server->requests[REMOTE], .events = ZMQ_POLLIN},
+        {.socket = server->events[REMOTE], .events = ZMQ_POLLIN},
+    };
+    int count = server->requests[REMOTE] != NULL ? 6 : 4;
+
+    while (!is_drained(server)) {
+        if (zmq_poll(items, count, TICK_MS) < 0 && errno != EINTR)
+            return fault_set(fault, ERR_internal, NULL, "Waiting for messages failed: %s", zmq_strerror(errno));
+        if ((items[0].revents & ZMQ_POLLIN) != 0)
+            take_done(server);
+        if ((items[1].revents & ZMQ_POLLIN) != 0)
+            take_signal(server);
+        for (int i = 2; i < count; i++) {
+            int side = i < 4 ? LOCAL : REMOTE;
+
+            if ((items[i].revents & ZMQ_POLLIN) == 0)
+                continue;
+            if (items[i].socket == server->events[side])
+                take_subscription(server, side);
+            for (int n = 0; items[i].socket == server->requests[side] && n < MESSAGES_PER_TURN; n++)
+                if (!receive(server, side))
+                    break;
+        }
+        tick(server);
+    }
+    return ERR_none;
+}
+
+/* --- start and stop -------------------------------------------------------------------------- */
+
+static void set_int(void *socket, int option, int value)
+{
+    int rc = zmq_setsockopt(socket, option, &value, sizeof value);
+
+    CHECK(rc == 0);
+}
+
+static enum err bind_socket(struct server *server, void **out, int type, const char *endpoint, bool remote,
+                            struct fault *fault)
+{
+    void         *socket = zmq_socket(server->context, type);
+    const int64_t size_max = remote || type == ZMQ_ROUTER ? LIMIT_WIRE_MAX : LIMIT_MESSAGE_MAX;
+
+    if (socket == NULL)
+        return fault_set(fault, ERR_memory, NULL, "%s", "");
+    *out = socket;
+    set_int(socket, ZMQ_LINGER, LINGER_MS);
+    set_int(socket, ZMQ_SNDHWM, SEND_QUEUE);
+    set_int(socket, ZMQ_RCVHWM, SEND_QUEUE);
+    set_int(socket, ZMQ_BACKLOG, 1024);
+    set_int(socket, ZMQ_HANDSHAKE_IVL, 10000);
+    set_int(socket, ZMQ_HEARTBEAT_IVL, 5000);
+    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 15000);
+    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size_max, sizeof size_max);
+    if (type == ZMQ_ROUTER)
+        set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
+    else
+        set_int(socket, ZMQ_XPUB_MANUAL, 1);
+    if (remote) {
+        set_int(socket, ZMQ_CURVE_SERVER, 1);
+        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, server->home->curve_secret, 41);
+        zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "bankd", 5);
+    }
+    if (zmq_bind(socket, endpoint) != 0)
+        return fault_set(fault, ERR_io, NULL, "Cannot listen on %.150s: %s", endpoint, zmq_strerror(errno));
+    if (strncmp(endpoint, "ipc://", 6) == 0 && chmod(endpoint + 6, 0660) != 0)
+        return fault_set(fault, ERR_io, NULL, "Cannot guard %.150s: %s", endpoint, strerror(errno));
+    return ERR_none;
+}
+
+static enum err open_sockets(struct server *server, struct fault *fault)
+{
+    const struct conf *conf = server->home->conf;
+
+    server->context = zmq_ctx_new();
+    if (server->context == NULL)
+        return fault_set(fault, ERR_memory, NULL, "%s", "");
+    zmq_ctx_set(server->context, ZMQ_MAX_SOCKETS, (int)conf_int(conf, "connections_max"));
+    TRY(zap_start(server->context, conf_text(conf, "client_keys"), &server->zap, fault));
+    if (!options_endpoint_on(conf, "listen_ipc") || !options_endpoint_on(conf, "events_ipc"))
+        return fault_set(fault, ERR_option_invalid, "listen_ipc", "The local endpoints cannot be off");
+    TRY(bind_socket(server, &server->requests[LOCAL], ZMQ_ROUTER, conf_text(conf, "listen_ipc"), false, fault));
+    TRY(bind_socket(server, &server->events[LOCAL], ZMQ_XPUB, conf_text(conf, "events_ipc"), false, fault));
+    if (!options_endpoint_on(conf, "listen_tcp"))
+        return ERR_none;
+    if (!options_endpoint_on(conf, "events_tcp"))
+        return fault_set(fault, ERR_option_invalid, "events_tcp", "listen_tcp is on, so events_tcp must be too");
+    TRY(bind_socket(server, &server->requests[REMOTE], ZMQ_ROUTER, conf_text(conf, "listen_tcp"), true, fault));
+    return bind_socket(server, &server->events[REMOTE], ZMQ_XPUB, conf_text(conf, "events_tcp"), true, fault);
+}
+
+static enum err open_all(struct server *server, struct fault *fault)
+{
+    const struct conf    *conf = server->home->conf;
+    struct workers_config config = {.home = server->home, .clock = server->clock,
+                                    .readers = (size_t)conf_int(conf, "readers"),
+                                    .login_threads = (size_t)conf_int(conf, "login_threads")};
+    sigset_t              signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    server->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    server->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->signal_fd < 0 || server->done_fd < 0)
+        return fault_set(fault, ERR_io, NULL, "No more files can be opened");
+    config.done_fd = server->done_fd;
+    buf_init(&server->reply, LIMIT_REPLY_MAX + 4096);
+    TRY(arena_init(&server->arena, LOCAL_ARENA_BYTES));
+    TRY(sessions_open(conf_int(conf, "session_idle_minutes") * US_PER_MINUTE,
+                      conf_int(conf, "session_hours") * US_PER_HOUR, &server->sessions));
+    TRY(home_reader(server->home, &server->watch, fault));
+    TRY(workers_start(&config, &server->workers, fault));
+    TRY(open_sockets(server, fault));
+    return service_write_pid(home_path(server->home, "bankd.pid", server->pid_path), fault);
+}
+
+static void close_socket(void **socket)
+{
+    if (*socket != NULL)
+        zmq_close(*socket);
+    *socket = NULL;
+}
+
+static void close_all(struct server *server)
+{
+    workers_stop(&server->workers);
+    for (int side = 0; side < SIDES; side++) {
+        close_socket(&server->requests[side]);
+        close_socket(&server->events[side]);
+    }
+    zap_stop(&server->zap);
+    if (server->context != NULL)
+        zmq_ctx_term(server->context);
+    if (server->watch != NULL)
+        server->watch->ops->close(&server->watch);
+    sessions_close(&server->sessions);
+    arena_free(&server->arena);
+    buf_free(&server->reply);
+    if (server->done_fd >= 0)
+        close(server->done_fd);
+    if (server->signal_fd >= 0)
+        close(server->signal_fd);
+    if (server->pid_path[0] != '\0')
+        service_remove_pid(server->pid_path);
+}
+
+static void tell_started(const struct server *server)
+{
+    const struct conf *conf = server->home->conf;
+
+    log_event(LOG_INFO, "started", "version=%s ipc=%s tcp=%s key=%s/keys/server.pub", BANK_VERSION,
+              conf_text(conf, "listen_ipc"),
+              options_endpoint_on(conf, "listen_tcp") ? conf_text(conf, "listen_tcp") : "off", server->home->directory);
+    service_notify("READY=1");
+}
+
+enum err server_run(struct home *home, struct clock *clock, struct fault *fault)
+{
+    struct server *server = calloc(1, sizeof *server);
+    enum err       err;
+
+    if (server == NULL)
+        return fault_set(fault, ERR_memory, NULL, "%s", "");
+    server->home = home;
+    server->clock = clock;
+    server->done_fd = -1;
+    server->signal_fd = -1;
+    server->started_us = clock->now_us(clock);
+    server->watchdog_us = service_watchdog_us();
+    err = open_all(server, fault);
+    if (err == ERR_none) {
+        tell_started(server);
+        err = loop(server, fault);
+    } else if (fault->err != err) {
+        fault_set(fault, err, NULL, "%s", "");
+    }
+    close_all(server);
+    free(server);
+    if (err == ERR_none)
+        log_event(LOG_INFO, "stopped", "version=%s", BANK_VERSION);
+    return err;
+}

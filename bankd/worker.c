@@ -1,0 +1,592 @@
+/* See worker.h. */
+#include "bankd/worker.h"
+
+#include "bankd/auth.h"
+#include "bankd/writer.h"
+#include "common/check.h"
+#include "common/log.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    WRITER_WAIT_US = 200 * 1000,
+    EXPIRE_EVERY_US = 10 * 1000 * 1000,
+    SAVE_EVERY_US = 2 * 1000 * 1000,
+    CHECKPOINT_EVERY_US = 500 * 1000,
+    SPARE_JOBS = 1024, /* for events and refusals */
+    REFUSALS_PER_SECOND = 100,
+};
+
+struct reader {
+    struct workers *workers;
+    pthread_t       thread;
+    struct store   *store;
+    struct arena    arena;
+    _Atomic int64_t deadline_us; /* monotonic; 0 = idle */
+    atomic_bool     cancel;
+};
+
+struct login_worker {
+    struct workers *workers;
+    pthread_t       thread;
+    struct store   *store;
+};
+
+struct workers {
+    struct workers_config config;
+    struct job_pool      *pool;
+    struct job_queue     *writer_queue, *reader_queue, *login_queue, *done;
+    pthread_t             writer_thread, checkpoint_thread;
+    struct writer        *writer;
+    struct arena          writer_arena;
+    struct store         *checkpoint_store;
+    struct reader         readers[WORKER_READERS_MAX];
+    struct login_worker   logins[WORKER_LOGIN_MAX];
+    size_t                readers_started, logins_started;
+    bool                  writer_started, checkpoint_started;
+    atomic_bool           stopping;
+    _Atomic int64_t       sequence, commits;
+    int64_t               schema;
+    int64_t               refusal_second; /* writer's thread */
+    int64_t               refusal_count;
+    int64_t               refusals_left_out;
+};
+
+/* --- one job --------------------------------------------------------------------------------- */
+
+/* Encodes what the handler left: its reply, or its error. */
+static void answer(struct job *job, enum err err, const void *out)
+{
+    buf_clear(&job->reply);
+    if (err == ERR_none) {
+        job->fault.err = ERR_none;
+        err = reply_encode(job->request_id, job->op->reply, out, &job->reply);
+        if (err == ERR_none)
+            return;
+        log_event(LOG_ERROR, "reply_not_encoded", "operation=%s error=%s", job->op->name, err_name(err));
+        buf_clear(&job->reply);
+        err = ERR_internal;
+    }
+    if (job->fault.err != err)
+        fault_set(&job->fault, err, NULL, "%s", "");
+    if (reply_encode_error(job->request_id, &job->fault, &job->reply) != ERR_none)
+        log_event(LOG_ERROR, "error_not_encoded", "operation=%s error=%s", job->op->name, err_name(err));
+}
+
+static void run(struct job *job, struct request *request)
+{
+    void *out;
+
+    arena_reset(request->arena);
+    out = arena_take(request->arena, job->op->reply->size);
+    CHECK(out != NULL);
+    memset(&job->fault, 0, sizeof job->fault);
+    request->op = job->op;
+    request->actor = job->actor;
+    request->fault = &job->fault;
+    answer(job, dispatch(request, job->in, out), out);
+}
+
+static void finish(struct workers *workers, struct job *job)
+{
+    CHECK(job_push(workers->done, job));
+}
+
+/* --- the writer ------------------------------------------------------------------------------ */
+
+static bool refusal_is_told(const struct job *job)
+{
+    enum err_class class = err_class(job->fault.err);
+
+    if (class == ERR_CLASS_DENIED)
+        return true;
+    return class == ERR_CLASS_CONFLICT && (job->op->flags & OP_MONEY) != 0;
+}
+
+/* A flood of refusals must not fill the log: beyond a rate they are only counted. */
+static bool refusal_fits(struct workers *workers)
+{
+    int64_t second = writer_now_us(workers->writer) / US_PER_SECOND;
+
+    if (second != workers->refusal_second) {
+        workers->refusal_second = second;
+        workers->refusal_count = 0;
+    }
+    if (++workers->refusal_count <= REFUSALS_PER_SECOND)
+        return true;
+    workers->refusals_left_out++;
+    return false;
+}
+
+static void plan_refusal(struct workers *workers, const struct job *job)
+{
+    struct draft *draft;
+    char          detail[LIMIT_DETAIL_MAX + 1];
+    struct act    act = {.actor = &job->actor, .kind = AUDIT_REFUSAL, .operation = job->op->name,
+                         .outcome = err_name(job->fault.err), .subject_text = job->fault.field};
+
+    if (!refusal_fits(workers))
+        return;
+    draft = writer_draft(workers->writer);
+    if (draft == NULL)
+        return;
+    if (job->kind == JOB_LOGIN)
+        act.actor_name = job->login_email;
+    snprintf(detail, sizeof detail, "%s%s", job->fault.text[0] != '\0' ? job->fault.text : err_what(job->fault.err),
+             workers->refusals_left_out > 0 ? " (others were not recorded: too many)" : "");
+    workers->refusals_left_out = 0;
+    act.detail = slice_from(detail);
+    writer_audit(workers->writer, draft, &act);
+    writer_add(workers->writer, draft);
+}
+
+static void plan_login(struct workers *workers, struct job *job)
+{
+    struct draft *draft;
+    struct act    act = {.actor = &job->actor, .kind = AUDIT_ACTION, .operation = job->op->name,
+                         .subject = &job->actor.user_id};
+
+    if (!job->login_good) {
+        plan_refusal(workers, job);
+        return;
+    }
+    draft = writer_draft(workers->writer);
+    CHECK(draft != NULL);
+    writer_audit(workers->writer, draft, &act);
+    writer_add(workers->writer, draft);
+}
+
+static void plan(struct workers *workers, struct job *job)
+{
+    struct request request = {.store = workers->config.home->store, .writer = workers->writer,
+                              .bank = &workers->config.home->bank, .arena = &workers->writer_arena,
+                              .now_us = writer_now_us(workers->writer)};
+
+    switch (job->kind) {
+    case JOB_REQUEST:
+        run(job, &request);
+        if (job->fault.err != ERR_none && refusal_is_told(job))
+            plan_refusal(workers, job);
+        break;
+    case JOB_LOGIN:
+        plan_login(workers, job);
+        break;
+    case JOB_REFUSAL:
+        plan_refusal(workers, job);
+        break;
+    case JOB_EVENT:
+        CHECK(job->kind != JOB_EVENT);
+    }
+}
+
+static void publish(void *context, enum event_index event, struct slice bytes)
+{
+    struct workers *workers = context;
+    struct job     *job = job_new(workers->pool);
+
+    if (job == NULL)
+        return;
+    job->kind = JOB_EVENT;
+    job->event = event;
+    if (buf_add(&job->reply, bytes.at, bytes.n) == ERR_none)
+        finish(workers, job);
+    else
+        job_free(workers->pool, job);
+}
+
+static void fail_all(struct job **jobs, size_t n, enum err err, const struct fault *fault)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (jobs[i]->kind == JOB_REFUSAL)
+            continue;
+        jobs[i]->fault = *fault;
+        jobs[i]->login_good = false;
+        answer(jobs[i], err, NULL);
+    }
+}
+
+static enum err try_group(struct workers *workers, struct job **jobs, size_t n)
+{
+    struct fault fault = {0};
+    enum err     err;
+
+    for (size_t i = 0; i < n; i++)
+        plan(workers, jobs[i]);
+    err = writer_commit(workers->writer, &fault);
+    if (err == ERR_none) {
+        writer_events(workers->writer, publish, workers);
+        return ERR_none;
+    }
+    log_event(err == ERR_changed_meanwhile || err == ERR_id_reused ? LOG_DEBUG : LOG_ERROR, "commit_failed",
+              "error=%s jobs=%zu text=\"%s\"", err_name(err), n, fault.text);
+    fail_all(jobs, n, err, &fault);
+    return err;
+}
+
+/* A group whose preconditions failed is done again one by one: then only those fail that really
+ * meet each other, and each of them once more sees the newest state. */
+static void run_group(struct workers *workers, struct job **jobs, size_t n)
+{
+    enum err err = try_group(workers, jobs, n);
+
+    if (err == ERR_changed_meanwhile || err == ERR_id_reused) {
+        for (size_t i = 0; i < n; i++) {
+            bool login_good = jobs[i]->kind == JOB_LOGIN && jobs[i]->login_known;
+
+            jobs[i]->login_good = login_good;
+            if (try_group(workers, &jobs[i], 1) == ERR_changed_meanwhile) {
+                jobs[i]->login_good = login_good;
+                err = try_group(workers, &jobs[i], 1);
+            }
+        }
+    }
+    atomic_store(&workers->sequence, writer_head(workers->writer).sequence);
+    atomic_store(&workers->commits, writer_commits(workers->writer));
+    for (size_t i = 0; i < n; i++) {
+        if (jobs[i]->kind == JOB_REFUSAL)
+            job_free(workers->pool, jobs[i]);
+        else
+            finish(workers, jobs[i]);
+    }
+}
+
+static void expire(struct workers *workers)
+{
+    struct fault fault = {0};
+    enum err     err = writer_expire(workers->writer, &fault);
+
+    if (err == ERR_none)
+        err = writer_commit(workers->writer, &fault);
+    else
+        writer_abandon(workers->writer);
+    if (err == ERR_none)
+        writer_events(workers->writer, publish, workers);
+    else
+        log_event(LOG_WARNING, "expiry_failed", "error=%s text=\"%s\"", err_name(err), fault.text);
+    atomic_store(&workers->sequence, writer_head(workers->writer).sequence);
+}
+
+static void *writer_main(void *context)
+{
+    struct workers *workers = context;
+    struct clock   *clock = workers->config.clock;
+    struct job     *jobs[WORKER_GROUP_MAX];
+    int64_t         expired_us = 0;
+    int64_t         saved_us = clock->monotonic_us(clock);
+
+    while (!job_queue_ended(workers->writer_queue)) {
+        size_t  n = job_take(workers->writer_queue, jobs, WORKER_GROUP_MAX, WRITER_WAIT_US);
+        int64_t now_us = clock->monotonic_us(clock);
+
+        if (n > 0)
+            run_group(workers, jobs, n);
+        if (now_us - expired_us >= EXPIRE_EVERY_US) {
+            expire(workers);
+            expired_us = now_us;
+        }
+        if (n == 0 && now_us - saved_us >= SAVE_EVERY_US) {
+            struct fault fault = {0};
+            enum err     err = writer_idle(workers->writer, &fault);
+
+            if (err != ERR_none)
+                log_event(LOG_WARNING, "profiles_not_saved", "error=%s text=\"%s\"", err_name(err), fault.text);
+            saved_us = now_us;
+        }
+    }
+    return NULL;
+}
+
+/* --- readers --------------------------------------------------------------------------------- */
+
+static void answer_question(struct reader *reader, struct job *job)
+{
+    struct workers *workers = reader->workers;
+    struct clock   *clock = workers->config.clock;
+    struct request  request = {.store = reader->store, .bank = &workers->config.home->bank, .arena = &reader->arena,
+                               .now_us = clock->now_us(clock), .cancel = &reader->cancel};
+    enum err        err;
+
+    if (clock->monotonic_us(clock) >= job->deadline_us) {
+        answer(job, ERR_deadline, NULL);
+        return;
+    }
+    atomic_store(&reader->cancel, false);
+    atomic_store(&reader->deadline_us, job->deadline_us);
+    err = reader->store->ops->snapshot_begin(reader->store);
+    if (err != ERR_none) {
+        answer(job, err, NULL);
+    } else {
+        run(job, &request);
+        reader->store->ops->snapshot_end(reader->store);
+    }
+    atomic_store(&reader->deadline_us, 0);
+    if (job->fault.err == ERR_cancelled && atomic_load(&reader->cancel)) {
+        memset(&job->fault, 0, sizeof job->fault);
+        answer(job, ERR_deadline, NULL);
+    }
+}
+
+static void *reader_main(void *context)
+{
+    struct reader  *reader = context;
+    struct workers *workers = reader->workers;
+    struct job     *job;
+
+    while (!job_queue_ended(workers->reader_queue)) {
+        if (job_take(workers->reader_queue, &job, 1, WRITER_WAIT_US) == 0)
+            continue;
+        answer_question(reader, job);
+        finish(workers, job);
+    }
+    return NULL;
+}
+
+/* --- logins ---------------------------------------------------------------------------------- */
+
+static void check_password(struct login_worker *login, struct job *job)
+{
+    const struct msg_session_login *in = job->in;
+    struct user                     user;
+    enum err                        err;
+    bool                            good;
+
+    slice_copy(in->email, job->login_email, sizeof job->login_email);
+    for (char *c = job->login_email; *c != '\0'; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    err = login->store->ops->user_by_email(login->store, slice_from(job->login_email), &user);
+    good = auth_verify(in->password.at, in->password.n, err == ERR_none ? user.password_hash : NULL);
+    job->kind = JOB_LOGIN;
+    job->login_good = err == ERR_none && good && !user.disabled;
+    job->login_known = job->login_good;
+    if (err != ERR_none && err != ERR_not_found) {
+        fault_set(&job->fault, err, NULL, "%s", "");
+    } else if (!job->login_good) {
+        fault_set(&job->fault, ERR_login_failed, NULL, "%s", "");
+    } else {
+        memset(&job->fault, 0, sizeof job->fault);
+        job->actor.user = user.number;
+        job->actor.user_id = user.user_id;
+        job->actor.role = user.role;
+        memcpy(job->actor.email, user.email, sizeof job->actor.email);
+        memcpy(job->login_name, user.name, sizeof job->login_name);
+    }
+}
+
+static void *login_main(void *context)
+{
+    struct login_worker *login = context;
+    struct workers      *workers = login->workers;
+    struct job          *job;
+
+    while (!job_queue_ended(workers->login_queue)) {
+        if (job_take(workers->login_queue, &job, 1, WRITER_WAIT_US) == 0)
+            continue;
+        check_password(login, job);
+        if (!job_push(workers->writer_queue, job)) {
+            job->login_good = false;
+            answer(job, ERR_busy, NULL);
+            finish(workers, job);
+        }
+    }
+    return NULL;
+}
+
+/* --- checkpoints ----------------------------------------------------------------------------- */
+
+static void *checkpoint_main(void *context)
+{
+    struct workers *workers = context;
+    struct timespec pause = {.tv_nsec = CHECKPOINT_EVERY_US * 1000};
+
+    while (!atomic_load(&workers->stopping)) {
+        enum err err = workers->checkpoint_store->ops->checkpoint(workers->checkpoint_store);
+
+        if (err != ERR_none)
+            log_event(LOG_WARNING, "checkpoint_failed", "error=%s", err_name(err));
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    }
+    return NULL;
+}
+
+/* --- start and stop -------------------------------------------------------------------------- */
+
+static enum err open_queues(struct workers *workers)
+{
+    size_t all = LIMIT_WRITER_QUEUE_MAX + LIMIT_READER_QUEUE_MAX + LIMIT_LOGIN_QUEUE_MAX + SPARE_JOBS;
+
+    TRY(job_pool_open(all, &workers->pool));
+    TRY(job_queue_open(LIMIT_WRITER_QUEUE_MAX, &workers->writer_queue));
+    TRY(job_queue_open(LIMIT_READER_QUEUE_MAX, &workers->reader_queue));
+    TRY(job_queue_open(LIMIT_LOGIN_QUEUE_MAX, &workers->login_queue));
+    TRY(job_queue_open(all, &workers->done));
+    job_queue_wake(workers->done, workers->config.done_fd);
+    return arena_init(&workers->writer_arena, LIMIT_REQUEST_ARENA);
+}
+
+static enum err start_readers(struct workers *workers, struct fault *fault)
+{
+    for (size_t i = 0; i < workers->config.readers; i++) {
+        struct reader *reader = &workers->readers[i];
+
+        reader->workers = workers;
+        TRY(arena_init(&reader->arena, 2 * LIMIT_REQUEST_ARENA));
+        TRY(home_reader(workers->config.home, &reader->store, fault));
+        if (pthread_create(&reader->thread, NULL, reader_main, reader) != 0)
+            return ERR_memory;
+        workers->readers_started++;
+    }
+    for (size_t i = 0; i < workers->config.login_threads; i++) {
+        struct login_worker *login = &workers->logins[i];
+
+        login->workers = workers;
+        TRY(home_reader(workers->config.home, &login->store, fault));
+        if (pthread_create(&login->thread, NULL, login_main, login) != 0)
+            return ERR_memory;
+        workers->logins_started++;
+    }
+    return ERR_none;
+}
+
+static enum err start_all(struct workers *workers, struct fault *fault)
+{
+    struct store_health health;
+
+    TRY(open_queues(workers));
+    TRY(home_writer(workers->config.home, workers->config.clock, &workers->writer, fault));
+    TRY(workers->config.home->store->ops->health(workers->config.home->store, &health));
+    workers->schema = health.schema_version;
+    atomic_store(&workers->sequence, writer_head(workers->writer).sequence);
+    TRY(home_reader(workers->config.home, &workers->checkpoint_store, fault));
+    TRY(start_readers(workers, fault));
+    if (pthread_create(&workers->writer_thread, NULL, writer_main, workers) != 0)
+        return ERR_memory;
+    workers->writer_started = true;
+    if (pthread_create(&workers->checkpoint_thread, NULL, checkpoint_main, workers) != 0)
+        return ERR_memory;
+    workers->checkpoint_started = true;
+    return ERR_none;
+}
+
+enum err workers_start(const struct workers_config *config, struct workers **out, struct fault *fault)
+{
+    struct workers *workers = calloc(1, sizeof *workers);
+    enum err        err;
+
+    if (workers == NULL)
+        return fault_set(fault, ERR_memory, NULL, "%s", "");
+    workers->config = *config;
+    err = start_all(workers, fault);
+    if (err != ERR_none) {
+        workers_stop(&workers);
+        return fault->err == err ? err : fault_set(fault, err, NULL, "The threads could not be started");
+    }
+    *out = workers;
+    return ERR_none;
+}
+
+static void join_all(struct workers *workers)
+{
+    /* Logins go into the writer's queue, so that one ends after theirs. */
+    if (workers->login_queue != NULL)
+        job_queue_end(workers->login_queue);
+    if (workers->reader_queue != NULL)
+        job_queue_end(workers->reader_queue);
+    for (size_t i = 0; i < workers->logins_started; i++)
+        pthread_join(workers->logins[i].thread, NULL);
+    for (size_t i = 0; i < workers->readers_started; i++)
+        pthread_join(workers->readers[i].thread, NULL);
+    if (workers->writer_queue != NULL)
+        job_queue_end(workers->writer_queue);
+    if (workers->writer_started)
+        pthread_join(workers->writer_thread, NULL);
+    atomic_store(&workers->stopping, true);
+    if (workers->checkpoint_started)
+        pthread_join(workers->checkpoint_thread, NULL);
+}
+
+void workers_stop(struct workers **workers)
+{
+    struct workers *w = *workers;
+    struct job     *job;
+
+    if (w == NULL)
+        return;
+    join_all(w);
+    while (w->done != NULL && job_take(w->done, &job, 1, 0) == 1)
+        job_free(w->pool, job);
+    writer_close(&w->writer);
+    if (w->checkpoint_store != NULL)
+        w->checkpoint_store->ops->close(&w->checkpoint_store);
+    for (size_t i = 0; i < WORKER_READERS_MAX; i++) {
+        arena_free(&w->readers[i].arena);
+        if (w->readers[i].store != NULL)
+            w->readers[i].store->ops->close(&w->readers[i].store);
+    }
+    for (size_t i = 0; i < WORKER_LOGIN_MAX; i++)
+        if (w->logins[i].store != NULL)
+            w->logins[i].store->ops->close(&w->logins[i].store);
+    arena_free(&w->writer_arena);
+    job_queue_close(&w->writer_queue);
+    job_queue_close(&w->reader_queue);
+    job_queue_close(&w->login_queue);
+    job_queue_close(&w->done);
+    job_pool_close(&w->pool);
+    free(w);
+    *workers = NULL;
+}
+
+/* --- the server's side ----------------------------------------------------------------------- */
+
+struct job *workers_job(struct workers *workers)
+{
+    return job_new(workers->pool);
+}
+
+void workers_recycle(struct workers *workers, struct job *job)
+{
+    job_free(workers->pool, job);
+}
+
+bool workers_submit(struct workers *workers, struct job *job)
+{
+    if (job->kind != JOB_REQUEST || (job->op->flags & OP_WRITE) != 0)
+        return job_push(workers->writer_queue, job);
+    if ((job->op->flags & OP_LOGIN) != 0)
+        return job_push(workers->login_queue, job);
+    CHECK((job->op->flags & OP_READ) != 0);
+    return job_push(workers->reader_queue, job);
+}
+
+size_t workers_done(struct workers *workers, struct job **out, size_t max)
+{
+    return job_take(workers->done, out, max, 0);
+}
+
+bool workers_idle(struct workers *workers)
+{
+    return job_pool_used(workers->pool) == 0;
+}
+
+void workers_tick(struct workers *workers)
+{
+    int64_t now_us = workers->config.clock->monotonic_us(workers->config.clock);
+
+    for (size_t i = 0; i < workers->readers_started; i++) {
+        int64_t deadline_us = atomic_load(&workers->readers[i].deadline_us);
+
+        if (deadline_us != 0 && now_us >= deadline_us)
+            atomic_store(&workers->readers[i].cancel, true);
+    }
+}
+
+void workers_state(struct workers *workers, struct workers_state *out)
+{
+    out->sequence = atomic_load(&workers->sequence);
+    out->commits = atomic_load(&workers->commits);
+    out->writer_queue = (int64_t)job_queue_count(workers->writer_queue);
+    out->reader_queue = (int64_t)job_queue_count(workers->reader_queue);
+    out->schema = workers->schema;
+}
