@@ -42,7 +42,7 @@ COMMON_C   := $(wildcard common/*.c proto/*.c)
 BANKD_C    := $(filter-out bankd/main.c,$(wildcard bankd/*.c bankd/*/*.c))
 BANKTERM_C := $(filter-out bankterm/main.c,$(wildcard bankterm/*.c bankterm/*/*.c))
 TESTLIB_C  := $(wildcard tests/lib/*.c)
-TEST_C     := $(foreach room,unit proto store ledger fraud ui fault,\
+TEST_C     := $(foreach room,unit proto store ledger fraud ops ui fault,\
                 $(wildcard tests/$(room)/test_*.c))
 FUZZ_C     := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_C    := $(wildcard tests/bench/bench_*.c)
