@@ -120,12 +120,22 @@ static bool refusal_fits(struct workers *workers)
     return false;
 }
 
+/* The record that a refused request was about: the id in its first field, where it has one. */
+static const struct uuid *subject_of(const struct job *job)
+{
+    const struct message_desc *request = job->op->request;
+
+    if (job->in == NULL || request->count == 0 || request->fields[0].type != FIELD_UUID)
+        return NULL;
+    return (const struct uuid *)(const void *)((const char *)job->in + request->fields[0].offset);
+}
+
 static void plan_refusal(struct workers *workers, const struct job *job)
 {
     struct draft *draft;
     char          detail[LIMIT_DETAIL_MAX + 1];
     struct act    act = {.actor = &job->actor, .kind = AUDIT_REFUSAL, .operation = job->op->name,
-                         .outcome = err_name(job->fault.err), .subject_text = job->fault.field};
+                         .outcome = err_name(job->fault.err), .subject = subject_of(job)};
 
     if (!refusal_fits(workers))
         return;
