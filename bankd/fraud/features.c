@@ -154,9 +154,14 @@ VALUE_OF(balance_share_bp)
     return in->event->incoming ? 0 : share_bp(in->event->amount, in->event->balance);
 }
 
+/* An account that was brought in may be older here than its record. */
 VALUE_OF(account_age_days)
 {
-    return elapsed_us(in->event->opened_at_us, in->event->at_us) / US_PER_DAY;
+    int64_t from_us = in->event->opened_at_us;
+
+    if (!profile_is_empty(in->subject) && in->subject->first_at_us < from_us)
+        from_us = in->subject->first_at_us;
+    return elapsed_us(from_us, in->event->at_us) / US_PER_DAY;
 }
 
 /* --- the subject's past ---------------------------------------------------------------------- */

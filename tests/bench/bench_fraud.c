@@ -1,0 +1,112 @@
+/* What the fraud engine costs: nanoseconds for judging a payment by the shipped rules and folding
+ * it into both sides' profiles, over a hot set of entities and over one larger than the caches.
+ *
+ * The best of several rounds counts, because other programs only ever add time. Prints one line
+ * for each set and fails when the rules cannot be read. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "bankd/fraud/fraud.h"
+#include "common/check.h"
+#include "common/clock.h"
+#include "tests/unit/random.h"
+
+enum { ROUNDS = 7, EVENTS = 200000 };
+
+static struct fraud_rules *load_rules(void)
+{
+    static char         text[LIMIT_RULES_FILE_MAX];
+    const char         *path = "data/rules/default.rules";
+    FILE               *file = fopen(path, "rb");
+    struct fraud_rules *rules = NULL;
+    struct fault        fault = { 0 };
+    size_t              n;
+
+    if (file == NULL) {
+        fprintf(stderr, "bench_fraud: cannot open %s; start at the root of the tree\n", path);
+        exit(1);
+    }
+    n = fread(text, 1, sizeof text, file);
+    fclose(file);
+    if (fraud_rules_parse(slice_of(text, n), path, &rules, &fault) != ERR_none) {
+        fprintf(stderr, "bench_fraud: %s:%s\n", fault.field, fault.text);
+        exit(1);
+    }
+    return rules;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static struct fraud_event make_event(struct random *random, int64_t at_us, size_t entities)
+{
+    return (struct fraud_event){
+        .at_us = at_us,
+        .amount = 100 + (int64_t)random_below(random, 20000),
+        .unit = 100,
+        .type = random_below(random, 4) == 0 ? TYPE_TRANSFER : TYPE_PAYMENT,
+        .balance = 100000 + (int64_t)random_below(random, 500000),
+        .counterparty = 1 + (int64_t)random_below(random, entities),
+    };
+}
+
+/* One round over `entities` profiles; nanoseconds for each payment. */
+static int64_t run_round(const struct fraud_rules *rules, struct fraud_profile *profiles,
+                         size_t entities, int64_t *at_us, uint64_t *sum)
+{
+    struct random               random = { .state = 7 };
+    static struct fraud_verdict verdict;
+    int64_t                     began = now_ns();
+
+    for (size_t i = 0; i < EVENTS; i++) {
+        struct fraud_event    event = make_event(&random, *at_us, entities);
+        int64_t               subject = 1 + (int64_t)random_below(&random, entities);
+        struct fraud_profile *own = &profiles[subject - 1];
+        struct fraud_profile *other = &profiles[event.counterparty - 1];
+
+        *at_us += US_PER_HOUR / (int64_t)entities;
+        fraud_judge(rules, own, other, &event, false, &verdict);
+        *sum += (uint64_t)verdict.score + verdict.decision_size;
+        event.status = STATUS_COMPLETED;
+        fraud_observe(own, &event, FRAUD_SUBJECT, event.counterparty);
+        fraud_observe(other, &event, FRAUD_COUNTERPARTY, subject);
+    }
+    return (now_ns() - began) / EVENTS;
+}
+
+static void bench(const struct fraud_rules *rules, const char *name, size_t entities)
+{
+    struct fraud_profile *profiles = aligned_alloc(64, entities * sizeof *profiles);
+    int64_t               best = INT64_MAX;
+    int64_t               at_us = 20000 * US_PER_DAY;
+    uint64_t              sum = 0;
+
+    CHECK(profiles != NULL);
+    for (size_t i = 0; i < entities; i++)
+        fraud_profile_init(&profiles[i]);
+    for (int round = 0; round < ROUNDS; round++) {
+        int64_t ns = run_round(rules, profiles, entities, &at_us, &sum);
+
+        best = ns < best ? ns : best;
+    }
+    printf("fraud judge + observe of both sides, %-5s %6zu entities: %5lld ns (check %llu)\n", name,
+           entities, (long long)best, (unsigned long long)sum);
+    free(profiles);
+}
+
+int main(void)
+{
+    struct fraud_rules *rules = load_rules();
+
+    bench(rules, "hot,", 1000);
+    bench(rules, "cold,", 100000);
+    fraud_rules_free(&rules);
+    return 0;
+}
