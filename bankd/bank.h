@@ -15,7 +15,7 @@
 enum { BANK_RULE_SETS_MAX = 16 };
 
 struct bank_settings {
-    uint16_t main_currency;      /* for figures when none is asked for; 0 = the one with most accounts */
+    uint16_t main_currency; /* for figures when none is asked for; 0 = the one with most accounts */
     int64_t  high_value_major;   /* high-value threshold in whole currency units */
     int64_t  large_major;        /* regulatory reporting threshold (CTR) in whole currency units */
     int64_t  hold_hours;         /* a hold expires after so long */

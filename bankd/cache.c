@@ -202,7 +202,8 @@ size_t cache_count(const struct cache *cache)
     return cache->count;
 }
 
-void cache_each(struct cache *cache, bool (*visit)(void *context, int64_t key, void *slot), void *context)
+void cache_each(struct cache *cache, bool (*visit)(void *context, int64_t key, void *slot),
+                void *context)
 {
     uint32_t i = cache->oldest;
 

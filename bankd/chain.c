@@ -126,7 +126,8 @@ static void head_message(const struct chain_head *head, struct entry *entry)
     put_bytes(entry, head->hash, CHAIN_HASH_BYTES);
 }
 
-void chain_sign(const struct chain_head *head, const uint8_t secret[64], uint8_t signature[SIGNATURE_BYTES])
+void chain_sign(const struct chain_head *head, const uint8_t secret[64],
+                uint8_t signature[SIGNATURE_BYTES])
 {
     struct entry entry;
     int          rc;

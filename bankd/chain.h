@@ -17,7 +17,8 @@ void chain_link_audit(const uint8_t before[CHAIN_HASH_BYTES], const struct audit
                       uint8_t out[CHAIN_HASH_BYTES]);
 
 /* Keys: 64 bytes secret, 32 bytes public (Ed25519). */
-void chain_sign(const struct chain_head *head, const uint8_t secret[64], uint8_t signature[SIGNATURE_BYTES]);
+void chain_sign(const struct chain_head *head, const uint8_t secret[64],
+                uint8_t signature[SIGNATURE_BYTES]);
 bool chain_signature_holds(const struct chain_head *head, const uint8_t public_key[32],
                            const uint8_t signature[SIGNATURE_BYTES]);
 

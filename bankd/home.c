@@ -36,11 +36,12 @@ const char *home_path(const struct home *home, const char *name, char out[HOME_P
 
 static enum err file_fault(struct fault *fault, const char *path, const char *what)
 {
-    return fault_set(fault, errno == ENOSPC ? ERR_storage_full : ERR_io, NULL, "%s %.150s: %s", what, path,
-                     strerror(errno));
+    return fault_set(fault, errno == ENOSPC ? ERR_storage_full : ERR_io, NULL, "%s %.150s: %s",
+                     what, path, strerror(errno));
 }
 
-static enum err write_new(const char *path, const char *text, size_t n, mode_t mode, struct fault *fault)
+static enum err write_new(const char *path, const char *text, size_t n, mode_t mode,
+                          struct fault *fault)
 {
     int      fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     enum err err = ERR_none;
@@ -75,7 +76,8 @@ static enum err read_small(const char *path, struct buf *out, struct fault *faul
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
-static const char z85_digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+static const char z85_digits[] =
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
 /* Z85 of 32 bytes (ZeroMQ RFC 32): each 4 bytes, big-endian, as 5 digits of base 85. */
 static void z85_encode(const uint8_t key[32], char out[CURVE_TEXT_MAX])
@@ -103,7 +105,8 @@ static enum err make_keys(const struct home *home, struct fault *fault)
     err = write_new(home_path(home, "keys/server.key", path), strcat(text, "\n"), 41, 0600, fault);
     z85_encode(curve_public, text);
     if (err == ERR_none)
-        err = write_new(home_path(home, "keys/server.pub", path), strcat(text, "\n"), 41, 0644, fault);
+        err = write_new(home_path(home, "keys/server.pub", path), strcat(text, "\n"), 41, 0644,
+                        fault);
     sodium_bin2hex(text, sizeof text, sign_secret, sizeof sign_secret);
     if (err == ERR_none)
         err = write_new(home_path(home, "keys/audit.key", path), text, 128, 0600, fault);
@@ -116,7 +119,8 @@ static enum err make_keys(const struct home *home, struct fault *fault)
     return err;
 }
 
-static enum err read_key(const struct home *home, const char *name, size_t digits, char *out, struct fault *fault)
+static enum err read_key(const struct home *home, const char *name, size_t digits, char *out,
+                         struct fault *fault)
 {
     struct buf  text;
     struct stat status;
@@ -128,8 +132,10 @@ static enum err read_key(const struct home *home, const char *name, size_t digit
     err = read_small(path, &text, fault);
     if (err == ERR_none && (text.n < digits || (text.n > digits && text.at[digits] != '\n')))
         err = fault_set(fault, ERR_file_syntax, NULL, "The key file %.150s is damaged", path);
-    if (err == ERR_none && strstr(name, ".key") != NULL && stat(path, &status) == 0 && (status.st_mode & 077) != 0)
-        err = fault_set(fault, ERR_io, NULL, "Others may read the secret key %.150s; set its mode to 0600", path);
+    if (err == ERR_none && strstr(name, ".key") != NULL && stat(path, &status) == 0 &&
+        (status.st_mode & 077) != 0)
+        err = fault_set(fault, ERR_io, NULL,
+                        "Others may read the secret key %.150s; set its mode to 0600", path);
     if (err == ERR_none) {
         memcpy(out, text.at, digits);
         out[digits] = '\0';
@@ -151,7 +157,8 @@ static enum err load_keys(struct home *home, struct fault *fault)
     if (sodium_hex2bin(home->sign_public, sizeof home->sign_public, hex, 64, NULL, NULL, NULL) != 0)
         return fault_set(fault, ERR_file_syntax, NULL, "The key file keys/audit.pub is damaged");
     err = read_key(home, "keys/audit.key", 128, hex, fault);
-    if (err == ERR_none && sodium_hex2bin(home->sign_secret, sizeof home->sign_secret, hex, 128, NULL, NULL, NULL) != 0)
+    if (err == ERR_none && sodium_hex2bin(home->sign_secret, sizeof home->sign_secret, hex, 128,
+                                          NULL, NULL, NULL) != 0)
         err = fault_set(fault, ERR_file_syntax, NULL, "The key file keys/audit.key is damaged");
     sodium_memzero(hex, sizeof hex);
     return err;
@@ -163,7 +170,8 @@ static enum err check_mode(const struct conf *conf, struct fault *fault)
 {
     if (strcmp(conf_text(conf, "db_mode"), "local") == 0)
         return ERR_none;
-    return fault_set(fault, ERR_unsupported, "db_mode", "This build keeps its records on this machine only; set db_mode to local");
+    return fault_set(fault, ERR_unsupported, "db_mode",
+                     "This build keeps its records on this machine only; set db_mode to local");
 }
 
 static enum err make_directory(const char *path, struct fault *fault)
@@ -176,14 +184,16 @@ static enum err make_directory(const char *path, struct fault *fault)
 enum err home_create(const struct conf *conf, struct fault *fault)
 {
     struct home         home = {.conf = conf};
-    struct store_config config = {.path = conf_text(conf, "database_path"), .cache_kib = 2048, .exclusive = true};
+    struct store_config config = {
+        .path = conf_text(conf, "database_path"), .cache_kib = 2048, .exclusive = true};
     char                path[HOME_PATH_MAX];
 
     TRY(check_mode(conf, fault));
     slice_copy(slice_from(conf_text(conf, "data_dir")), home.directory, sizeof home.directory);
     TRY(make_directory(home.directory, fault));
     if (access(conf_text(conf, "database_path"), F_OK) == 0)
-        return fault_set(fault, ERR_exists, NULL, "There is already a bank in %.150s; it was left alone", home.directory);
+        return fault_set(fault, ERR_exists, NULL,
+                         "There is already a bank in %.150s; it was left alone", home.directory);
     TRY(make_directory(home_path(&home, "keys", path), fault));
     TRY(make_keys(&home, fault));
     TRY(write_new(conf_text(conf, "rules_file"), home_default_rules,
@@ -195,13 +205,15 @@ enum err home_create(const struct conf *conf, struct fault *fault)
 
 /* --- open ------------------------------------------------------------------------------------ */
 
-static enum err read_settings(const struct conf *conf, struct bank_settings *settings, struct fault *fault)
+static enum err read_settings(const struct conf *conf, struct bank_settings *settings,
+                              struct fault *fault)
 {
     const char            *code = conf_text(conf, "main_currency");
     const struct currency *currency = currency_by_code(code, strlen(code));
 
     if (code[0] != '\0' && currency == NULL)
-        return fault_set(fault, ERR_option_invalid, "main_currency", "%s is not a currency that this bank keeps", code);
+        return fault_set(fault, ERR_option_invalid, "main_currency",
+                         "%s is not a currency that this bank keeps", code);
     settings->main_currency = currency != NULL ? currency->number : 0;
     settings->high_value_major = conf_int(conf, "high_value");
     settings->large_major = conf_int(conf, "reporting_threshold");
@@ -213,8 +225,9 @@ static enum err read_settings(const struct conf *conf, struct bank_settings *set
 enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive, struct home *out,
                    struct fault *fault)
 {
-    struct store_config  config = {.path = conf_text(conf, "database_path"),
-                                   .cache_kib = conf_int(conf, "page_cache_mib") * 1024, .exclusive = exclusive};
+    struct store_config config = {.path = conf_text(conf, "database_path"),
+                                  .cache_kib = conf_int(conf, "page_cache_mib") * 1024,
+                                  .exclusive = exclusive};
     struct bank_settings settings;
 
     memset(out, 0, sizeof *out);
@@ -236,7 +249,8 @@ enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive
 enum err home_reader(const struct home *home, struct store **out, struct fault *fault)
 {
     struct store_config config = {.path = home->database,
-                                  .cache_kib = conf_int(home->conf, "page_cache_mib") * 1024 / READER_CACHE_SHARE};
+                                  .cache_kib = conf_int(home->conf, "page_cache_mib") * 1024 /
+                                               READER_CACHE_SHARE};
 
     return store_sqlite.open(&config, STORE_READ, out, fault);
 }
@@ -273,13 +287,17 @@ static enum err is_newest(struct home *home, const uint8_t hash[CHAIN_HASH_BYTES
     return err;
 }
 
-static enum err take_rules(struct home *home, struct writer *writer, const uint8_t hash[CHAIN_HASH_BYTES],
-                           struct slice text, struct fault *fault)
+static enum err take_rules(struct home *home, struct writer *writer,
+                           const uint8_t hash[CHAIN_HASH_BYTES], struct slice text,
+                           struct fault *fault)
 {
     struct draft *draft = writer_draft(writer);
     char          subject[2 * CHAIN_HASH_BYTES + 1];
-    struct act    act = {.actor_name = "operator", .kind = AUDIT_ACTION, .operation = "rules.load",
-                         .subject_text = subject, .detail = slice_from("rule file taken into force")};
+    struct act act = {.actor_name = "operator",
+                      .kind = AUDIT_ACTION,
+                      .operation = "rules.load",
+                      .subject_text = subject,
+                      .detail = slice_from("rule file taken into force")};
 
     CHECK(draft != NULL);
     sodium_bin2hex(subject, sizeof subject, hash, CHAIN_HASH_BYTES);
@@ -295,7 +313,8 @@ static enum err take_rules(struct home *home, struct writer *writer, const uint8
     return writer_commit(writer, fault);
 }
 
-static enum err load_rules(struct home *home, struct clock *clock, struct slice text, struct fault *fault)
+static enum err load_rules(struct home *home, struct clock *clock, struct slice text,
+                           struct fault *fault)
 {
     struct writer_config config = {.store = home->store, .bank = &home->bank, .clock = clock,
                                    .books_max = 64, .profiles_max = 64};
@@ -317,7 +336,8 @@ static enum err load_rules(struct home *home, struct clock *clock, struct slice 
     return err;
 }
 
-enum err home_writer(struct home *home, struct clock *clock, struct writer **out, struct fault *fault)
+enum err home_writer(struct home *home, struct clock *clock, struct writer **out,
+                     struct fault *fault)
 {
     struct writer_config config = {.store = home->store, .bank = &home->bank, .clock = clock,
                                    .sign_secret = home->sign_secret,

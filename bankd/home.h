@@ -33,12 +33,13 @@ struct home {
 /* Creates directory, keys, store, and the default rule set. ERR_exists when there is a bank. */
 ERR_MUST_USE enum err home_create(const struct conf *conf, struct fault *fault);
 /* Opens store and keys. `exclusive`: serve and import, which keep a second one out. */
-ERR_MUST_USE enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive, struct home *out,
-                                struct fault *fault);
+ERR_MUST_USE enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive,
+                                struct home *out, struct fault *fault);
 /* A further reading handle on the same store. */
 ERR_MUST_USE enum err home_reader(const struct home *home, struct store **out, struct fault *fault);
 /* A writer on the home's store; takes the rule file into the store when its text is new. */
-ERR_MUST_USE enum err home_writer(struct home *home, struct clock *clock, struct writer **out, struct fault *fault);
+ERR_MUST_USE enum err home_writer(struct home *home, struct clock *clock, struct writer **out,
+                                  struct fault *fault);
 void home_close(struct home *home);
 /* "DIRECTORY/name" into out; CHECKs the length (directories are bounded when they are read). */
 const char *home_path(const struct home *home, const char *name, char out[HOME_PATH_MAX]);

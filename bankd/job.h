@@ -25,7 +25,7 @@ struct job {
     struct job          *next; /* in the pool */
     /* Where the answer goes: which socket, which peer, which form. */
     int                  socket;
-    bool                 delimited; /* an empty frame came before the message and goes before the reply */
+    bool delimited; /* an empty frame came before the message and goes before the reply */
     size_t               route_size;
     uint8_t              route[JOB_ROUTE_MAX];
     uint64_t             request_id;

@@ -109,7 +109,7 @@ struct transaction {
     int64_t     at_us;          /* when it happened */
     int64_t     posted_at_us;   /* when this ledger took it */
     int64_t     posted_by;      /* user number; 0 = import or system */
-    int64_t     debit_previous;  /* sequence of the account's transaction before this one; 0 = first */
+    int64_t debit_previous; /* sequence of the account's transaction before this one; 0 = first */
     int64_t     credit_previous;
     int64_t     party_previous;
     int64_t     debit_balance;   /* booked balance after this one, as of its arrival */
@@ -201,18 +201,18 @@ enum rollup_scale {
 /* Metrics. Those of a transaction are at its own time (at_us) in DAY and HOUR; those marked "now"
  * only in ALL. Amounts in the cell's currency; currency 0 where it has no meaning. */
 enum rollup_metric {
-    METRIC_INTO = 1,          /* completed or reversed: into customers' accounts from the bank's own */
-    METRIC_OUT_OF = 2,        /* completed or reversed: out of customers' accounts to the bank's own */
-    METRIC_FLAGGED = 3,       /* flagged transactions; also ALL */
-    METRIC_HIGH_VALUE = 4,    /* amount >= high-value threshold */
-    METRIC_LARGE = 5,         /* amount >= reporting threshold */
-    METRIC_ALERTS = 6,        /* alerts raised */
-    METRIC_BAND = 7,          /* + 0..4: score bands 0-199, 200-399, 400-599, 600-799, 800-1000 */
-    METRIC_ACCOUNTS = 16,     /* + enum account_status: customers' accounts, now; count */
-    METRIC_BALANCE = 20,      /* customers' balances, now; amount */
-    METRIC_CUSTOMERS = 21,    /* now; count */
-    METRIC_VERIFIED = 22,     /* customers whose identity is proved, now; count */
-    METRIC_HELD = 23,         /* held transactions, now; count and amount */
+    METRIC_INTO = 1,       /* completed or reversed: into customers' accounts from the bank's own */
+    METRIC_OUT_OF = 2,     /* completed or reversed: out of customers' accounts to the bank's own */
+    METRIC_FLAGGED = 3,    /* flagged transactions; also ALL */
+    METRIC_HIGH_VALUE = 4, /* amount >= high-value threshold */
+    METRIC_LARGE = 5,      /* amount >= reporting threshold */
+    METRIC_ALERTS = 6,     /* alerts raised */
+    METRIC_BAND = 7,       /* + 0..4: score bands 0-199, 200-399, 400-599, 600-799, 800-1000 */
+    METRIC_ACCOUNTS = 16,  /* + enum account_status: customers' accounts, now; count */
+    METRIC_BALANCE = 20,   /* customers' balances, now; amount */
+    METRIC_CUSTOMERS = 21, /* now; count */
+    METRIC_VERIFIED = 22,  /* customers whose identity is proved, now; count */
+    METRIC_HELD = 23,      /* held transactions, now; count and amount */
     METRIC_ALERTS_OPEN = 24,  /* alerts without a decision, now; count */
     METRIC_TRANSACTIONS = 64, /* + type * 8 + status (present status) */
 };

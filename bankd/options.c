@@ -7,15 +7,24 @@
 #include <string.h>
 
 const struct conf_row bankd_options[] = {
-#define OPTION(key_, type_, min_, max_, fallback_, unit_, choices_, also_, secret_, help_)                     \
-    {.key = #key_, .type = type_, .min = min_, .max = max_, .fallback = fallback_, .unit = unit_,              \
-     .choices = choices_, .also = also_, .secret = secret_, .help = help_},
+#define OPTION(key_, type_, min_, max_, fallback_, unit_, choices_, also_, secret_, help_)         \
+    {.key = #key_,                                                                                 \
+     .type = type_,                                                                                \
+     .min = min_,                                                                                  \
+     .max = max_,                                                                                  \
+     .fallback = fallback_,                                                                        \
+     .unit = unit_,                                                                                \
+     .choices = choices_,                                                                          \
+     .also = also_,                                                                                \
+     .secret = secret_,                                                                            \
+     .help = help_},
 #include "bankd/options.def"
 #undef OPTION
 };
 const size_t bankd_option_count = ARRAY_COUNT(bankd_options);
 
-static enum err fill(struct conf *conf, const char *key, const char *prefix, const char *name, struct fault *fault)
+static enum err fill(struct conf *conf, const char *key, const char *prefix, const char *name,
+                     struct fault *fault)
 {
     char value[CONF_VALUE_MAX];
 

@@ -41,7 +41,8 @@ enum err sessions_open(int64_t idle_us, int64_t absolute_us, struct sessions **o
     sessions->idle_us = idle_us;
     sessions->absolute_us = absolute_us;
     crypto_shorthash_keygen(sessions->hash_key);
-    if (cache_open(LIMIT_LOGIN_TRACKED_MAX, sizeof(struct failures), NULL, &sessions->failures) != ERR_none) {
+    if (cache_open(LIMIT_LOGIN_TRACKED_MAX, sizeof(struct failures), NULL, &sessions->failures) !=
+        ERR_none) {
         sessions_close(&sessions);
         return ERR_memory;
     }
@@ -126,8 +127,8 @@ static struct session *free_slot(struct sessions *sessions, int64_t user, int64_
     return free_one;
 }
 
-enum err session_start(struct sessions *sessions, const struct actor *actor, const char *name, int64_t now_us,
-                       uint8_t token[LIMIT_TOKEN_BYTES], struct session **out)
+enum err session_start(struct sessions *sessions, const struct actor *actor, const char *name,
+                       int64_t now_us, uint8_t token[LIMIT_TOKEN_BYTES], struct session **out)
 {
     struct session *session = free_slot(sessions, actor->user, now_us);
     uint8_t         topic[16];
@@ -138,7 +139,8 @@ enum err session_start(struct sessions *sessions, const struct actor *actor, con
     randombytes_buf(token, LIMIT_TOKEN_BYTES);
     randombytes_buf(topic, sizeof topic);
     sodium_bin2hex(session->topic, sizeof session->topic, topic, sizeof topic);
-    crypto_generichash(session->token_hash, sizeof session->token_hash, token, LIMIT_TOKEN_BYTES, NULL, 0);
+    crypto_generichash(session->token_hash, sizeof session->token_hash, token, LIMIT_TOKEN_BYTES,
+                       NULL, 0);
     session->used = true;
     session->actor = *actor;
     slice_copy(slice_from(name), session->name, sizeof session->name);
@@ -192,8 +194,8 @@ int64_t sessions_idle_us(const struct sessions *sessions)
     return sessions->idle_us;
 }
 
-void sessions_each(struct sessions *sessions, int64_t now_us, void (*visit)(void *context, struct session *session),
-                   void *context)
+void sessions_each(struct sessions *sessions, int64_t now_us,
+                   void (*visit)(void *context, struct session *session), void *context)
 {
     for (size_t i = 0; i < LIMIT_SESSIONS_MAX; i++) {
         struct session *session = &sessions->slots[i];

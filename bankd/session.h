@@ -31,8 +31,9 @@ ERR_MUST_USE enum err sessions_open(int64_t idle_us, int64_t absolute_us, struct
 void sessions_close(struct sessions **sessions);
 
 /* Makes a session; writes the token for the client. ERR_busy when every slot is taken. */
-ERR_MUST_USE enum err session_start(struct sessions *sessions, const struct actor *actor, const char *name,
-                                    int64_t now_us, uint8_t token[LIMIT_TOKEN_BYTES], struct session **out);
+ERR_MUST_USE enum err session_start(struct sessions *sessions, const struct actor *actor,
+                                    const char *name, int64_t now_us,
+                                    uint8_t token[LIMIT_TOKEN_BYTES], struct session **out);
 /* The session of a token, counted as used now; NULL when there is none or it has ended. */
 struct session *session_find(struct sessions *sessions, struct slice token, int64_t now_us);
 struct session *session_of_topic(struct sessions *sessions, struct slice topic);

@@ -24,7 +24,8 @@ static bool profile_is_dirty(const void *slot)
 static enum err open_caches(struct writer *writer)
 {
     size_t books = writer->config.books_max != 0 ? writer->config.books_max : WRITER_BOOKS_DEFAULT;
-    size_t profiles = writer->config.profiles_max != 0 ? writer->config.profiles_max : WRITER_PROFILES_DEFAULT;
+    size_t profiles =
+        writer->config.profiles_max != 0 ? writer->config.profiles_max : WRITER_PROFILES_DEFAULT;
 
     TRY(cache_open(books, sizeof(struct book_slot), NULL, &writer->books));
     TRY(cache_open(books, sizeof(struct id_slot), NULL, &writer->ids));
@@ -74,7 +75,8 @@ static void save_everything(struct writer *writer)
 
     writer_abandon(writer);
     writer->signed_at_us = 0;
-    while (err == ERR_none && (writer->dirty > 0 || writer->signed_sequence != writer->committed.sequence)) {
+    while (err == ERR_none &&
+           (writer->dirty > 0 || writer->signed_sequence != writer->committed.sequence)) {
         size_t dirty = writer->dirty;
 
         err = writer_idle(writer, &fault);
@@ -84,7 +86,8 @@ static void save_everything(struct writer *writer)
             break;
     }
     if (err != ERR_none)
-        log_event(LOG_WARNING, "profiles_not_saved", "error=%s profiles=%zu", err_name(err), writer->dirty);
+        log_event(LOG_WARNING, "profiles_not_saved", "error=%s profiles=%zu", err_name(err),
+                  writer->dirty);
 }
 
 void writer_close(struct writer **writer)
@@ -120,7 +123,8 @@ static int64_t hash_of(const struct writer *writer, const void *bytes, size_t n)
     return key;
 }
 
-enum err writer_book(struct writer *writer, int64_t number, const struct account_book **out, const char **name)
+enum err writer_book(struct writer *writer, int64_t number, const struct account_book **out,
+                     const char **name)
 {
     struct book_slot *slot = cache_get(writer->books, number);
 
@@ -140,8 +144,8 @@ enum err writer_book(struct writer *writer, int64_t number, const struct account
     return ERR_none;
 }
 
-enum err writer_book_by_id(struct writer *writer, const struct uuid *id, const struct account_book **out,
-                           const char **name)
+enum err writer_book_by_id(struct writer *writer, const struct uuid *id,
+                           const struct account_book **out, const char **name)
 {
     int64_t             key = hash_of(writer, id->bytes, sizeof id->bytes);
     struct id_slot     *slot = cache_get(writer->ids, key);
@@ -168,7 +172,8 @@ enum err writer_book_by_id(struct writer *writer, const struct uuid *id, const s
 static void bank_account_row(struct writer *writer, int32_t kind, const struct currency *currency,
                              struct account *row)
 {
-    uint8_t tail[10] = {0xba, 0x0c, (uint8_t)kind, (uint8_t)(currency->number >> 8), (uint8_t)currency->number};
+    uint8_t tail[10] = {0xba, 0x0c, (uint8_t)kind, (uint8_t)(currency->number >> 8),
+                        (uint8_t)currency->number};
 
     memset(row, 0, sizeof *row);
     row->book.number = writer_next_account(writer);
@@ -178,11 +183,12 @@ static void bank_account_row(struct writer *writer, int32_t kind, const struct c
     row->book.currency = currency->number;
     row->book.created_at_us = writer_now_us(writer);
     row->book.version = 1;
-    snprintf(row->name, sizeof row->name, "Bank %s %s", enum_text(&enum_account_kind, kind), currency->code);
+    snprintf(row->name, sizeof row->name, "Bank %s %s", enum_text(&enum_account_kind, kind),
+             currency->code);
 }
 
-enum err writer_book_of_bank(struct writer *writer, int32_t kind, uint16_t currency, const struct account_book **out,
-                             struct fault *fault)
+enum err writer_book_of_bank(struct writer *writer, int32_t kind, uint16_t currency,
+                             const struct account_book **out, struct fault *fault)
 {
     const struct currency *known = currency_by_number(currency);
     struct account_book    book;
@@ -355,7 +361,8 @@ void writer_audit(struct writer *writer, struct draft *draft, const struct act *
     row->actor = act->actor != NULL ? act->actor->user : 0;
     slice_copy(slice_from(name), row->actor_name, sizeof row->actor_name);
     slice_copy(slice_from(act->operation), row->operation, sizeof row->operation);
-    slice_copy(slice_from(act->outcome != NULL ? act->outcome : "done"), row->outcome, sizeof row->outcome);
+    slice_copy(slice_from(act->outcome != NULL ? act->outcome : "done"), row->outcome,
+               sizeof row->outcome);
     if (act->subject != NULL)
         uuid_text(act->subject, row->subject);
     else
@@ -369,16 +376,16 @@ void writer_audit(struct writer *writer, struct draft *draft, const struct act *
     draft->change.audit = row;
 }
 
-void writer_rollup(struct draft *draft, uint8_t scale, int32_t bucket, uint16_t currency, uint16_t metric,
-                   int64_t count, int64_t amount)
+void writer_rollup(struct draft *draft, uint8_t scale, int32_t bucket, uint16_t currency,
+                   uint16_t metric, int64_t count, int64_t amount)
 {
     struct change *change = &draft->change;
 
     for (size_t i = 0; i < change->rollup_count; i++) {
         struct rollup *cell = &change->rollups[i];
 
-        if (cell->key.scale == scale && cell->key.bucket == bucket && cell->key.currency == currency &&
-            cell->key.metric == metric) {
+        if (cell->key.scale == scale && cell->key.bucket == bucket &&
+            cell->key.currency == currency && cell->key.metric == metric) {
             cell->count += count;
             cell->amount += amount;
             return;
@@ -392,17 +399,19 @@ void writer_rollup(struct draft *draft, uint8_t scale, int32_t bucket, uint16_t 
     };
 }
 
-void writer_count_at(struct draft *draft, const struct transaction *row, uint16_t metric, int64_t count,
-                     int64_t amount)
+void writer_count_at(struct draft *draft, const struct transaction *row, uint16_t metric,
+                     int64_t count, int64_t amount)
 {
     int64_t hour = row->at_us / US_PER_HOUR - (row->at_us % US_PER_HOUR < 0);
 
-    writer_rollup(draft, ROLLUP_DAY, (int32_t)time_day(row->at_us), row->currency, metric, count, amount);
+    writer_rollup(draft, ROLLUP_DAY, (int32_t)time_day(row->at_us), row->currency, metric, count,
+                  amount);
     writer_rollup(draft, ROLLUP_HOUR, (int32_t)hour, row->currency, metric, count, amount);
 }
 
 void writer_count_status(struct draft *draft, const struct transaction *row, int32_t status,
-                         const struct account_book *debit, const struct account_book *credit, int sign)
+                         const struct account_book *debit, const struct account_book *credit,
+                         int sign)
 {
     bool booked = status == STATUS_COMPLETED || status == STATUS_REVERSED;
     bool from_customer = debit->kind == ACCOUNT_CUSTOMER;
@@ -417,19 +426,22 @@ void writer_count_status(struct draft *draft, const struct transaction *row, int
         writer_rollup(draft, ROLLUP_ALL, 0, row->currency, METRIC_HELD, sign, sign * row->amount);
 }
 
-void writer_count_balances(struct draft *draft, const struct account_book *before, const struct account_book *after)
+void writer_count_balances(struct draft *draft, const struct account_book *before,
+                           const struct account_book *after)
 {
     if (after->kind != ACCOUNT_CUSTOMER || after->balance == before->balance)
         return;
-    writer_rollup(draft, ROLLUP_ALL, 0, after->currency, METRIC_BALANCE, 0, after->balance - before->balance);
+    writer_rollup(draft, ROLLUP_ALL, 0, after->currency, METRIC_BALANCE, 0,
+                  after->balance - before->balance);
 }
 
-void writer_change_book(struct draft *draft, const struct account_book *before, const struct account_book *after,
-                        bool terms_changed)
+void writer_change_book(struct draft *draft, const struct account_book *before,
+                        const struct account_book *after, bool terms_changed)
 {
     struct account_change *slot;
 
-    CHECK(draft->change.account_count < LIMIT_CHANGE_ACCOUNTS_MAX && after->version == before->version + 1);
+    CHECK(draft->change.account_count < LIMIT_CHANGE_ACCOUNTS_MAX &&
+          after->version == before->version + 1);
     slot = &draft->change.accounts[draft->change.account_count++];
     slot->version_before = before->version;
     slot->after = *after;
@@ -438,8 +450,10 @@ void writer_change_book(struct draft *draft, const struct account_book *before, 
     slot->freeze_authority[0] = '\0';
     writer_count_balances(draft, before, after);
     if (terms_changed && after->kind == ACCOUNT_CUSTOMER && after->status != before->status) {
-        writer_rollup(draft, ROLLUP_ALL, 0, after->currency, (uint16_t)(METRIC_ACCOUNTS + before->status), -1, 0);
-        writer_rollup(draft, ROLLUP_ALL, 0, after->currency, (uint16_t)(METRIC_ACCOUNTS + after->status), 1, 0);
+        writer_rollup(draft, ROLLUP_ALL, 0, after->currency,
+                      (uint16_t)(METRIC_ACCOUNTS + before->status), -1, 0);
+        writer_rollup(draft, ROLLUP_ALL, 0, after->currency,
+                      (uint16_t)(METRIC_ACCOUNTS + after->status), 1, 0);
     }
 }
 
@@ -452,7 +466,8 @@ static void remember_account(struct writer *writer, const struct account *row)
         slot->book = row->book;
         memcpy(slot->name, row->name, sizeof slot->name);
     }
-    id = cache_put(writer->ids, hash_of(writer, row->book.account_id.bytes, sizeof row->book.account_id.bytes));
+    id = cache_put(writer->ids,
+                   hash_of(writer, row->book.account_id.bytes, sizeof row->book.account_id.bytes));
     if (id != NULL) {
         id->id = row->book.account_id;
         id->number = row->book.number;
@@ -516,11 +531,13 @@ void writer_emit(struct writer *writer, enum event_index event, const void *body
         writer->event_count++;
 }
 
-void writer_events(struct writer *writer, void (*visit)(void *context, enum event_index event, struct slice bytes),
+void writer_events(struct writer *writer,
+                   void (*visit)(void *context, enum event_index event, struct slice bytes),
                    void *context)
 {
     for (size_t i = 0; i < writer->event_count; i++)
-        visit(context, writer->events[i].event, slice_of(writer->events[i].bytes.at, writer->events[i].bytes.n));
+        visit(context, writer->events[i].event,
+              slice_of(writer->events[i].bytes.at, writer->events[i].bytes.n));
     writer->event_count = 0;
 }
 
@@ -557,7 +574,8 @@ void writer_abandon(struct writer *writer)
     forget_all(writer);
     writer->numbers.head = writer->committed;
     if (load_numbers(writer) != ERR_none)
-        log_event(LOG_ERROR, "numbers_not_read", "sequence=%lld", (long long)writer->committed.sequence);
+        log_event(LOG_ERROR, "numbers_not_read", "sequence=%lld",
+                  (long long)writer->committed.sequence);
 }
 
 size_t writer_planned(const struct writer *writer)
@@ -648,7 +666,8 @@ enum err writer_commit(struct writer *writer, struct fault *fault)
 
 enum err writer_idle(struct writer *writer, struct fault *fault)
 {
-    bool unsigned_head = writer->config.sign_secret != NULL && writer->signed_sequence != writer->committed.sequence &&
+    bool unsigned_head = writer->config.sign_secret != NULL &&
+                         writer->signed_sequence != writer->committed.sequence &&
                          writer_now_us(writer) - writer->signed_at_us >= SIGN_EVERY_US;
 
     CHECK(writer->count == 0);

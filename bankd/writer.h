@@ -38,7 +38,8 @@ enum {
     WRITER_EVENTS_MAX = 256, /* events of one group; more are dropped, and the clients read */
 };
 
-ERR_MUST_USE enum err writer_open(const struct writer_config *config, struct writer **out, struct fault *fault);
+ERR_MUST_USE enum err writer_open(const struct writer_config *config, struct writer **out,
+                                  struct fault *fault);
 /* Saves the profiles and signs the head; what was planned and not committed is forgotten. */
 void writer_close(struct writer **writer);
 
@@ -47,7 +48,7 @@ void writer_close(struct writer **writer);
 /* An entry of the audit log, alone or as part of a larger act. */
 struct act {
     const struct actor *actor;      /* NULL = system */
-    const char         *actor_name; /* instead of the actor's address; NULL = from actor, or "system" */
+    const char *actor_name; /* instead of the actor's address; NULL = from actor, or "system" */
     int32_t             kind;       /* AUDIT_ACTION or AUDIT_REFUSAL */
     const char         *operation;
     const char         *outcome;    /* NULL = "done" */
@@ -73,8 +74,8 @@ struct post {
     struct slice party;        /* key; empty = none */
     struct slice description;
     struct slice external_id;
-    bool         history;      /* already happened: judged and recorded, but never held or declined */
-    bool         unjudged;     /* the bank's own act (reversal, rounding): not shown to the fraud engine */
+    bool history;  /* already happened: judged and recorded, but never held or declined */
+    bool unjudged; /* the bank's own act (reversal, rounding): not shown to the fraud engine */
     bool         has_label;
     bool         fraud;        /* label */
     int64_t      label_known_at_us;
@@ -88,15 +89,15 @@ struct posted {
     struct view_facts         facts;
     struct fraud_verdict      verdict;
     int64_t                   account_balance; /* of the account that it is about, now */
-    bool                      repeated; /* the id was known with the same content: nothing is planned */
+    bool repeated; /* the id was known with the same content: nothing is planned */
 };
 
-ERR_MUST_USE enum err writer_post(struct writer *writer, const struct post *post, struct posted *out,
-                                  struct fault *fault);
+ERR_MUST_USE enum err writer_post(struct writer *writer, const struct post *post,
+                                  struct posted *out, struct fault *fault);
 
-/* Ends a hold, its alert, or both. `status` is STATUS_COMPLETED (release), STATUS_REJECTED, or 0 when only the
- * alert is decided. `actor` NULL = the system (expiry). An alert that is not decided yet ends with
- * the hold; a finding of fraud or of none becomes the transaction's label. */
+/* Ends a hold, its alert, or both. `status` is STATUS_COMPLETED (release), STATUS_REJECTED, or 0
+ * when only the alert is decided. `actor` NULL = the system (expiry). An alert that is not decided
+ * yet ends with the hold; a finding of fraud or of none becomes the transaction's label. */
 struct decision {
     struct uuid         transaction_id;
     int32_t             status;
@@ -105,8 +106,8 @@ struct decision {
     const char         *operation;
     struct slice        reason;
 };
-ERR_MUST_USE enum err writer_decide(struct writer *writer, const struct decision *decision, struct transaction *row,
-                                    struct fault *fault);
+ERR_MUST_USE enum err writer_decide(struct writer *writer, const struct decision *decision,
+                                    struct transaction *row, struct fault *fault);
 
 /* --- everything else ------------------------------------------------------------------------- */
 
@@ -135,25 +136,25 @@ void writer_audit(struct writer *writer, struct draft *draft, const struct act *
 void writer_add(struct writer *writer, struct draft *draft);
 
 /* Adds to a rollup cell of the draft. */
-void writer_rollup(struct draft *draft, uint8_t scale, int32_t bucket, uint16_t currency, uint16_t metric,
-                   int64_t count, int64_t amount);
+void writer_rollup(struct draft *draft, uint8_t scale, int32_t bucket, uint16_t currency,
+                   uint16_t metric, int64_t count, int64_t amount);
 
 /* Adds to the cells of a transaction's own day and hour. */
-void writer_count_at(struct draft *draft, const struct transaction *row, uint16_t metric, int64_t count,
-                     int64_t amount);
+void writer_count_at(struct draft *draft, const struct transaction *row, uint16_t metric,
+                     int64_t count, int64_t amount);
 
 /* The present book of an account, as planned so far; the pointer is valid until writer_commit.
  * `name` may be NULL. */
-ERR_MUST_USE enum err writer_book(struct writer *writer, int64_t number, const struct account_book **out,
-                                  const char **name);
+ERR_MUST_USE enum err writer_book(struct writer *writer, int64_t number,
+                                  const struct account_book **out, const char **name);
 ERR_MUST_USE enum err writer_book_by_id(struct writer *writer, const struct uuid *id,
                                         const struct account_book **out, const char **name);
 /* The bank's own account of a kind and currency; made when it is not there yet. */
 ERR_MUST_USE enum err writer_book_of_bank(struct writer *writer, int32_t kind, uint16_t currency,
                                           const struct account_book **out, struct fault *fault);
 /* Puts a changed book into the draft. */
-void writer_change_book(struct draft *draft, const struct account_book *before, const struct account_book *after,
-                        bool terms_changed);
+void writer_change_book(struct draft *draft, const struct account_book *before,
+                        const struct account_book *after, bool terms_changed);
 
 /* The next number of each kind of record. */
 int64_t writer_next_user(struct writer *writer);
@@ -174,7 +175,8 @@ size_t writer_planned(const struct writer *writer);
 ERR_MUST_USE enum err writer_commit(struct writer *writer, struct fault *fault);
 void writer_abandon(struct writer *writer);
 /* Encoded events of the group that was just committed, in order; then they are forgotten. */
-void writer_events(struct writer *writer, void (*visit)(void *context, enum event_index event, struct slice bytes),
+void writer_events(struct writer *writer,
+                   void (*visit)(void *context, enum event_index event, struct slice bytes),
                    void *context);
 /* Saves profiles that have waited long; called when there is nothing else to do. */
 ERR_MUST_USE enum err writer_idle(struct writer *writer, struct fault *fault);

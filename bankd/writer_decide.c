@@ -13,8 +13,8 @@
 
 enum { EXPIRE_PAGE = 64 };
 
-static void tell_alert(struct writer *writer, const struct alert *alert, const struct transaction *row,
-                       const struct account_book *account)
+static void tell_alert(struct writer *writer, const struct alert *alert,
+                       const struct transaction *row, const struct account_book *account)
 {
     const struct currency *currency = currency_by_number(row->currency);
     struct msg_event_alert event = {
@@ -32,11 +32,12 @@ static void tell_alert(struct writer *writer, const struct alert *alert, const s
 }
 
 /* The alert of the transaction, if it has one without a decision, ends with this change. */
-static enum err end_alert(struct writer *writer, struct draft *draft, const struct decision *decision,
-                          const struct transaction *row, bool *ended)
+static enum err end_alert(struct writer *writer, struct draft *draft,
+                          const struct decision *decision, const struct transaction *row,
+                          bool *ended)
 {
     struct alert *alert = &draft->alert;
-    enum err      err = writer->store->ops->alert_by_transaction(writer->store, row->sequence, alert);
+    enum err err = writer->store->ops->alert_by_transaction(writer->store, row->sequence, alert);
 
     *ended = false;
     if (err == ERR_not_found || (err == ERR_none && alert->state == ALERT_DECIDED))
@@ -65,7 +66,8 @@ struct sides {
     struct account_book debit, credit;
 };
 
-static enum err load_sides(struct writer *writer, const struct transaction *row, struct sides *sides)
+static enum err load_sides(struct writer *writer, const struct transaction *row,
+                           struct sides *sides)
 {
     const struct account_book *debit;
     const struct account_book *credit;
@@ -80,11 +82,13 @@ static enum err load_sides(struct writer *writer, const struct transaction *row,
 }
 
 /* Moves the money or gives it back, in the draft. */
-static enum err end_hold(struct writer *writer, struct draft *draft, const struct decision *decision,
-                         const struct transaction *row, struct sides *sides, struct fault *fault)
+static enum err end_hold(struct writer *writer, struct draft *draft,
+                         const struct decision *decision, const struct transaction *row,
+                         struct sides *sides, struct fault *fault)
 {
     if (row->status != STATUS_HELD)
-        return fault_set(fault, ERR_state_conflict, "transaction_id", "The transaction is %s, not held",
+        return fault_set(fault, ERR_state_conflict, "transaction_id",
+                         "The transaction is %s, not held",
                          enum_text(&enum_transaction_status, row->status));
     if (decision->status == STATUS_COMPLETED)
         TRY(ledger_release(row, writer_now_us(writer), &sides->debit, &sides->credit, fault));
@@ -106,29 +110,35 @@ static enum err end_hold(struct writer *writer, struct draft *draft, const struc
     return ERR_none;
 }
 
-enum err writer_decide(struct writer *writer, const struct decision *decision, struct transaction *row,
-                       struct fault *fault)
+enum err writer_decide(struct writer *writer, const struct decision *decision,
+                       struct transaction *row, struct fault *fault)
 {
     struct sides  sides;
     struct draft *draft = writer_draft(writer);
     bool          ended;
     enum err      err;
 
-    CHECK(decision->status == STATUS_COMPLETED || decision->status == STATUS_REJECTED || decision->status == 0);
+    CHECK(decision->status == STATUS_COMPLETED || decision->status == STATUS_REJECTED ||
+          decision->status == 0);
     if (draft == NULL)
         return ERR_busy;
     err = writer->store->ops->transaction_by_id(writer->store, &decision->transaction_id, row);
     if (err != ERR_none)
         return fault_set(fault, err, "transaction_id", "%s", "");
-    if (decision->actor != NULL && decision->actor->user != 0 && decision->actor->user == row->posted_by)
+    if (decision->actor != NULL && decision->actor->user != 0 &&
+        decision->actor->user == row->posted_by)
         return fault_set(fault, ERR_own_transaction, "transaction_id", "%s", "");
     TRY(load_sides(writer, row, &sides));
     if (decision->status != 0)
         TRY(end_hold(writer, draft, decision, row, &sides, fault));
     TRY(end_alert(writer, draft, decision, row, &ended));
-    struct act act = {.actor = decision->actor, .kind = AUDIT_ACTION, .operation = decision->operation,
-                      .subject = &row->transaction_id, .detail = decision->reason,
-                      .about_transaction = row->sequence, .set_status = decision->status};
+    struct act act = {.actor = decision->actor,
+                      .kind = AUDIT_ACTION,
+                      .operation = decision->operation,
+                      .subject = &row->transaction_id,
+                      .detail = decision->reason,
+                      .about_transaction = row->sequence,
+                      .set_status = decision->status};
     writer_audit(writer, draft, &act);
     writer_add(writer, draft);
     if (ended)
@@ -186,7 +196,9 @@ static enum err end_freeze(struct writer *writer, int64_t number)
     after.freeze_direction = 0;
     after.freeze_until_us = 0;
     after.version++;
-    struct act act = {.kind = AUDIT_ACTION, .operation = "account.unfreeze", .subject = &after.account_id,
+    struct act act = {.kind = AUDIT_ACTION,
+                      .operation = "account.unfreeze",
+                      .subject = &after.account_id,
                       .detail = slice_from("the time of the freeze is over")};
     writer_change_book(draft, &before, &after, true);
     writer_audit(writer, draft, &act);
@@ -204,8 +216,10 @@ enum err writer_expire(struct writer *writer, struct fault *fault)
 
     TRY(writer->store->ops->held(writer->store, now_us, collect_held, &due));
     for (size_t i = 0; i < due.count; i++) {
-        struct decision decision = {.transaction_id = due.ids[i], .status = STATUS_REJECTED,
-                                    .finding = DECISION_INCONCLUSIVE, .operation = "transaction.expire",
+        struct decision decision = {.transaction_id = due.ids[i],
+                                    .status = STATUS_REJECTED,
+                                    .finding = DECISION_INCONCLUSIVE,
+                                    .operation = "transaction.expire",
                                     .reason = slice_from("the time of the hold is over")};
 
         TRY(writer_decide(writer, &decision, &row, fault));

@@ -79,16 +79,20 @@ struct writer {
 
 /* The draft of this group that has the transaction id, or NULL. */
 struct draft *writer_group_find(struct writer *writer, const struct uuid *id);
-void          writer_group_remember(struct writer *writer, const struct uuid *id, const struct draft *draft);
+void writer_group_remember(struct writer *writer, const struct uuid *id, const struct draft *draft);
 
 /* The party of a key; one that the bank does not know yet has number 0 until a draft takes it. */
-ERR_MUST_USE enum err writer_party(struct writer *writer, struct slice key, int64_t now_us, struct party **out);
-ERR_MUST_USE enum err writer_profile(struct writer *writer, int64_t entity, struct profile_slot **out);
+ERR_MUST_USE enum err writer_party(struct writer *writer, struct slice key, int64_t now_us,
+                                   struct party **out);
+ERR_MUST_USE enum err writer_profile(struct writer *writer, int64_t entity,
+                                     struct profile_slot **out);
 void writer_mark_dirty(struct writer *writer, struct profile_slot *slot, int64_t sequence);
 
 /* Moves the cells of a transaction's present status; sign is +1 or -1. */
 void writer_count_status(struct draft *draft, const struct transaction *row, int32_t status,
-                         const struct account_book *debit, const struct account_book *credit, int sign);
-void writer_count_balances(struct draft *draft, const struct account_book *before, const struct account_book *after);
+                         const struct account_book *debit, const struct account_book *credit,
+                         int sign);
+void writer_count_balances(struct draft *draft, const struct account_book *before,
+                           const struct account_book *after);
 
 #endif

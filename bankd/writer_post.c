@@ -40,13 +40,15 @@ static bool same_content(const struct post *post, const struct transaction *row,
     int64_t user = post->actor != NULL ? post->actor->user : 0;
 
     return post->type == row->type && post->account == account && post->other == other &&
-           post->incoming == row->incoming && post->amount == row->amount && post->currency == row->currency &&
-           slice_is(post->description, row->description) && slice_equal(post->party, party) &&
-           user == row->posted_by && (post->reverses != NULL ? post->reverses->sequence : 0) == row->reversal_of;
+           post->incoming == row->incoming && post->amount == row->amount &&
+           post->currency == row->currency && slice_is(post->description, row->description) &&
+           slice_equal(post->party, party) && user == row->posted_by &&
+           (post->reverses != NULL ? post->reverses->sequence : 0) == row->reversal_of;
 }
 
-static enum err answer_repeated(struct writer *writer, const struct post *post, const struct transaction *row,
-                                struct posted *out, struct fault *fault)
+static enum err answer_repeated(struct writer *writer, const struct post *post,
+                                const struct transaction *row, struct posted *out,
+                                struct fault *fault)
 {
     struct party party = {0};
 
@@ -78,7 +80,8 @@ static enum err find_repeated(struct writer *writer, const struct post *post, st
 
     if (draft != NULL)
         return answer_repeated(writer, post, draft->change.transaction, out, fault);
-    err = writer->store->ops->transaction_by_id(writer->store, &post->transaction_id, &writer->found);
+    err =
+        writer->store->ops->transaction_by_id(writer->store, &post->transaction_id, &writer->found);
     if (err != ERR_none)
         return err;
     return answer_repeated(writer, post, &writer->found, out, fault);
@@ -100,7 +103,8 @@ static enum err plan_sides(struct writer *writer, struct plan *plan, struct faul
     plan->credit = post->incoming ? *plan->account : *plan->other;
     TRY(ledger_check(&request, &plan->debit, &plan->credit, fault));
     if (post->party.n > 0 && plan->other->kind == ACCOUNT_CUSTOMER)
-        return fault_set(fault, ERR_field_invalid, "counterparty", "A transfer inside the bank has no other party");
+        return fault_set(fault, ERR_field_invalid, "counterparty",
+                         "A transfer inside the bank has no other party");
     if (post->party.n > 0)
         TRY(writer_party(writer, post->party, post->at_us, &plan->party));
     return ERR_none;
@@ -132,7 +136,8 @@ static void fill_row(struct writer *writer, const struct plan *plan, struct tran
     slice_copy(post->description, row->description, sizeof row->description);
 }
 
-static enum err plan_profiles(struct writer *writer, struct plan *plan, const struct transaction *row)
+static enum err plan_profiles(struct writer *writer, struct plan *plan,
+                              const struct transaction *row)
 {
     plan->subject = profile_subject(row);
     plan->counterparty = profile_counterparty(row, &plan->debit, &plan->credit);
@@ -143,7 +148,8 @@ static enum err plan_profiles(struct writer *writer, struct plan *plan, const st
     return ERR_none;
 }
 
-static void judge(struct writer *writer, struct plan *plan, struct transaction *row, struct fraud_verdict *verdict)
+static void judge(struct writer *writer, struct plan *plan, struct transaction *row,
+                  struct fraud_verdict *verdict)
 {
     const struct post *post = plan->post;
     struct fraud_event event;
@@ -157,8 +163,9 @@ static void judge(struct writer *writer, struct plan *plan, struct transaction *
     if (plan->judged) {
         profile_event(row, &plan->debit, &plan->credit, &event);
         fraud_judge(writer->rules, &plan->subject_profile->profile,
-                    plan->counterparty_profile != NULL ? &plan->counterparty_profile->profile : NULL, &event,
-                    !post->history, verdict);
+                    plan->counterparty_profile != NULL ? &plan->counterparty_profile->profile
+                                                       : NULL,
+                    &event, !post->history, verdict);
     }
     row->verdict = verdict->verdict;
     row->score = verdict->score;
@@ -171,7 +178,8 @@ static void judge(struct writer *writer, struct plan *plan, struct transaction *
     if (!post->history && verdict->verdict == VERDICT_DECLINE)
         row->initial_status = STATUS_DECLINED;
     if (row->initial_status == STATUS_HELD)
-        row->hold_expires_at_us = plan->now_us + writer->config.bank->settings.hold_hours * US_PER_HOUR;
+        row->hold_expires_at_us =
+            plan->now_us + writer->config.bank->settings.hold_hours * US_PER_HOUR;
     row->status = row->initial_status;
     row->flagged = verdict->alert || verdict->verdict != VERDICT_APPROVE;
 }
@@ -182,15 +190,17 @@ static void count_new(const struct writer *writer, struct draft *draft, const st
 {
     const struct transaction *row = &draft->transaction;
     int32_t                   day = (int32_t)time_day(row->at_us);
-    int32_t                   hour = (int32_t)(row->at_us / US_PER_HOUR - (row->at_us % US_PER_HOUR < 0));
+    int32_t hour = (int32_t)(row->at_us / US_PER_HOUR - (row->at_us % US_PER_HOUR < 0));
     struct {
         bool     counts;
         uint16_t metric;
     } marks[] = {
         {plan->judged, metric_of_score(row->score)},
-        {row->status != STATUS_DECLINED && row->amount >= bank_high_value(writer->config.bank, row->currency),
+        {row->status != STATUS_DECLINED &&
+             row->amount >= bank_high_value(writer->config.bank, row->currency),
          METRIC_HIGH_VALUE},
-        {row->status != STATUS_DECLINED && row->amount >= bank_large(writer->config.bank, row->currency),
+        {row->status != STATUS_DECLINED &&
+             row->amount >= bank_large(writer->config.bank, row->currency),
          METRIC_LARGE},
         {row->flagged, METRIC_FLAGGED},
         {row->flagged, METRIC_ALERTS},
@@ -248,11 +258,13 @@ static void raise_alert(struct writer *writer, struct draft *draft, const struct
 static void observe(struct writer *writer, const struct plan *plan, const struct transaction *row)
 {
     if (plan->subject_profile != NULL) {
-        profile_observe(&plan->subject_profile->profile, plan->subject, row, &plan->debit, &plan->credit);
+        profile_observe(&plan->subject_profile->profile, plan->subject, row, &plan->debit,
+                        &plan->credit);
         writer_mark_dirty(writer, plan->subject_profile, row->sequence);
     }
     if (plan->counterparty_profile != NULL) {
-        profile_observe(&plan->counterparty_profile->profile, plan->counterparty, row, &plan->debit, &plan->credit);
+        profile_observe(&plan->counterparty_profile->profile, plan->counterparty, row, &plan->debit,
+                        &plan->credit);
         writer_mark_dirty(writer, plan->counterparty_profile, row->sequence);
     }
 }
@@ -290,8 +302,9 @@ static void mark_reversed(struct draft *draft, const struct plan *plan)
     };
 }
 
-static void take(struct writer *writer, struct draft *draft, struct plan *plan, const struct account_book *debit,
-                 const struct account_book *credit, const struct fraud_verdict *verdict)
+static void take(struct writer *writer, struct draft *draft, struct plan *plan,
+                 const struct account_book *debit, const struct account_book *credit,
+                 const struct fraud_verdict *verdict)
 {
     struct transaction *row = &draft->transaction;
 
@@ -325,8 +338,10 @@ static void tell(struct posted *out, const struct draft *draft, const struct pla
     memset(&out->facts, 0, sizeof out->facts);
     out->facts.debit_id = plan->debit.account_id;
     out->facts.credit_id = plan->credit.account_id;
-    out->facts.debit_name = slice_from(plan->post->incoming ? plan->other_name : plan->account_name);
-    out->facts.credit_name = slice_from(plan->post->incoming ? plan->account_name : plan->other_name);
+    out->facts.debit_name =
+        slice_from(plan->post->incoming ? plan->other_name : plan->account_name);
+    out->facts.credit_name =
+        slice_from(plan->post->incoming ? plan->account_name : plan->other_name);
     out->facts.party = plan->post->party;
     if (plan->post->actor != NULL)
         out->facts.posted_by = slice_from(plan->post->actor->email);
@@ -335,7 +350,8 @@ static void tell(struct posted *out, const struct draft *draft, const struct pla
     out->facts.verdict = &out->verdict;
 }
 
-enum err writer_post(struct writer *writer, const struct post *post, struct posted *out, struct fault *fault)
+enum err writer_post(struct writer *writer, const struct post *post, struct posted *out,
+                     struct fault *fault)
 {
     struct plan         plan = {.post = post, .now_us = writer_now_us(writer)};
     struct account_book debit;

@@ -75,13 +75,13 @@ enum {
 
 /* What one reading request looks at before it answers with what it has and a cursor. */
 enum {
-    LIMIT_SCAN_ROWS_MAX = 200 * 1000,       /* transactions of a list */
-    LIMIT_AUDIT_SCAN_ROWS_MAX = 50 * 1000,  /* entries of each of the two sources of the audit log */
-    LIMIT_VERIFY_ENTRIES_MAX = 100 * 1000,  /* links that audit.verify proves */
-    LIMIT_EXPORT_ROWS_MAX = 4000,           /* rows of one piece of a CSV file */
-    LIMIT_EXPORT_BYTES_MAX = 384 * 1024,    /* bytes of one piece */
-    LIMIT_RISK_NEWEST = 50,                 /* transactions whose highest score is shown */
-    LIMIT_PAGE_BYTES_MAX = 768 * 1024,      /* a page ends when it is about so large */
+    LIMIT_SCAN_ROWS_MAX = 200 * 1000,      /* transactions of a list */
+    LIMIT_AUDIT_SCAN_ROWS_MAX = 50 * 1000, /* entries of each of the two sources of the audit log */
+    LIMIT_VERIFY_ENTRIES_MAX = 100 * 1000, /* links that audit.verify proves */
+    LIMIT_EXPORT_ROWS_MAX = 4000,          /* rows of one piece of a CSV file */
+    LIMIT_EXPORT_BYTES_MAX = 384 * 1024,   /* bytes of one piece */
+    LIMIT_RISK_NEWEST = 50,                /* transactions whose highest score is shown */
+    LIMIT_PAGE_BYTES_MAX = 768 * 1024,     /* a page ends when it is about so large */
 };
 
 /* Moments that figures may be asked for, in seconds since 1970: the years 0 to 9999. */

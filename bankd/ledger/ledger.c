@@ -39,29 +39,34 @@ bool ledger_may_credit(const struct account_book *book, int64_t now_us)
     return !freeze_holds(book, now_us) || book->freeze_direction == FREEZE_DEBIT;
 }
 
-static enum err check_sides(const struct account_book *debit, const struct account_book *credit, int64_t now_us,
-                            struct fault *fault)
+static enum err check_sides(const struct account_book *debit, const struct account_book *credit,
+                            int64_t now_us, struct fault *fault)
 {
     if (debit->status == ACCOUNT_CLOSED)
         return fault_set(fault, ERR_account_closed, "account_id", "The paying account is closed");
     if (credit->status == ACCOUNT_CLOSED)
-        return fault_set(fault, ERR_account_closed, "account_id", "The receiving account is closed");
+        return fault_set(fault, ERR_account_closed, "account_id",
+                         "The receiving account is closed");
     if (!ledger_may_debit(debit, now_us))
-        return fault_set(fault, ERR_account_frozen, "account_id", "The paying account is frozen for debits");
+        return fault_set(fault, ERR_account_frozen, "account_id",
+                         "The paying account is frozen for debits");
     if (!ledger_may_credit(credit, now_us))
-        return fault_set(fault, ERR_account_frozen, "account_id", "The receiving account is frozen for credits");
+        return fault_set(fault, ERR_account_frozen, "account_id",
+                         "The receiving account is frozen for credits");
     return ERR_none;
 }
 
 /* Whether both balances stay inside int64_t, whatever is done with the hold later. */
-static enum err check_range(int64_t amount, const struct account_book *debit, const struct account_book *credit,
-                            struct fault *fault)
+static enum err check_range(int64_t amount, const struct account_book *debit,
+                            const struct account_book *credit, struct fault *fault)
 {
     int64_t result;
 
-    if (!money_sub(debit->balance, amount, &result) || !money_add(credit->balance, amount, &result) ||
-        !money_add(debit->held, amount, &result) || !money_sub(debit->balance, result, &result))
-        return fault_set(fault, ERR_amount_overflow, "amount", "The balance of an account would leave its range");
+    if (!money_sub(debit->balance, amount, &result) ||
+        !money_add(credit->balance, amount, &result) || !money_add(debit->held, amount, &result) ||
+        !money_sub(debit->balance, result, &result))
+        return fault_set(fault, ERR_amount_overflow, "amount",
+                         "The balance of an account would leave its range");
     return ERR_none;
 }
 
@@ -90,13 +95,14 @@ static void touch(struct account_book *book, const struct transaction *transacti
     book->transactions++;
 }
 
-enum err ledger_enter(struct transaction *transaction, struct account_book *debit, struct account_book *credit,
-                      struct fault *fault)
+enum err ledger_enter(struct transaction *transaction, struct account_book *debit,
+                      struct account_book *credit, struct fault *fault)
 {
     struct account_book paid = *debit;
     struct account_book received = *credit;
 
-    CHECK(transaction->amount > 0 && debit->number != credit->number && debit->currency == credit->currency);
+    CHECK(transaction->amount > 0 && debit->number != credit->number &&
+          debit->currency == credit->currency);
     if (transaction->initial_status == STATUS_COMPLETED) {
         if (!money_sub(paid.balance, transaction->amount, &paid.balance) ||
             !money_add(received.balance, transaction->amount, &received.balance))
@@ -126,11 +132,13 @@ enum err ledger_release(const struct transaction *held, int64_t now_us, struct a
 
     CHECK(held->debit == debit->number && held->credit == credit->number);
     if (held->status != STATUS_HELD || debit->held < held->amount)
-        return fault_set(fault, ERR_state_conflict, "transaction_id", "The transaction is not held");
+        return fault_set(fault, ERR_state_conflict, "transaction_id",
+                         "The transaction is not held");
     TRY(check_sides(debit, credit, now_us, fault));
     if (!money_sub(debit->balance, held->amount, &balance_paid) ||
         !money_add(credit->balance, held->amount, &balance_received))
-        return fault_set(fault, ERR_amount_overflow, "amount", "The balance of an account would leave its range");
+        return fault_set(fault, ERR_amount_overflow, "amount",
+                         "The balance of an account would leave its range");
     debit->balance = balance_paid;
     debit->held -= held->amount;
     debit->version++;
@@ -139,11 +147,13 @@ enum err ledger_release(const struct transaction *held, int64_t now_us, struct a
     return ERR_none;
 }
 
-enum err ledger_reject(const struct transaction *held, struct account_book *debit, struct fault *fault)
+enum err ledger_reject(const struct transaction *held, struct account_book *debit,
+                       struct fault *fault)
 {
     CHECK(held->debit == debit->number);
     if (held->status != STATUS_HELD || debit->held < held->amount)
-        return fault_set(fault, ERR_state_conflict, "transaction_id", "The transaction is not held");
+        return fault_set(fault, ERR_state_conflict, "transaction_id",
+                         "The transaction is not held");
     debit->held -= held->amount;
     debit->version++;
     return ERR_none;

@@ -17,12 +17,13 @@ struct ledger_request {
     int64_t     amount;
     uint16_t    currency;
     int64_t     at_us;
-    bool        history; /* brought in from elsewhere: the customer's limits were another bank's business */
+    bool        history; /* brought in from elsewhere: limits were another bank's business */
 };
 
 /* Checks everything that does not need the fraud engine. `debit` and `credit` are the present
  * books of the two sides; nothing is changed. fault says which field is wrong. */
-ERR_MUST_USE enum err ledger_check(const struct ledger_request *request, const struct account_book *debit,
+ERR_MUST_USE enum err ledger_check(const struct ledger_request *request,
+                                   const struct account_book *debit,
                                    const struct account_book *credit, struct fault *fault);
 
 /* Applies a decided transaction to the two books: posts (STATUS_COMPLETED), reserves
@@ -33,9 +34,11 @@ ERR_MUST_USE enum err ledger_enter(struct transaction *transaction, struct accou
 
 /* Ends a hold: posts it (release) or gives the reservation back (reject, expiry). Frozen and
  * closed accounts refuse a release as they refuse a posting. */
-ERR_MUST_USE enum err ledger_release(const struct transaction *held, int64_t now_us, struct account_book *debit,
-                                     struct account_book *credit, struct fault *fault);
-ERR_MUST_USE enum err ledger_reject(const struct transaction *held, struct account_book *debit, struct fault *fault);
+ERR_MUST_USE enum err ledger_release(const struct transaction *held, int64_t now_us,
+                                     struct account_book *debit, struct account_book *credit,
+                                     struct fault *fault);
+ERR_MUST_USE enum err ledger_reject(const struct transaction *held, struct account_book *debit,
+                                    struct fault *fault);
 
 int64_t ledger_available(const struct account_book *book); /* saturates instead of wrapping */
 /* Whether the side may move at this time: a freeze past its end is none. */

@@ -10,8 +10,11 @@
 static enum err finish_customer(struct request *request, struct draft *draft, struct slice detail,
                                 struct msg_customer *out)
 {
-    struct act act = {.actor = &request->actor, .kind = AUDIT_ACTION, .operation = request->op->name,
-                      .subject = &draft->customer.customer_id, .detail = detail};
+    struct act act = {.actor = &request->actor,
+                      .kind = AUDIT_ACTION,
+                      .operation = request->op->name,
+                      .subject = &draft->customer.customer_id,
+                      .detail = detail};
 
     draft->change.customer = &draft->customer;
     TRY(view_customer(request, &draft->customer, out));
@@ -24,12 +27,14 @@ static enum err finish_customer(struct request *request, struct draft *draft, st
 static enum err answer_known_customer(struct request *request, const struct msg_customer_create *in,
                                       const struct customer *row, struct msg_customer *out)
 {
-    if (!slice_is(in->name, row->name) || !slice_is(in->email, row->email) || !slice_is(in->country, row->country))
+    if (!slice_is(in->name, row->name) || !slice_is(in->email, row->email) ||
+        !slice_is(in->country, row->country))
         return fault_set(request->fault, ERR_id_reused, "customer_id", "%s", "");
     return view_customer(request, row, out);
 }
 
-enum err op_customer_create(struct request *request, const struct msg_customer_create *in, struct msg_customer *out)
+enum err op_customer_create(struct request *request, const struct msg_customer_create *in,
+                            struct msg_customer *out)
 {
     struct draft   *draft = writer_draft(request->writer);
     struct customer row;
@@ -55,7 +60,8 @@ enum err op_customer_create(struct request *request, const struct msg_customer_c
     return finish_customer(request, draft, in->name, out);
 }
 
-enum err op_customer_verify(struct request *request, const struct msg_customer_verify *in, struct msg_customer *out)
+enum err op_customer_verify(struct request *request, const struct msg_customer_verify *in,
+                            struct msg_customer *out)
 {
     struct draft *draft = writer_draft(request->writer);
     enum err      err;
@@ -66,8 +72,8 @@ enum err op_customer_verify(struct request *request, const struct msg_customer_v
     if (err != ERR_none)
         return fault_set(request->fault, err, "customer_id", "%s", "");
     if (draft->customer.verified == in->verified)
-        return fault_set(request->fault, ERR_state_conflict, "verified", "The customer's identity is %s proved",
-                         in->verified ? "already" : "not");
+        return fault_set(request->fault, ERR_state_conflict, "verified",
+                         "The customer's identity is %s proved", in->verified ? "already" : "not");
     draft->customer.verified = in->verified;
     writer_rollup(draft, ROLLUP_ALL, 0, 0, METRIC_VERIFIED, in->verified ? 1 : -1, 0);
     return finish_customer(request, draft, in->reason, out);
@@ -75,8 +81,8 @@ enum err op_customer_verify(struct request *request, const struct msg_customer_v
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-static enum err answer_known_account(struct request *request, const struct msg_account_create *in, int64_t number,
-                                     struct msg_account *out)
+static enum err answer_known_account(struct request *request, const struct msg_account_create *in,
+                                     int64_t number, struct msg_account *out)
 {
     struct account         row;
     const struct currency *currency;
@@ -90,7 +96,8 @@ static enum err answer_known_account(struct request *request, const struct msg_a
 }
 
 static void fill_account(struct request *request, const struct msg_account_create *in,
-                         const struct customer *customer, const struct currency *currency, struct account *row)
+                         const struct customer *customer, const struct currency *currency,
+                         struct account *row)
 {
     memset(row, 0, sizeof *row);
     row->book.number = writer_next_account(request->writer);
@@ -109,7 +116,8 @@ static void fill_account(struct request *request, const struct msg_account_creat
     slice_copy(in->name.n > 0 ? in->name : slice_from(customer->name), row->name, sizeof row->name);
 }
 
-enum err op_account_create(struct request *request, const struct msg_account_create *in, struct msg_account *out)
+enum err op_account_create(struct request *request, const struct msg_account_create *in,
+                           struct msg_account *out)
 {
     const struct currency *currency = currency_by_code(in->currency.at, in->currency.n);
     struct account_book    known;
@@ -135,8 +143,11 @@ enum err op_account_create(struct request *request, const struct msg_account_cre
     draft->change.account = &draft->account;
     writer_rollup(draft, ROLLUP_ALL, 0, currency->number, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
     TRY(view_account(request, &draft->account, out));
-    struct act act = {.actor = &request->actor, .kind = AUDIT_ACTION, .operation = request->op->name,
-                      .subject = &in->account_id, .detail = slice_from(draft->account.name)};
+    struct act act = {.actor = &request->actor,
+                      .kind = AUDIT_ACTION,
+                      .operation = request->op->name,
+                      .subject = &in->account_id,
+                      .detail = slice_from(draft->account.name)};
     writer_audit(request->writer, draft, &act);
     writer_add(request->writer, draft);
     return ERR_none;
@@ -172,11 +183,16 @@ static enum err terms_begin(struct request *request, const struct uuid *id, stru
     return ERR_none;
 }
 
-static enum err terms_end(struct request *request, struct terms *terms, struct slice reason, struct msg_account *out)
+static enum err terms_end(struct request *request, struct terms *terms, struct slice reason,
+                          struct msg_account *out)
 {
-    struct act act = {.actor = &request->actor, .kind = AUDIT_ACTION, .operation = request->op->name,
-                      .subject = &terms->row.book.account_id, .detail = reason};
-    struct msg_event_account event = {.account_id = terms->row.book.account_id, .status = terms->row.book.status};
+    struct act act = {.actor = &request->actor,
+                      .kind = AUDIT_ACTION,
+                      .operation = request->op->name,
+                      .subject = &terms->row.book.account_id,
+                      .detail = reason};
+    struct msg_event_account event = {.account_id = terms->row.book.account_id,
+                                      .status = terms->row.book.status};
     struct account_change   *change;
 
     TRY(view_account(request, &terms->row, out));
@@ -190,17 +206,21 @@ static enum err terms_end(struct request *request, struct terms *terms, struct s
     return ERR_none;
 }
 
-enum err op_account_freeze(struct request *request, const struct msg_account_freeze *in, struct msg_account *out)
+enum err op_account_freeze(struct request *request, const struct msg_account_freeze *in,
+                           struct msg_account *out)
 {
     struct terms terms;
 
     TRY(terms_begin(request, &in->account_id, &terms));
     if (terms.before.status == ACCOUNT_FROZEN)
-        return fault_set(request->fault, ERR_state_conflict, "account_id", "The account is already frozen");
+        return fault_set(request->fault, ERR_state_conflict, "account_id",
+                         "The account is already frozen");
     if (MSG_HAS(in, account_freeze, until) && in->until <= request->now_us)
-        return fault_set(request->fault, ERR_range_invalid, "until", "The freeze would already be over");
+        return fault_set(request->fault, ERR_range_invalid, "until",
+                         "The freeze would already be over");
     terms.row.book.status = ACCOUNT_FROZEN;
-    terms.row.book.freeze_direction = MSG_HAS(in, account_freeze, direction) ? in->direction : FREEZE_BOTH;
+    terms.row.book.freeze_direction =
+        MSG_HAS(in, account_freeze, direction) ? in->direction : FREEZE_BOTH;
     terms.row.book.freeze_until_us = in->until;
     slice_copy(in->reason, terms.row.freeze_reason, sizeof terms.row.freeze_reason);
     slice_copy(in->authority, terms.row.freeze_authority, sizeof terms.row.freeze_authority);
@@ -216,24 +236,28 @@ static void clear_freeze(struct terms *terms, int32_t status)
     terms->row.freeze_authority[0] = '\0';
 }
 
-enum err op_account_unfreeze(struct request *request, const struct msg_account_act *in, struct msg_account *out)
+enum err op_account_unfreeze(struct request *request, const struct msg_account_act *in,
+                             struct msg_account *out)
 {
     struct terms terms;
 
     TRY(terms_begin(request, &in->account_id, &terms));
     if (terms.before.status != ACCOUNT_FROZEN)
-        return fault_set(request->fault, ERR_state_conflict, "account_id", "The account is not frozen");
+        return fault_set(request->fault, ERR_state_conflict, "account_id",
+                         "The account is not frozen");
     clear_freeze(&terms, ACCOUNT_ACTIVE);
     return terms_end(request, &terms, in->reason, out);
 }
 
-enum err op_account_close(struct request *request, const struct msg_account_act *in, struct msg_account *out)
+enum err op_account_close(struct request *request, const struct msg_account_act *in,
+                          struct msg_account *out)
 {
     struct terms terms;
 
     TRY(terms_begin(request, &in->account_id, &terms));
     if (terms.before.status == ACCOUNT_FROZEN)
-        return fault_set(request->fault, ERR_account_frozen, "account_id", "A frozen account cannot be closed");
+        return fault_set(request->fault, ERR_account_frozen, "account_id",
+                         "A frozen account cannot be closed");
     if (terms.before.balance != 0 || terms.before.held != 0)
         return fault_set(request->fault, ERR_account_not_empty, "account_id", "%s", "");
     clear_freeze(&terms, ACCOUNT_CLOSED);
@@ -243,11 +267,14 @@ enum err op_account_close(struct request *request, const struct msg_account_act 
 /* --- sessions -------------------------------------------------------------------------------- */
 
 /* The audit log learns of it here; the server drops the session when this is durable. */
-enum err op_session_logout(struct request *request, const struct msg_empty *in, struct msg_empty *out)
+enum err op_session_logout(struct request *request, const struct msg_empty *in,
+                           struct msg_empty *out)
 {
     struct draft *draft = writer_draft(request->writer);
-    struct act    act = {.actor = &request->actor, .kind = AUDIT_ACTION, .operation = request->op->name,
-                         .subject = &request->actor.user_id};
+    struct act act = {.actor = &request->actor,
+                      .kind = AUDIT_ACTION,
+                      .operation = request->op->name,
+                      .subject = &request->actor.user_id};
 
     (void)in;
     (void)out;

@@ -47,10 +47,11 @@ static enum err check_currency(struct request *request, const struct msg_transac
 }
 
 /* Finds the other side by the type, and refuses fields that the type does not know. */
-static enum err find_other(struct request *request, const struct msg_transaction_create *in, struct post *post)
+static enum err find_other(struct request *request, const struct msg_transaction_create *in,
+                           struct post *post)
 {
-    bool                       has_account = MSG_HAS(in, transaction_create, counterparty_account_id);
-    bool                       has_party = MSG_HAS(in, transaction_create, counterparty) && in->counterparty.n > 0;
+    bool has_account = MSG_HAS(in, transaction_create, counterparty_account_id);
+    bool has_party = MSG_HAS(in, transaction_create, counterparty) && in->counterparty.n > 0;
     const struct account_book *other;
     int32_t                    kind = in->type == TYPE_PAYMENT ? ACCOUNT_SETTLEMENT : ACCOUNT_CASH;
 
@@ -58,7 +59,8 @@ static enum err find_other(struct request *request, const struct msg_transaction
         return fault_set(request->fault, ERR_field_invalid, "counterparty_account_id",
                          "Only a transfer has a counterparty account");
     if (in->type != TYPE_PAYMENT && has_party)
-        return fault_set(request->fault, ERR_field_invalid, "counterparty", "Only a payment has a counterparty");
+        return fault_set(request->fault, ERR_field_invalid, "counterparty",
+                         "Only a payment has a counterparty");
     if (in->type == TYPE_TRANSFER) {
         if (!has_account)
             return fault_set(request->fault, ERR_field_missing, "counterparty_account_id",
@@ -77,7 +79,8 @@ static enum err find_other(struct request *request, const struct msg_transaction
     return ERR_none;
 }
 
-static enum err answer(struct request *request, const struct posted *posted, struct msg_transaction *out)
+static enum err answer(struct request *request, const struct posted *posted,
+                       struct msg_transaction *out)
 {
     struct view_facts facts;
 
@@ -94,9 +97,13 @@ enum err op_transaction_create(struct request *request, const struct msg_transac
 {
     const struct account_book *account;
     struct posted              posted;
-    struct post                post = {.transaction_id = in->transaction_id, .type = in->type, .amount = in->amount,
-                                       .incoming = in->type == TYPE_DEPOSIT, .at_us = request->now_us,
-                                       .actor = &request->actor, .description = in->description};
+    struct post post = {.transaction_id = in->transaction_id,
+                        .type = in->type,
+                        .amount = in->amount,
+                        .incoming = in->type == TYPE_DEPOSIT,
+                        .at_us = request->now_us,
+                        .actor = &request->actor,
+                        .description = in->description};
 
     if (in->type > TYPE_PAYMENT)
         return fault_set(request->fault, ERR_field_invalid, "type",
@@ -113,7 +120,8 @@ enum err op_transaction_create(struct request *request, const struct msg_transac
 
 /* --- reverse --------------------------------------------------------------------------------- */
 
-static enum err find_transaction(struct request *request, const struct uuid *id, struct transaction *row)
+static enum err find_transaction(struct request *request, const struct uuid *id,
+                                 struct transaction *row)
 {
     enum err err = request->store->ops->transaction_by_id(request->store, id, row);
 
@@ -132,12 +140,14 @@ static enum err check_reversible(struct request *request, const struct msg_trans
                          "A reversal cannot be reversed; post the payment again");
     if (row->status == STATUS_REVERSED && row->reversed_by != 0) {
         /* The same reversal again is a retry and gets its first answer. */
-        TRY(request->store->ops->transaction_by_sequence(request->store, row->reversed_by, &earlier));
+        TRY(request->store->ops->transaction_by_sequence(request->store, row->reversed_by,
+                                                         &earlier));
         if (uuid_equal(&earlier.transaction_id, &in->reversal_id))
             return ERR_none;
     }
     if (row->status != STATUS_COMPLETED)
-        return fault_set(request->fault, ERR_state_conflict, "transaction_id", "The transaction is %s, not completed",
+        return fault_set(request->fault, ERR_state_conflict, "transaction_id",
+                         "The transaction is %s, not completed",
                          enum_text(&enum_transaction_status, row->status));
     return ERR_none;
 }
@@ -151,22 +161,34 @@ enum err op_transaction_reverse(struct request *request, const struct msg_transa
     TRY(check_id(request, &in->reversal_id, "reversal_id"));
     TRY(find_transaction(request, &in->transaction_id, &row));
     TRY(check_reversible(request, in, &row));
-    struct act act = {.actor = &request->actor, .kind = AUDIT_ACTION, .operation = request->op->name,
-                      .subject = &row.transaction_id, .detail = in->reason, .about_transaction = row.sequence,
+    struct act act = {.actor = &request->actor,
+                      .kind = AUDIT_ACTION,
+                      .operation = request->op->name,
+                      .subject = &row.transaction_id,
+                      .detail = in->reason,
+                      .about_transaction = row.sequence,
                       .set_status = STATUS_REVERSED};
-    struct post post = {.transaction_id = in->reversal_id, .type = TYPE_REVERSAL, .amount = row.amount,
+    struct post post = {.transaction_id = in->reversal_id,
+                        .type = TYPE_REVERSAL,
+                        .amount = row.amount,
                         .account = row.incoming ? row.credit : row.debit,
                         .other = row.incoming ? row.debit : row.credit,
-                        .incoming = !row.incoming, .currency = row.currency, .at_us = request->now_us,
-                        .actor = &request->actor, .description = slice_from(row.description), .unjudged = true,
-                        .reverses = &row, .act = &act};
+                        .incoming = !row.incoming,
+                        .currency = row.currency,
+                        .at_us = request->now_us,
+                        .actor = &request->actor,
+                        .description = slice_from(row.description),
+                        .unjudged = true,
+                        .reverses = &row,
+                        .act = &act};
     TRY(writer_post(request->writer, &post, &posted, request->fault));
     return answer(request, &posted, out);
 }
 
 /* --- decisions ------------------------------------------------------------------------------- */
 
-static enum err answer_row(struct request *request, const struct transaction *row, struct msg_transaction *out)
+static enum err answer_row(struct request *request, const struct transaction *row,
+                           struct msg_transaction *out)
 {
     struct view_facts facts;
 
@@ -174,12 +196,16 @@ static enum err answer_row(struct request *request, const struct transaction *ro
     return view_transaction(request, row, &facts, out);
 }
 
-static enum err decide(struct request *request, const struct msg_transaction_act *in, int32_t status, int32_t finding,
-                       struct msg_transaction *out)
+static enum err decide(struct request *request, const struct msg_transaction_act *in,
+                       int32_t status, int32_t finding, struct msg_transaction *out)
 {
     struct transaction row;
-    struct decision    decision = {.transaction_id = in->transaction_id, .status = status, .finding = finding,
-                                   .actor = &request->actor, .operation = request->op->name, .reason = in->reason};
+    struct decision decision = {.transaction_id = in->transaction_id,
+                                .status = status,
+                                .finding = finding,
+                                .actor = &request->actor,
+                                .operation = request->op->name,
+                                .reason = in->reason};
 
     TRY(writer_decide(request->writer, &decision, &row, request->fault));
     return answer_row(request, &row, out);
@@ -197,8 +223,8 @@ enum err op_transaction_reject(struct request *request, const struct msg_transac
     return decide(request, in, STATUS_REJECTED, DECISION_CONFIRMED_FRAUD, out);
 }
 
-static enum err set_flag(struct request *request, const struct msg_transaction_act *in, bool flagged,
-                         struct msg_transaction *out)
+static enum err set_flag(struct request *request, const struct msg_transaction_act *in,
+                         bool flagged, struct msg_transaction *out)
 {
     struct transaction row;
     struct draft      *draft = writer_draft(request->writer);
@@ -207,8 +233,8 @@ static enum err set_flag(struct request *request, const struct msg_transaction_a
         return ERR_busy;
     TRY(find_transaction(request, &in->transaction_id, &row));
     if (row.flagged == flagged)
-        return fault_set(request->fault, ERR_state_conflict, "transaction_id", "The transaction is %s flagged",
-                         flagged ? "already" : "not");
+        return fault_set(request->fault, ERR_state_conflict, "transaction_id",
+                         "The transaction is %s flagged", flagged ? "already" : "not");
     draft->change.updates[0] = (struct transaction_update){
         .sequence = row.sequence,
         .status_before = row.status,
@@ -217,11 +243,16 @@ static enum err set_flag(struct request *request, const struct msg_transaction_a
         .flagged_after = flagged,
     };
     draft->change.update_count = 1;
-    writer_count_at(draft, &row, METRIC_FLAGGED, flagged ? 1 : -1, flagged ? row.amount : -row.amount);
+    writer_count_at(draft, &row, METRIC_FLAGGED, flagged ? 1 : -1,
+                    flagged ? row.amount : -row.amount);
     writer_rollup(draft, ROLLUP_ALL, 0, row.currency, METRIC_FLAGGED, flagged ? 1 : -1,
                   flagged ? row.amount : -row.amount);
-    struct act act = {.actor = &request->actor, .kind = AUDIT_ACTION, .operation = request->op->name,
-                      .subject = &row.transaction_id, .detail = in->reason, .about_transaction = row.sequence,
+    struct act act = {.actor = &request->actor,
+                      .kind = AUDIT_ACTION,
+                      .operation = request->op->name,
+                      .subject = &row.transaction_id,
+                      .detail = in->reason,
+                      .about_transaction = row.sequence,
                       .set_flag = flagged ? 1 : 2};
     row.flagged = flagged;
     TRY(answer_row(request, &row, out));

@@ -282,7 +282,8 @@ struct rollup *memory_rollup_of(const struct records *records, const struct roll
     return NULL;
 }
 
-/* --- whole records ----------------------------------------------------------------------------- */
+/* --- whole records -----------------------------------------------------------------------------
+ */
 
 void records_free(struct records *records)
 {

@@ -394,7 +394,8 @@ enum err sqlite_top(struct store *store, int32_t day, uint16_t currency, store_v
     return err;
 }
 
-/* --- alerts, audit entries, figures ------------------------------------------------------------ */
+/* --- alerts, audit entries, figures ------------------------------------------------------------
+ */
 
 enum err sqlite_alerts(struct store *store, const struct alert_filter *filter, store_visit *visit,
                        void *context)

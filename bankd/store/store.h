@@ -19,8 +19,8 @@
  * Errors: ERR_not_found where one row was asked for and is not there; ERR_changed_meanwhile for a
  * failed precondition, ERR_id_reused when it is that of the transaction id, ERR_exists when a new
  * record's number, id, e-mail address, external id or key is taken; ERR_busy when another handle
- * has been writing for seconds; ERR_storage, ERR_storage_full, ERR_storage_corrupt, ERR_storage_newer,
- * ERR_storage_absent, ERR_storage_locked. */
+ * has been writing for seconds; ERR_storage, ERR_storage_full, ERR_storage_corrupt,
+ * ERR_storage_newer, ERR_storage_absent, ERR_storage_locked. */
 #ifndef BANKD_STORE_STORE_H
 #define BANKD_STORE_STORE_H
 
@@ -66,7 +66,7 @@ struct change {
     const struct customer      *customer;      /* new, or whole row again by number */
     const struct account       *account;       /* new */
     const struct party         *party;         /* new */
-    int64_t                     party_number;  /* party of the transaction: its last_sequence and count move */
+    int64_t party_number; /* party of the transaction: its last_sequence and count move */
     const struct label         *label;         /* new or replaced */
     const struct rule_set      *rule_set;      /* new */
     struct slice                rule_text;
@@ -116,7 +116,8 @@ struct transaction_filter {
     int64_t      amount_min, amount_max; /* 0 = open */
     uint16_t     currency;       /* 0 = any */
     int32_t      flagged;        /* 0 = any, 1 = only flagged, 2 = only not flagged */
-    struct slice search;         /* part of description, external id or party key; empty = any; ASCII case is ignored */
+    struct slice search; /* part of description, external id or party key; empty = any; ASCII case
+                            is ignored */
     int64_t      scan_max;       /* 0 = no bound */
     const atomic_bool *cancel;   /* NULL = never */
 };
@@ -126,7 +127,8 @@ struct account_filter {
     int32_t      status, kind;
     int64_t      customer;
     uint16_t     currency;
-    struct slice search; /* part of name, holder, external id; or a whole or starting part of the id's text */
+    struct slice search; /* part of name, holder, external id; or a whole or starting part of the
+                            id's text */
 };
 
 struct alert_filter {
@@ -139,7 +141,8 @@ struct alert_filter {
 
 struct audit_filter {
     int64_t before_sequence; /* 0 = newest first */
-    int32_t kind;            /* enum audit_kind; 0 = any: actions and refusals (AUDIT_TRANSACTION lives in transactions) */
+    int32_t kind; /* enum audit_kind; 0 = any: actions and refusals (AUDIT_TRANSACTION lives in
+                     transactions) */
     int64_t from_us, to_us;
     struct slice actor;      /* whole actor name */
     struct slice search;     /* part of operation, subject or detail */
@@ -158,7 +161,7 @@ struct store_health {
     int64_t schema_version;
     int64_t commits;
     int64_t page_cache_bytes;
-    int64_t log_pages; /* in the log since it was last begun anew, as of this handle's last commit */
+    int64_t log_pages; /* in the log since it began anew, as of this handle's last commit */
 };
 
 /* --- the interface -------------------------------------------------------------------------- */
@@ -197,7 +200,8 @@ struct store_ops {
     enum err (*account_by_number)(struct store *, int64_t number, struct account *);
     enum err (*account_by_external)(struct store *, struct slice external_id, struct account *);
     /* The bank's own account of a kind and currency. */
-    enum err (*account_of_bank)(struct store *, int32_t kind, uint16_t currency, struct account_book *);
+    enum err (*account_of_bank)(struct store *, int32_t kind, uint16_t currency,
+                                struct account_book *);
     enum err (*party_by_key)(struct store *, struct slice key, struct party *);
     enum err (*party_by_number)(struct store *, int64_t number, struct party *);
     enum err (*transaction_by_id)(struct store *, const struct uuid *, struct transaction *);
@@ -207,22 +211,30 @@ struct store_ops {
     enum err (*label_by_transaction)(struct store *, int64_t sequence, struct label *);
     enum err (*audit_by_sequence)(struct store *, int64_t sequence, struct audit *);
     enum err (*rule_set_get)(struct store *, int64_t number, struct rule_set *, struct buf *text);
-    enum err (*profile_get)(struct store *, int64_t entity, int64_t *last_sequence, void *bytes, size_t size, size_t *n);
+    enum err (*profile_get)(struct store *, int64_t entity, int64_t *last_sequence, void *bytes,
+                            size_t size, size_t *n);
 
     /* Many rows. */
     enum err (*users)(struct store *, store_visit *, void *context);
-    enum err (*customers)(struct store *, int64_t before_number, struct slice search, store_visit *, void *context);
-    enum err (*accounts)(struct store *, const struct account_filter *, store_visit *, void *context); /* struct account */
+    enum err (*customers)(struct store *, int64_t before_number, struct slice search, store_visit *,
+                          void *context);
+    enum err (*accounts)(struct store *, const struct account_filter *, store_visit *,
+                         void *context); /* struct account */
     enum err (*parties)(struct store *, store_visit *, void *context);
-    enum err (*transactions)(struct store *, const struct transaction_filter *, store_visit *, void *context, int64_t *stopped_at);
-    enum err (*held)(struct store *, int64_t expires_before_us, store_visit *, void *context); /* struct transaction; 0 = all held */
+    enum err (*transactions)(struct store *, const struct transaction_filter *, store_visit *,
+                             void *context, int64_t *stopped_at);
+    enum err (*held)(struct store *, int64_t expires_before_us, store_visit *,
+                     void *context); /* struct transaction; 0 = all held */
     enum err (*alerts)(struct store *, const struct alert_filter *, store_visit *, void *context);
-    enum err (*audits)(struct store *, const struct audit_filter *, store_visit *, void *context, int64_t *stopped_at);
-    enum err (*rollups)(struct store *, const struct rollup_range *, store_visit *, void *context); /* struct rollup */
+    enum err (*audits)(struct store *, const struct audit_filter *, store_visit *, void *context,
+                       int64_t *stopped_at);
+    enum err (*rollups)(struct store *, const struct rollup_range *, store_visit *,
+                        void *context); /* struct rollup */
     /* First and newest day with transactions; ERR_not_found when there are none. */
     enum err (*days)(struct store *, int32_t *first, int32_t *last);
-    /* Sequences of the largest transactions of one day, largest first, at most LIMIT_TOP_PER_DAY. */
-    enum err (*top)(struct store *, int32_t day, uint16_t currency, store_visit *, void *context); /* struct transaction */
+    /* The largest transactions of one day, largest first, at most LIMIT_TOP_PER_DAY. */
+    enum err (*top)(struct store *, int32_t day, uint16_t currency, store_visit *,
+                    void *context); /* struct transaction */
     enum err (*labels)(struct store *, store_visit *, void *context);
     enum err (*signed_heads)(struct store *, store_visit *, void *context);
 
