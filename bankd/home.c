@@ -102,10 +102,12 @@ static enum err make_keys(const struct home *home, struct fault *fault)
     crypto_box_keypair(curve_public, curve_secret);
     crypto_sign_keypair(sign_public, sign_secret);
     z85_encode(curve_secret, text);
-    err = write_new(home_path(home, "keys/server.key", path), strcat(text, "\n"), 41, 0600, fault);
+    text[CURVE_TEXT_MAX - 1] = '\n';
+    err = write_new(home_path(home, "keys/server.key", path), text, CURVE_TEXT_MAX, 0600, fault);
     z85_encode(curve_public, text);
+    text[CURVE_TEXT_MAX - 1] = '\n';
     if (err == ERR_none)
-        err = write_new(home_path(home, "keys/server.pub", path), strcat(text, "\n"), 41, 0644,
+        err = write_new(home_path(home, "keys/server.pub", path), text, CURVE_TEXT_MAX, 0644,
                         fault);
     sodium_bin2hex(text, sizeof text, sign_secret, sizeof sign_secret);
     if (err == ERR_none)

@@ -14,7 +14,8 @@
 #include <stdatomic.h>
 
 enum { WORKER_GROUP_MAX = 400, WORKER_READERS_MAX = 32, WORKER_LOGIN_MAX = 8 };
-static_assert(WORKER_GROUP_MAX * 2 < LIMIT_BATCH_MAX, "each job of a group plans at most two changes");
+static_assert(WORKER_GROUP_MAX * 2 < LIMIT_BATCH_MAX,
+              "each job of a group plans at most two changes");
 
 struct workers_config {
     struct home  *home;
@@ -26,13 +27,15 @@ struct workers_config {
 
 struct workers;
 
-ERR_MUST_USE enum err workers_start(const struct workers_config *config, struct workers **out, struct fault *fault);
+ERR_MUST_USE enum err workers_start(const struct workers_config *config, struct workers **out,
+                                    struct fault *fault);
 /* Lets every queue run empty, then ends the threads and saves what the writer has. */
 void workers_stop(struct workers **workers);
 
 struct job *workers_job(struct workers *workers); /* NULL: everything is in use */
 void        workers_recycle(struct workers *workers, struct job *job);
-/* Hands a job to the threads that its operation wants; false = busy, the job is still the caller's. */
+/* Hands a job to the threads that its operation wants; false = busy, the job is still the caller's.
+ */
 bool        workers_submit(struct workers *workers, struct job *job);
 /* Answers, at most `max`, without waiting. */
 size_t      workers_done(struct workers *workers, struct job **out, size_t max);
