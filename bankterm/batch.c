@@ -111,19 +111,24 @@ static bool trouble(struct batch *batch, const struct net_result *result)
     return false;
 }
 
+int batch_refuse(const struct fault *fault)
+{
+    struct net_result result = { .fault = *fault, .class = err_class(fault->err) };
+
+    slice_copy(slice_from(err_name(fault->err)), result.name, sizeof result.name);
+    slice_copy(slice_from(err_what(fault->err)), result.what, sizeof result.what);
+    slice_copy(slice_from(err_next(fault->err)), result.next, sizeof result.next);
+    slice_copy(slice_from(err_class_promise(result.class)), result.not_done,
+               sizeof result.not_done);
+    say_trouble(&result);
+    return (int)result.class;
+}
+
 /* The same for what was refused here. */
 static bool trouble_here(struct batch *batch)
 {
-    struct net_result result = { .fault = batch->fault };
-    enum err          err = batch->fault.err;
-
-    result.class = err_class(err);
-    slice_copy(slice_from(err_name(err)), result.name, sizeof result.name);
-    slice_copy(slice_from(err_what(err)), result.what, sizeof result.what);
-    slice_copy(slice_from(err_next(err)), result.next, sizeof result.next);
-    slice_copy(slice_from(err_class_promise(result.class)), result.not_done,
-               sizeof result.not_done);
-    return trouble(batch, &result);
+    batch->exit_code = batch_refuse(&batch->fault);
+    return false;
 }
 
 static bool good(struct batch *batch, enum err err)

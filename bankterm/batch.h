@@ -8,8 +8,12 @@
 
 #include "common/clock.h"
 #include "common/conf.h"
+#include "common/err.h"
 
 /* argv: the words behind `run` that are not options. Returns the exit code. */
 int batch_run(const struct conf *conf, struct clock *clock, int argc, char **argv);
+
+/* Tells a refusal on standard error in the one form that `run` has for it; returns its class. */
+int batch_refuse(const struct fault *fault);
 
 #endif

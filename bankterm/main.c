@@ -2,7 +2,6 @@
  *
  * Start: locale, options (defaults <- configuration file <- environment <- flags), then one of
  * the two. The configuration file is the user's: this program reads it and never writes it. */
-#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 #include <unistd.h>
 
 #include "bankterm/batch.h"
-#include "common/buf.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/conf.h"
@@ -24,15 +22,6 @@ static const struct conf_row rows[] = {
 };
 
 static struct conf conf; /* large, and needed from start to end */
-
-static int tell(const struct fault *fault)
-{
-    fprintf(stderr, "bankterm: %s: %s. ", err_name(fault->err), err_what(fault->err));
-    if (fault->text[0] != '\0')
-        fprintf(stderr, "%s. ", fault->text);
-    fprintf(stderr, "%s.\n", err_next(fault->err));
-    return (int)err_class(fault->err);
-}
 
 /* Where the user's file is when no option names one; false when there is no such place. */
 static bool config_path(char *out, size_t size)
@@ -81,7 +70,7 @@ int main(int argc, char **argv)
 
     setlocale(LC_ALL, "");
     if (load_options(&argc, argv, &fault) != ERR_none)
-        return tell(&fault);
+        return batch_refuse(&fault);
     if (argc > 1 && strcmp(argv[1], "run") == 0
         && !(argc == 3 && strcmp(argv[2], "--help") == 0))
         return batch_run(&conf, clock_system(), argc - 2, argv + 2);
@@ -93,5 +82,5 @@ int main(int argc, char **argv)
         return print_help();
     fault_set(&fault, ERR_usage, NULL, argc > 1 ? "\"%s\" is not understood" : "%s",
               argc > 1 ? argv[1] : "There is no command");
-    return tell(&fault);
+    return batch_refuse(&fault);
 }
