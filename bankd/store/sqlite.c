@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bankd/store/migrations.h"
@@ -28,8 +29,11 @@
 enum {
     APPLICATION_ID = 0x42414e4b, /* "BANK" */
     BUSY_TIMEOUT_MS = 5000,
-    CHECKPOINT_WAIT_MS = 20,
-    CHECKPOINT_REST_MAX = 4096, /* pages that may stay in the log before its writer has to wait */
+    CHECKPOINT_RUNS_MAX = 4,
+    CHECKPOINT_REST_MAX = 1024, /* pages that the writer may have to wait for */
+    CHECKPOINT_LOG_MAX = 4096,  /* pages of a log that need not begin anew yet */
+    CHECKPOINT_PAUSE_US = 100,
+    CHECKPOINT_TRIES_MAX = 200,
     PATH_TEXT_MAX = 4096,
 };
 
@@ -460,17 +464,36 @@ static bool sqlite_changed(struct store *store)
 
 /* --- care of the file ------------------------------------------------------------------------ */
 
-/* A passive run never finishes while postings go on, and then the log would grow for ever. When
- * much is left, a second run holds the writer up for the few pages written during the first. */
+/* SQLite has no queue for its lock, so whoever wants it between two commits has to look often. */
+static int lock_wait(void *context, int tries)
+{
+    static const struct timespec pause = { .tv_nsec = CHECKPOINT_PAUSE_US * 1000 };
+
+    (void)context;
+    nanosleep(&pause, NULL);
+    return tries < CHECKPOINT_TRIES_MAX;
+}
+
+/* A passive run never ends with an empty log while postings go on, and then the log would grow for
+ * ever. Passive runs leave less and less; when little is left of much, a last run holds the writer
+ * up for as long as that takes, and the writer then begins the log anew. */
 static enum err sqlite_checkpoint(struct store *store)
 {
     struct sqlite_store *self = sqlite_of(store);
     int                  log = 0;
     int                  moved = 0;
-    int rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &moved);
+    int                  rc = SQLITE_OK;
 
-    if (rc == SQLITE_OK && log > CHECKPOINT_REST_MAX && moved < log) {
-        sqlite3_busy_timeout(self->db, CHECKPOINT_WAIT_MS);
+    /* A run moves what was in the log when it began, so the next one tells what has come since. */
+    for (int i = 0; i < CHECKPOINT_RUNS_MAX && rc == SQLITE_OK; i++) {
+        int before = log;
+
+        rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &moved);
+        if (log <= CHECKPOINT_LOG_MAX || log - before < CHECKPOINT_REST_MAX)
+            break;
+    }
+    if (rc == SQLITE_OK && log > CHECKPOINT_LOG_MAX) {
+        sqlite3_busy_handler(self->db, lock_wait, NULL);
         rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_FULL, &log, &moved);
         sqlite3_busy_timeout(self->db, BUSY_TIMEOUT_MS);
     }
