@@ -213,16 +213,10 @@ static void note_refusal(struct server *server, const struct arrival *arrival, c
 /* Size, envelope, operation, session, role. */
 static enum err check_gates(struct server *server, struct arrival *arrival, struct fault *fault)
 {
-    struct slice whole = arrival->bytes;
-    enum err     err;
+    enum err err = request_decode(arrival->bytes, &arrival->envelope, fault);
 
-    if (whole.n > LIMIT_MESSAGE_MAX)
-        arrival->bytes.n = LIMIT_MESSAGE_MAX; /* enough to find the id to answer */
-    err = request_decode(arrival->bytes, &arrival->envelope, fault);
-    if (whole.n > LIMIT_MESSAGE_MAX)
-        return fault_set(fault, ERR_message_too_large, NULL, "It has %zu bytes; at most %d are taken", whole.n,
-                         LIMIT_MESSAGE_MAX);
-    TRY(err);
+    if (err != ERR_none)
+        return err; /* the size among them; the id to answer is known if there is one */
     arrival->op = op_find(arrival->envelope.op);
     if (arrival->op == NULL)
         return fault_set(fault, ERR_operation_unknown, "op", "%s", "");
@@ -499,7 +493,7 @@ static void finish_job(struct server *server, struct job *job)
 
         sessions_each(server->sessions, server->clock->now_us(server->clock), match_serial, &search);
         if (search.found != NULL)
-            session_end(server->sessions, search.found);
+            end_session(server, search.found, "You logged out");
     }
 }
 

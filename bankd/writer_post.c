@@ -347,6 +347,8 @@ static void tell(struct posted *out, const struct draft *draft, const struct pla
         out->facts.posted_by = slice_from(plan->post->actor->email);
     if (draft->change.alert != NULL)
         out->facts.alert_id = draft->alert.alert_id;
+    if (plan->post->reverses != NULL)
+        out->facts.reversal_of = plan->post->reverses->transaction_id;
     out->facts.verdict = &out->verdict;
 }
 

