@@ -1,0 +1,494 @@
+/* The writer against a plain model: random acts of random people, planned in groups, committed to
+ * a store that fails now and then, repeated by clients that were told nothing. After every commit
+ * the model and the bank must agree: balances, holds, ids, the sum of all accounts, the rollups,
+ * the chain. The same seed gives the same run.
+ *
+ * The model knows only what was acknowledged; that is what a bank's customers know too. */
+#include "bankd/chain.h"
+#include "bankd/profile.h"
+#include "bankd/writer.h"
+#include "common/check.h"
+#include "common/money.h"
+#include "tests/unit/random.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { USD = 840, ACCOUNTS = 12, POSTS_MAX = 20000, GROUP_MAX = 40 };
+
+static const char rules_text[] = "version 1\n"
+                                 "threshold hold 600\n"
+                                 "threshold decline 900\n"
+                                 "rule large\n"
+                                 "  when is_outgoing and amount_major >= 50\n"
+                                 "  score 650\n"
+                                 "  because \"{amount} is large\"\n"
+                                 "  fires on is_outgoing=yes amount_major=50\n"
+                                 "  silent on is_outgoing=yes amount_major=49\n"
+                                 "end\n"
+                                 "rule huge\n"
+                                 "  when is_outgoing and amount_major >= 90\n"
+                                 "  score 300\n"
+                                 "  because \"{amount} is huge\"\n"
+                                 "  fires on is_outgoing=yes amount_major=90\n"
+                                 "  silent on is_outgoing=yes amount_major=89\n"
+                                 "end\n";
+
+struct model_post {
+    struct uuid id;
+    int32_t     status; /* 0 = never acknowledged */
+    int         from, to; /* index of the account; -1 = cash */
+    int64_t     amount;
+};
+
+struct world {
+    struct random     random;
+    struct clock      clock;
+    int64_t           now_us;
+    struct store_ops  faulty;
+    const struct store_ops *real;
+    struct store     *store;
+    struct bank       bank;
+    struct writer    *writer;
+    int               fail_percent;
+    int64_t           failures;
+    struct uuid       account_ids[ACCOUNTS];
+    int64_t           numbers[ACCOUNTS];
+    int64_t           balances[ACCOUNTS], held[ACCOUNTS];
+    struct model_post posts[POSTS_MAX];
+    size_t            post_count;
+    char              path[64];
+};
+
+static struct world *now_world; /* the failing store needs its dice */
+
+static int64_t clock_now(struct clock *clock)
+{
+    (void)clock;
+    return now_world->now_us;
+}
+
+static enum err faulty_apply(struct store *store, const struct commit *commit, size_t *failed, struct fault *fault)
+{
+    if ((int)random_below(&now_world->random, 100) < now_world->fail_percent) {
+        now_world->failures++;
+        *failed = 0;
+        return fault_set(fault, ERR_storage_full, NULL, "The disk is full, says the test");
+    }
+    return now_world->real->apply(store, commit, failed, fault);
+}
+
+/* --- making the world ------------------------------------------------------------------------ */
+
+static void add_rules(struct world *world)
+{
+    struct writer_config config = { .store = world->store, .bank = &world->bank, .clock = &world->clock };
+    struct writer       *writer;
+    struct draft        *draft;
+    struct act           act = { .kind = AUDIT_ACTION, .operation = "rules.load" };
+
+    assert_int_equal(writer_open(&config, &writer, NULL), ERR_none);
+    draft = writer_draft(writer);
+    memset(&draft->rule_set, 0, sizeof draft->rule_set);
+    draft->rule_set.number = writer_next_rule_set(writer);
+    crypto_generichash(draft->rule_set.hash, 32, (const uint8_t *)rules_text, strlen(rules_text), NULL, 0);
+    draft->change.rule_set = &draft->rule_set;
+    draft->change.rule_text = slice_from(rules_text);
+    writer_audit(writer, draft, &act);
+    writer_add(writer, draft);
+    assert_int_equal(writer_commit(writer, NULL), ERR_none);
+    writer_close(&writer);
+}
+
+static void add_account(struct world *world, int i)
+{
+    struct draft *draft = writer_draft(world->writer);
+    struct act    act = { .kind = AUDIT_ACTION, .operation = "account.create" };
+
+    memset(&draft->account, 0, sizeof draft->account);
+    draft->account.book = (struct account_book){ .number = writer_next_account(world->writer),
+                                                 .account_id = uuid_v7(world->now_us), .kind = ACCOUNT_CUSTOMER,
+                                                 .status = ACCOUNT_ACTIVE, .currency = USD, .version = 1,
+                                                 .created_at_us = world->now_us };
+    snprintf(draft->account.name, sizeof draft->account.name, "Account %d", i);
+    world->account_ids[i] = draft->account.book.account_id;
+    world->numbers[i] = draft->account.book.number;
+    draft->change.account = &draft->account;
+    writer_rollup(draft, ROLLUP_ALL, 0, USD, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
+    writer_audit(world->writer, draft, &act);
+    writer_add(world->writer, draft);
+}
+
+static void open_writer(struct world *world)
+{
+    struct writer_config config = { .store = world->store, .bank = &world->bank, .clock = &world->clock,
+                                    .rule_set = 1, .books_max = 8192, .profiles_max = 8192 };
+
+    assert_int_equal(writer_open(&config, &world->writer, NULL), ERR_none);
+}
+
+static struct world *world_new(const struct store_ops *ops, int fail_percent)
+{
+    struct world        *world = calloc(1, sizeof *world);
+    struct store_config  config = { .cache_kib = 4096 };
+    struct bank_settings settings = { .high_value_major = 60, .large_major = 80, .hold_hours = 24,
+                                      .id_skew_hours = 24 };
+    struct fault         fault = { 0 };
+
+    world->random = random_start(ops->name);
+    world->clock = (struct clock){ .now_us = clock_now, .monotonic_us = clock_now };
+    world->now_us = INT64_C(1700000000000000);
+    snprintf(world->path, sizeof world->path, "/tmp/test_writer.%d.db", (int)getpid());
+    config.path = world->path;
+    now_world = world;
+    bank_init(&world->bank, &settings);
+    assert_int_equal(ops->open(&config, STORE_CREATE, &world->store, &fault), ERR_none);
+    add_rules(world);
+    open_writer(world);
+    for (int i = 0; i < ACCOUNTS; i++)
+        add_account(world, i);
+    assert_int_equal(writer_commit(world->writer, NULL), ERR_none);
+    world->real = world->store->ops;
+    world->faulty = *world->real;
+    world->faulty.apply = faulty_apply;
+    world->store->ops = &world->faulty;
+    world->fail_percent = fail_percent;
+    return world;
+}
+
+static void world_free(struct world *world)
+{
+    char side[80];
+
+    world->fail_percent = 0;
+    writer_close(&world->writer);
+    world->store->ops = world->real;
+    world->real->close(&world->store);
+    bank_free(&world->bank);
+    unlink(world->path);
+    snprintf(side, sizeof side, "%s-wal", world->path);
+    unlink(side);
+    snprintf(side, sizeof side, "%s-shm", world->path);
+    unlink(side);
+    free(world);
+}
+
+/* --- acts ------------------------------------------------------------------------------------ */
+
+static enum err plan_post(struct world *world, const struct model_post *model, int64_t amount, struct posted *out)
+{
+    const struct account_book *cash;
+    struct post                post = { .transaction_id = model->id, .amount = amount, .currency = USD,
+                                        .at_us = world->now_us, .actor = NULL };
+    struct fault               fault = { 0 };
+
+    TRY(writer_book_of_bank(world->writer, ACCOUNT_CASH, USD, &cash, &fault));
+    post.type = model->from < 0 ? TYPE_DEPOSIT : model->to < 0 ? TYPE_WITHDRAWAL : TYPE_TRANSFER;
+    post.incoming = model->from < 0;
+    post.account = world->numbers[model->from < 0 ? model->to : model->from];
+    post.other = model->from < 0 || model->to < 0 ? cash->number : world->numbers[model->to];
+    return writer_post(world->writer, &post, out, &fault);
+}
+
+/* A planned act of the group, and what the model must do when the group is durable. */
+struct planned {
+    size_t  post;
+    int32_t status; /* of the post afterwards */
+};
+
+static void believe(struct world *world, const struct planned *planned)
+{
+    struct model_post *post = &world->posts[planned->post];
+    bool               was_held = post->status == STATUS_HELD;
+
+    if (post->from >= 0) {
+        if (planned->status == STATUS_COMPLETED)
+            world->balances[post->from] -= post->amount;
+        if (planned->status == STATUS_HELD)
+            world->held[post->from] += post->amount;
+        if (was_held)
+            world->held[post->from] -= post->amount;
+    }
+    if (post->to >= 0 && planned->status == STATUS_COMPLETED)
+        world->balances[post->to] += post->amount;
+    post->status = planned->status;
+}
+
+static size_t new_post(struct world *world)
+{
+    struct model_post *post = &world->posts[world->post_count];
+
+    post->id = uuid_v7(world->now_us);
+    post->from = (int)random_below(&world->random, ACCOUNTS + 1) - 1;
+    post->to = (int)random_below(&world->random, ACCOUNTS + 1) - 1;
+    if (post->from == post->to)
+        post->to = post->to < 0 ? 0 : -1;
+    post->amount = (int64_t)random_below(&world->random, 12000) + 1;
+    post->status = 0;
+    return world->post_count++;
+}
+
+/* A post: new, or one that was sent before and whose answer may have been lost. */
+static bool act_post(struct world *world, struct planned *out)
+{
+    bool          again = world->post_count > 0 && random_below(&world->random, 4) == 0;
+    size_t        i = again ? random_below(&world->random, world->post_count) : new_post(world);
+    struct posted posted;
+    enum err      err = plan_post(world, &world->posts[i], world->posts[i].amount, &posted);
+
+    if (err != ERR_none) {
+        assert_int_equal(err, ERR_insufficient_funds);
+        assert_int_equal(world->posts[i].status, 0);
+        return false;
+    }
+    if (world->posts[i].status != 0)
+        assert_true(posted.repeated);
+    if (posted.repeated) {
+        struct posted other;
+
+        assert_int_equal(plan_post(world, &world->posts[i], world->posts[i].amount + 1, &other), ERR_id_reused);
+        return false;
+    }
+    out->post = i;
+    out->status = posted.row->status;
+    return true;
+}
+
+static bool act_decide(struct world *world, struct planned *out)
+{
+    size_t             i = random_below(&world->random, world->post_count);
+    bool               release = random_below(&world->random, 2) == 0;
+    struct decision    decision = { .transaction_id = world->posts[i].id, .operation = "test.decide",
+                                    .status = release ? STATUS_COMPLETED : STATUS_REJECTED,
+                                    .finding = release ? DECISION_FALSE_POSITIVE : DECISION_CONFIRMED_FRAUD,
+                                    .reason = slice_from("a reason") };
+    struct transaction row;
+    struct fault       fault = { 0 };
+    enum err           err = writer_decide(world->writer, &decision, &row, &fault);
+
+    if (world->posts[i].status != STATUS_HELD) {
+        assert_true(err == ERR_not_found || err == ERR_state_conflict);
+        return false;
+    }
+    assert_int_equal(err, ERR_none);
+    out->post = i;
+    out->status = decision.status;
+    return true;
+}
+
+/* A group of acts and its commit; a failed one leaves the model as it was. Decisions are alone in
+ * their group, because what they meet must be durable. */
+static void run_group(struct world *world)
+{
+    struct planned planned[GROUP_MAX];
+    size_t         n = 0;
+    size_t         acts = random_below(&world->random, GROUP_MAX) + 1;
+    struct fault   fault = { 0 };
+    enum err       err;
+
+    world->now_us += (int64_t)random_below(&world->random, 10 * 1000 * 1000);
+    if (world->post_count > 0 && random_below(&world->random, 2) == 0) {
+        n += act_decide(world, &planned[n]) ? 1 : 0;
+    } else {
+        for (size_t i = 0; i < acts && world->post_count < POSTS_MAX; i++)
+            n += act_post(world, &planned[n]) ? 1 : 0;
+    }
+    err = writer_commit(world->writer, &fault);
+    if (err != ERR_none) {
+        assert_int_equal(err, ERR_storage_full);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        believe(world, &planned[i]);
+    if (random_below(&world->random, 20) == 0 && writer_idle(world->writer, &fault) != ERR_none)
+        assert_int_equal(fault.err, ERR_storage_full);
+}
+
+/* --- what must hold --------------------------------------------------------------------------- */
+
+static bool add_balance(void *context, const void *row)
+{
+    *(int64_t *)context += ((const struct account *)row)->book.balance;
+    return true;
+}
+
+static void check_balances(struct world *world)
+{
+    struct account_filter all = { 0 };
+    struct account_book   book;
+    int64_t               sum = 0;
+
+    for (int i = 0; i < ACCOUNTS; i++) {
+        assert_int_equal(world->real->book_by_number(world->store, world->numbers[i], &book), ERR_none);
+        assert_int_equal(book.balance, world->balances[i]);
+        assert_int_equal(book.held, world->held[i]);
+        assert_true(book.balance - book.held >= 0);
+    }
+    assert_int_equal(world->real->accounts(world->store, &all, add_balance, &sum), ERR_none);
+    assert_int_equal(sum, 0);
+}
+
+struct recount {
+    int64_t counts[9][6], amounts[9][6]; /* type, status */
+    int64_t held_amount;
+};
+
+static bool recount_row(void *context, const void *row)
+{
+    struct recount           *recount = context;
+    const struct transaction *transaction = row;
+
+    recount->counts[transaction->type][transaction->status]++;
+    recount->amounts[transaction->type][transaction->status] += transaction->amount;
+    return true;
+}
+
+static bool uncount_cell(void *context, const void *row)
+{
+    struct recount      *recount = context;
+    const struct rollup *cell = row;
+    int                  metric = cell->key.metric - METRIC_TRANSACTIONS;
+
+    if (cell->key.metric < METRIC_TRANSACTIONS)
+        return true;
+    recount->counts[metric / 8][metric % 8] -= cell->count;
+    recount->amounts[metric / 8][metric % 8] -= cell->amount;
+    return true;
+}
+
+static void check_rollups(struct world *world)
+{
+    struct transaction_filter all = { .ascending = true };
+    struct rollup_range       days = { .scale = ROLLUP_DAY, .bucket_to = INT32_MAX, .currency = USD };
+    struct recount            recount = { 0 };
+    int64_t                   stopped;
+
+    assert_int_equal(world->real->transactions(world->store, &all, recount_row, &recount, &stopped), ERR_none);
+    assert_int_equal(world->real->rollups(world->store, &days, uncount_cell, &recount), ERR_none);
+    for (int type = 0; type < 9; type++)
+        for (int status = 0; status < 6; status++) {
+            assert_int_equal(recount.counts[type][status], 0);
+            assert_int_equal(recount.amounts[type][status], 0);
+        }
+}
+
+static void check_chain(struct world *world)
+{
+    struct store_numbers numbers;
+    uint8_t              before[CHAIN_HASH_BYTES] = { 0 };
+    uint8_t              link[CHAIN_HASH_BYTES];
+
+    assert_int_equal(world->real->numbers(world->store, &numbers), ERR_none);
+    for (int64_t sequence = 1; sequence <= numbers.head.sequence; sequence++) {
+        struct transaction transaction;
+        struct audit       audit;
+
+        if (world->real->transaction_by_sequence(world->store, sequence, &transaction) == ERR_none) {
+            chain_link_transaction(before, &transaction, link);
+            assert_memory_equal(link, transaction.hash, sizeof link);
+        } else {
+            assert_int_equal(world->real->audit_by_sequence(world->store, sequence, &audit), ERR_none);
+            chain_link_audit(before, &audit, link);
+            assert_memory_equal(link, audit.hash, sizeof link);
+        }
+        memcpy(before, link, sizeof before);
+    }
+    assert_memory_equal(before, numbers.head.hash, sizeof before);
+}
+
+/* Every acknowledged post is there once, with its status; the others are not there at all, unless
+ * their commit was acknowledged under another try. */
+static void check_posts(struct world *world)
+{
+    struct transaction row;
+
+    for (size_t i = 0; i < world->post_count; i++) {
+        enum err err = world->real->transaction_by_id(world->store, &world->posts[i].id, &row);
+
+        assert_int_equal(err, world->posts[i].status == 0 ? ERR_not_found : ERR_none);
+        if (err == ERR_none) {
+            assert_int_equal(row.status, world->posts[i].status);
+            assert_int_equal(row.amount, world->posts[i].amount);
+        }
+    }
+}
+
+static void check_profiles(struct world *world)
+{
+    for (int i = 0; i < ACCOUNTS; i++) {
+        struct fraud_profile saved, folded;
+        int64_t              last;
+        size_t               n;
+        int64_t              entity = entity_of_account(world->numbers[i]);
+
+        assert_int_equal(profile_current(world->store, entity, &folded, &last), ERR_none);
+        if (world->real->profile_get(world->store, entity, &last, &saved, sizeof saved, &n) == ERR_none)
+            assert_true(fraud_profile_valid(&saved));
+    }
+}
+
+static void run_world(const struct store_ops *ops, int fail_percent, int groups)
+{
+    struct world *world = world_new(ops, fail_percent);
+
+    for (int i = 0; i < groups; i++) {
+        run_group(world);
+        if (i % 16 == 0)
+            check_balances(world);
+        if (i % 100 == 50) { /* a restart: everything in memory is gone */
+            int percent = world->fail_percent;
+
+            world->fail_percent = i % 200 == 50 ? 100 : 0; /* once without saving anything */
+            writer_close(&world->writer);
+            world->fail_percent = percent;
+            open_writer(world);
+        }
+    }
+    check_balances(world);
+    check_rollups(world);
+    check_chain(world);
+    check_posts(world);
+    check_profiles(world);
+    assert_true(world->post_count > (size_t)groups);
+    if (fail_percent > 0)
+        assert_true(world->failures > 0);
+    world_free(world);
+}
+
+static void memory_store_agrees_with_the_model(void **state)
+{
+    (void)state;
+    run_world(&store_memory, 0, 400);
+}
+
+static void memory_store_agrees_with_failures(void **state)
+{
+    (void)state;
+    run_world(&store_memory, 20, 400);
+}
+
+static void sqlite_store_agrees_with_failures(void **state)
+{
+    (void)state;
+    run_world(&store_sqlite, 20, 300);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_store_agrees_with_the_model),
+        cmocka_unit_test(memory_store_agrees_with_failures),
+        cmocka_unit_test(sqlite_store_agrees_with_failures),
+    };
+
+    if (sodium_init() < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
