@@ -141,16 +141,10 @@ bool page_room(const struct request *request, size_t n)
 
 enum err page_keep(struct request *request, struct slice text, struct slice *out)
 {
-    const struct arena *arena = request->arena;
+    void *memory = NULL;
     *out = slice_of("", 0);
     if (text.n == 0)
         return ERR_none;
-    if ((uintptr_t)text.at >= (uintptr_t)arena->at &&
-        (uintptr_t)text.at < (uintptr_t)arena->at + arena->used) {
-        *out = text;
-        return ERR_none;
-    }
-    void *memory = NULL;
     TRY(page_take(request, text.n, &memory));
     memcpy(memory, text.at, text.n);
     *out = slice_of(memory, text.n);

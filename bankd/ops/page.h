@@ -28,7 +28,7 @@ size_t page_limit(bool given, int64_t limit);
 ERR_MUST_USE enum err page_take(struct request *request, size_t n, void **out);
 /* Whether so many more bytes are there, so that a page can end early instead of failing. */
 bool page_room(const struct request *request, size_t n);
-/* A copy in the arena; a slice that is there already is given back as it is. */
+/* A copy in the arena. */
 ERR_MUST_USE enum err page_keep(struct request *request, struct slice text, struct slice *out);
 
 bool page_cancelled(const struct request *request);

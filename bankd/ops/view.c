@@ -166,13 +166,26 @@ static enum err view_reasons(struct request *request, int64_t rule_set,
     return ERR_none;
 }
 
+/* A fact that was read for this request lies in its arena already and stays as it is, so that the
+ * rows of a list share the names of their accounts; a caller's own is copied. */
+static enum err keep_fact(struct request *request, struct slice text, struct slice *out)
+{
+    uintptr_t start = (uintptr_t)request->arena->at;
+    uintptr_t at = (uintptr_t)text.at;
+    if (text.n > 0 && at >= start && at < start + request->arena->used) {
+        *out = text;
+        return ERR_none;
+    }
+    return page_keep(request, text, out);
+}
+
 static enum err view_sides(struct request *request, const struct transaction *row,
                            const struct view_facts *facts, struct msg_transaction *out)
 {
     struct slice debit_name;
     struct slice credit_name;
-    TRY(page_keep(request, facts->debit_name, &debit_name));
-    TRY(page_keep(request, facts->credit_name, &credit_name));
+    TRY(keep_fact(request, facts->debit_name, &debit_name));
+    TRY(keep_fact(request, facts->credit_name, &credit_name));
     bool in = row->incoming;
     MSG_SET(out, transaction, account_id, in ? facts->credit_id : facts->debit_id);
     MSG_SET(out, transaction, account_name, in ? credit_name : debit_name);
@@ -197,11 +210,11 @@ static enum err view_texts(struct request *request, const struct transaction *ro
         MSG_SET(out, transaction, description, text);
     }
     if (facts->party.n > 0) {
-        TRY(page_keep(request, facts->party, &text));
+        TRY(keep_fact(request, facts->party, &text));
         MSG_SET(out, transaction, counterparty, text);
     }
     if (facts->posted_by.n > 0) {
-        TRY(page_keep(request, facts->posted_by, &text));
+        TRY(keep_fact(request, facts->posted_by, &text));
         MSG_SET(out, transaction, posted_by, text);
     }
     return ERR_none;
