@@ -142,7 +142,7 @@ def complete(placed, *words):
     script = placed / "usr/share/bash-completion/completions" / command
     quoted = " ".join(f"'{w}'" for w in words)
     done = run("bash", "--norc", "-c", f"""
-        set -eu
+        set -u
         source '{script}'
         function=$(complete -p {command} | sed 's/.* -F \\([^ ]*\\) .*/\\1/')
         COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; COMPREPLY=()
