@@ -544,11 +544,14 @@ def test_an_unknown_operation(finance):
     assert caught.value.name == "operation_unknown"
 
 
-def raw(bank, data, frames=None):
-    """Sends bytes as they are and returns the reply."""
+def raw(bank, *frames):
+    """Sends frames as they are and returns the reply."""
     with bankclient.Client(bank.ipc) as client:
-        client.socket.send_multipart(frames or [data])
-        return client.receive()
+        client.socket.send_multipart(frames)
+        assert client.socket.poll(20000)
+        *before, data = client.socket.recv_multipart()
+        assert before in ([], [b""])
+        return bankclient.unpack(data)
 
 
 def test_a_message_that_is_too_large(bank, finance):
@@ -600,6 +603,16 @@ def test_a_bad_body_is_answered_with_its_id(bank, finance):
         + b"\xa4body\x82\xaaaccount_id\x01\xaaaccount_id\x01"
     reply = raw(bank, double)
     assert reply["id"] == 7 and reply["error"]["class"] == "input"
+
+
+def test_a_request_socket_and_messages_of_several_frames(bank, finance):
+    socket = bankclient.connect(zmq.REQ, bank.ipc)
+    socket.send(pack({"v": 1, "id": 3, "op": "session.whoami", "token": finance.token}))
+    assert socket.poll(20000) and bankclient.unpack(socket.recv())["body"]["role"] == FINANCE
+    socket.close()
+    good = pack({"v": 1, "id": 3, "op": "session.whoami", "token": finance.token})
+    for frames in ([good, b""], [good, good], [b"", good, good], [b"", b""], [b"a", b"b", good]):
+        assert raw(bank, *frames)["error"]["name"] == "malformed"
 
 
 def test_many_requests_on_the_way_at_once(bank, finance):
@@ -734,27 +747,38 @@ def test_the_end_of_a_session_is_told(bank):
 
 # --- held transactions ---------------------------------------------------------------------------
 
-def fresh_accounts(client):
-    """The demo bank's newest accounts that hold enough to be emptied."""
-    found = [a for a in client.call("account.list", kind="customer", currency="USD",
-                                    status="active", limit=200)["items"]
-             if a["balance"] > 0 and a["holder"] != "Test Person"]
-    return sorted(found, key=lambda a: a["created_at"], reverse=True)
-
-
-def hold(poster, *, skip=()):
-    """Posts a large transfer from a new account; returns (payer, payee, transaction)."""
-    payer = next(a for a in fresh_accounts(poster)
-                 if a["held"] == 0 and a["available"] > 100000 and a["account_id"] not in skip)
-    payee = next(a for a in poster.call("account.list", kind="customer", currency="USD",
-                                        status="active", limit=200)["items"]
-                 if a["account_id"] != payer["account_id"] and a["holder"] != "Test Person")
-    done = post(poster, "transfer", payer["account_id"], payer["available"] * 9 // 10,
-                counterparty_account_id=payee["account_id"], description="Everything")
+def check_held(done):
     assert done["status"] == "held" and done["verdict"] == "hold", done
     assert sum(reason["points"] for reason in done["reasons"]) == done["score"] > 0
     assert all(reason["text"] for reason in done["reasons"])
+    assert done["hold_expires_at"] > done["posted_at"] and done["fraud_flag"] is True
+
+
+def hold(poster, finance):
+    """Posts a large transfer from a new account; returns (payer, payee, transaction)."""
+    payer = account(finance, new_account(finance, funds=2000000))
+    payee = account(finance, new_account(finance, funds=100))
+    done = post(poster, "transfer", payer["account_id"], 600000,
+                counterparty_account_id=payee["account_id"], description="Much")
+    check_held(done)
     return payer, payee, done
+
+
+def test_a_large_transfer_from_a_new_account_of_the_demo_is_held(finance, fraud):
+    """As somebody who tries the demo bank would do it."""
+    week = 7 * 86400 * 1000000
+    now = finance.call("session.whoami")["server_time"]
+    accounts = [a for a in finance.pages("account.list", kind="customer", currency="USD",
+                                         status="active", limit=200)
+                if a["holder"] != "Test Person"]
+    fresh = [a for a in accounts if now - a["created_at"] < week and a["available"] > 500000]
+    assert fresh
+    payer, payee = fresh[0], next(a for a in accounts if a not in fresh)
+    done = post(finance, "transfer", payer["account_id"], payer["available"] - 100,
+                counterparty_account_id=payee["account_id"])
+    check_held(done)
+    fraud.call("transaction.reject", transaction_id=done["transaction_id"], reason="test")
+    assert account(finance, payer["account_id"])["available"] == payer["available"]
 
 
 @pytest.mark.parametrize("tcp", [False, True], ids=["ipc", "tcp"])
@@ -763,7 +787,7 @@ def test_a_held_transfer(bank, finance, fraud, decision, tcp):
     with open_session(bank, FRAUD, tcp) as analyst:
         events = listening(bank, analyst, tcp)
         drain(events)
-        payer, payee, held = hold(finance)
+        payer, payee, held = hold(finance, finance)
         began = time.monotonic()
         alert = events.wait("alert", 10)
         assert time.monotonic() - began < 1
@@ -796,7 +820,7 @@ def test_a_held_transfer(bank, finance, fraud, decision, tcp):
 
 
 def test_held_money_cannot_be_spent(finance, fraud):
-    payer, _, held = hold(finance)
+    payer, _, held = hold(finance, finance)
     left = account(finance, payer["account_id"])["available"]
     with nothing_changes(finance, payer["account_id"]), refused("insufficient_funds", "amount"):
         post(finance, "withdrawal", payer["account_id"], left + 1)
@@ -804,7 +828,7 @@ def test_held_money_cannot_be_spent(finance, fraud):
 
 
 def test_an_alert_from_queue_to_decision(finance, fraud, compliance):
-    payer, payee, held = hold(finance)
+    payer, payee, held = hold(finance, finance)
     queue = fraud.call("alert.list", state="open", limit=1)["items"]
     assert queue[0]["transaction_id"] == held["transaction_id"]
     alert_id = queue[0]["alert_id"]
@@ -827,7 +851,7 @@ def test_an_alert_from_queue_to_decision(finance, fraud, compliance):
 
 
 def test_nobody_decides_on_their_own_transaction(finance, fraud):
-    payer, _, held = hold(fraud)
+    payer, _, held = hold(fraud, finance)
     with nothing_changes(fraud, payer["account_id"]):
         for op in ("release", "reject"):
             with refused("own_transaction", "transaction_id"):
