@@ -104,26 +104,34 @@ int64_t world_next(struct world *world)
     return world->head.sequence;
 }
 
-enum err world_try(struct world *world, size_t *failed)
+static enum err apply(struct world *world, size_t *failed, struct fault *fault)
 {
     struct commit commit = { .before = world->before, .after = world->head,
                              .changes = world->changes, .count = world->planned };
     enum err      err;
 
-    if (world->planned == 0)
-        commit.before = world->head;
+    CHECK(world->planned > 0);
     world->planned = 0;
-    err = world->ops->apply(world->store, &commit, failed, NULL);
+    err = world->ops->apply(world->store, &commit, failed, fault);
     if (err != ERR_none)
         world->head = commit.before;
     return err;
 }
 
+enum err world_try(struct world *world, size_t *failed)
+{
+    return apply(world, failed, NULL);
+}
+
 void world_commit(struct world *world)
 {
-    size_t failed;
+    struct fault fault = { 0 };
+    size_t       failed = 0;
+    enum err     err = apply(world, &failed, &fault);
 
-    CHECK(world_try(world, &failed) == ERR_none);
+    if (err != ERR_none)
+        fprintf(stderr, "change %zu: %s %s\n", failed, err_name(err), fault.text);
+    CHECK(err == ERR_none);
 }
 
 static void books_grow(struct world *world)
@@ -137,7 +145,9 @@ static void books_grow(struct world *world)
 
 void world_accounts(struct world *world, size_t count)
 {
-    for (size_t i = 0; i < count + (world->account_count == 0); i++) {
+    size_t wanted = world->account_count + count + (world->account_count == 0);
+
+    while (world->account_count < wanted) {
         struct plan         *plan = world_plan(world);
         struct account_book *book = &plan->account.book;
 
@@ -153,10 +163,9 @@ void world_accounts(struct world *world, size_t count)
         world->books[world->account_count - 1] = *book;
         snprintf(plan->account.name, sizeof plan->account.name, "Account %d", (int)book->number);
         plan->change.account = &plan->account;
-        if (world->planned == LIMIT_BATCH_MAX)
+        if (world->planned == LIMIT_BATCH_MAX || world->account_count == wanted)
             world_commit(world);
     }
-    world_commit(world);
 }
 
 void world_parties(struct world *world, size_t count)
