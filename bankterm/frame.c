@@ -1,0 +1,168 @@
+/* The frame is made from the table of actions: tabs are the actions that go to a screen and have a
+ * key, the bottom bar those with a place in it. The state of the connection always stands in the
+ * same corner. */
+#include "bankterm/frame.h"
+
+#include "bankterm/keys.h"
+#include "bankterm/show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    enum action action;
+    const char *title;
+} tabs[] = {
+    { ACTION_dashboard, "Dashboard" }, { ACTION_transactions, "Transactions" },
+    { ACTION_accounts, "Accounts" },   { ACTION_alerts, "Alerts" },
+    { ACTION_customers, "Customers" }, { ACTION_audit, "Audit" },
+};
+
+enum { TAB_COUNT = sizeof tabs / sizeof tabs[0] };
+
+static void state_text(const struct app *app, char *out, size_t size)
+{
+    const struct link *link = &app->config.link;
+    int64_t            heard = link->ops->last_heard_us(link->self);
+    int64_t            retry = (link->ops->retry_in_ms(link->self) + 999) / 1000;
+    char               since[16] = "the start";
+    if (heard > 0)
+        show_second(heard, since, sizeof since);
+    if (app->state == NET_LIVE)
+        snprintf(out, size, "live");
+    else if (app->state == NET_CONNECTING)
+        snprintf(out, size, "connecting");
+    else if (app->state == NET_STALE)
+        snprintf(out, size, "stale since %s", since);
+    else
+        snprintf(out, size, "away, retry in %d s", (int)retry);
+}
+
+static bool tab_active(const struct app *app, enum action action)
+{
+    const char *name = app->depth > 1 ? app->stack[1]->ops->name : "";
+    for (int i = 0; i < TAB_COUNT; i++) {
+        if (strcmp(action_row(tabs[i].action)->name, name) == 0)
+            return tabs[i].action == action;
+    }
+    return action == ACTION_dashboard;
+}
+
+/* Draws the tabs, or only measures them when canvas is NULL; returns where they end. */
+static int draw_tabs(const struct app *app, struct canvas *canvas, bool names)
+{
+    int x = 0;
+    for (int i = 0; i < TAB_COUNT; i++) {
+        bool active = tab_active(app, tabs[i].action);
+        char text[32];
+        if (!action_allowed(tabs[i].action, app->role))
+            continue;
+        snprintf(text, sizeof text, " %s%s%s ", action_row(tabs[i].action)->keys,
+                 names || active ? " " : "", names || active ? tabs[i].title : "");
+        int width = (int)strlen(text);
+        if (canvas != NULL)
+            canvas_string(canvas, x, 0, width, active ? STYLE_TOP_ACTIVE : STYLE_TOP, text);
+        x += width;
+    }
+    return x;
+}
+
+static void draw_top(const struct app *app, struct canvas *canvas)
+{
+    char state[64];
+    char news[32] = "";
+    bool live = app_live(app);
+    state_text(app, state, sizeof state);
+    if (app->alerts_new > 0 && app->was_logged_in)
+        snprintf(news, sizeof news, " ! %u new ", app->alerts_new);
+    int width = (int)strlen(state) + 4;
+    int room = canvas->width - width - (int)strlen(news);
+    canvas_fill(canvas, (struct rect){ 0, 0, canvas->width, 1 }, STYLE_TOP, ' ');
+    if (app->was_logged_in)
+        draw_tabs(app, canvas, draw_tabs(app, NULL, true) <= room);
+    else
+        canvas_print(canvas, 1, 0, room, STYLE_TOP, "bankterm  %s", app->config.server);
+    canvas_string(canvas, room, 0, (int)strlen(news), STYLE_TOP_BAD, news);
+    enum style style = live ? STYLE_TOP : STYLE_TOP_BAD;
+    int        x = canvas->width - width;
+    canvas_fill(canvas, (struct rect){ x, 0, width, 1 }, style, ' ');
+    canvas_glyph(canvas, x + 1, 0, style, live ? GLYPH_LIVE : GLYPH_AWAY);
+    canvas_string(canvas, x + 3, 0, width - 4, style, state);
+}
+
+static void draw_notice(const struct app *app, struct canvas *canvas)
+{
+    char who[LIMIT_EMAIL_MAX + 96] = "";
+    char now[16];
+    int  y = canvas->height - 2;
+    const struct role_row *role = role_find(app->role);
+    show_second(app_now_us(app), now, sizeof now);
+    if (app->was_logged_in && role != NULL)
+        snprintf(who, sizeof who, "%s, %s  %s UTC", app->user, role->title, now);
+    else
+        snprintf(who, sizeof who, "%s UTC", now);
+    int width = text_columns(slice_from(who));
+    int used = canvas_string(canvas, 1, y, canvas->width - 2, app->notice_style, app->notice);
+    if (used + width + 3 <= canvas->width)
+        canvas_string(canvas, canvas->width - width - 1, y, width, STYLE_DIM, who);
+}
+
+/* Key and label of one action; returns the columns with the gap behind. */
+static int draw_key(struct canvas *canvas, int x, int y, enum action action, bool draw)
+{
+    const struct action_row *row = action_row(action);
+    struct slice             keys = slice_from(row->keys);
+    struct slice             name;
+    if (!key_next(&keys, &name))
+        return 0;
+    int key = (int)name.n;
+    int label = (int)strlen(row->label);
+    if (draw) {
+        canvas_text(canvas, x, y, key, STYLE_KEY, name);
+        canvas_string(canvas, x + key + 1, y, label, STYLE_KEY_LABEL, row->label);
+    }
+    return key + label + 3;
+}
+
+static void draw_bar(const struct app *app, struct canvas *canvas)
+{
+    const struct screen *top = app_top(app);
+    enum { GLOBAL_FROM = 90 };
+    int y = canvas->height - 1;
+    int right = 0;
+    if (top == NULL)
+        return;
+    unsigned places = app_places(top);
+    for (unsigned n = GLOBAL_FROM; n <= ACT_BAR_MASK; n++) {
+        for (int i = 0; i < ACTION_count; i++) {
+            if ((action_row((enum action)i)->flags & ACT_BAR_MASK) == n
+                && (action_row((enum action)i)->places & places) != 0)
+                right += draw_key(canvas, 0, y, (enum action)i, false);
+        }
+    }
+    int x = 1;
+    int end = canvas->width - right;
+    for (unsigned n = 1; n <= ACT_BAR_MASK; n++) {
+        if (n == GLOBAL_FROM && x < end) {
+            x = end;
+        }
+        for (int i = 0; i < ACTION_count; i++) {
+            enum action              action = (enum action)i;
+            const struct action_row *row = action_row(action);
+            if ((row->flags & ACT_BAR_MASK) != n || (row->places & places) == 0
+                || !app_can(app, top, action))
+                continue;
+            int width = draw_key(canvas, x, y, action, false);
+            if (x + width - 2 > (n < GLOBAL_FROM ? end : canvas->width))
+                continue;
+            x += draw_key(canvas, x, y, action, true);
+        }
+    }
+}
+
+void frame_draw(const struct app *app, struct canvas *canvas)
+{
+    draw_top(app, canvas);
+    draw_notice(app, canvas);
+    draw_bar(app, canvas);
+}

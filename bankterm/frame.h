@@ -1,0 +1,10 @@
+/* What stands around every screen: the tabs and the state of the connection above, the notice and
+ * the keys below. */
+#ifndef BANKTERM_FRAME_H
+#define BANKTERM_FRAME_H
+
+#include "bankterm/app.h"
+
+void frame_draw(const struct app *app, struct canvas *canvas);
+
+#endif

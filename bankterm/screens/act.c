@@ -1,0 +1,616 @@
+/* Decisions on one record: a box with a frozen copy of what is decided on, the fields that the
+ * decision needs, a review and a confirmation by Y. Each decision is a row of the table below.
+ *
+ * An answer that did not come is looked up: the record is fetched and its present state is told,
+ * so that the user knows before deciding again. Ids of new records are made when the box opens. */
+#include "bankterm/app.h"
+#include "bankterm/screens/screens.h"
+#include "bankterm/screens/subject.h"
+#include "bankterm/widgets/form.h"
+#include "common/clock.h"
+#include "common/money.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FACTS_MAX = 8, FACT_MAX = 200, BOX_WIDTH = 78, LOOKUP_EVERY_US = 2000000 };
+
+enum stage { ACT_EDIT, ACT_REVIEW, ACT_SENT, ACT_UNKNOWN };
+
+struct fact {
+    const char *label;
+    char        text[FACT_MAX];
+};
+
+union act_body {
+    struct msg_transaction_act     transaction;
+    struct msg_transaction_reverse reverse;
+    struct msg_alert_ref           alert;
+    struct msg_alert_decide        decide;
+    struct msg_alert_note          note;
+    struct msg_account_freeze      freeze;
+    struct msg_account_act         account;
+    struct msg_customer_verify     verify;
+    struct msg_account_create      open;
+    struct msg_customer_create     customer;
+};
+
+struct act {
+    struct screen screen;
+    enum action   action;
+    enum stage    stage;
+    struct uuid   id;     /* of the subject */
+    struct uuid   new_id; /* of what is made */
+    struct fact   facts[FACTS_MAX];
+    int           fact_count;
+    struct form   form;
+    uint64_t      ticket;
+    struct fetch  lookup;
+    char          error[LIMIT_DETAIL_MAX];
+};
+
+static const struct enum_value proof_values[] = {
+    { 1, "proved", "The identity is proved" },
+    { 2, "not proved", "The identity is not proved" },
+};
+
+static const struct enum_desc enum_proof = { "proof", "Whether an identity is proved",
+                                             proof_values, 2 };
+
+static struct act *act_of(struct screen *screen)
+{
+    return (struct act *)screen;
+}
+
+static void add_fact(struct act *act, const char *label, struct slice text)
+{
+    if (act->fact_count == FACTS_MAX)
+        return;
+    struct fact *fact = &act->facts[act->fact_count++];
+    fact->label = label;
+    slice_copy(text, fact->text, sizeof fact->text);
+}
+
+static void add_text(struct act *act, const char *label, const char *text)
+{
+    add_fact(act, label, slice_from(text));
+}
+
+/* --- what each decision asks for ------------------------------------------------------------ */
+
+static void add_reason(struct act *act, const char *name, const char *label, size_t max)
+{
+    form_add(&act->form, name, label, FORM_TEXT, max, "Goes into the audit log")->required = true;
+}
+
+static void add_fields(struct act *act)
+{
+    struct form       *form = &act->form;
+    struct form_field *field;
+    switch ((int)act->action) {
+    case ACTION_take:
+        return;
+    case ACTION_decide:
+        field = form_add_choice(form, "decision", "Finding", &enum_alert_decision, "");
+        field->required = true;
+        add_reason(act, "note", "Why", LIMIT_NOTE_MAX);
+        return;
+    case ACTION_note:
+        add_reason(act, "note", "Note", LIMIT_NOTE_MAX);
+        return;
+    case ACTION_freeze:
+        field = form_add_choice(form, "direction", "Which side", &enum_freeze_direction, "");
+        field->required = true;
+        field->number = FREEZE_BOTH;
+        add_reason(act, "reason", "Reason", LIMIT_REASON_MAX);
+        form_add(form, "authority", "Ordered by", FORM_TEXT, LIMIT_NAME_MAX,
+                 "Such as a court; may be empty");
+        form_add(form, "until", "Until", FORM_DATE, 20, "YYYY-MM-DD; empty: until it is ended");
+        return;
+    case ACTION_verify_customer:
+        field = form_add_choice(form, "verified", "Identity", &enum_proof, "");
+        field->required = true;
+        field->number = 1;
+        add_reason(act, "reason", "What was seen", LIMIT_REASON_MAX);
+        return;
+    case ACTION_open_account:
+        form_add(form, "currency", "Currency", FORM_TEXT, 3, "Such as USD")->required = true;
+        form_add(form, "name", "Name", FORM_TEXT, LIMIT_NAME_MAX, "Empty: the holder's name");
+        form_add(form, "overdraft_limit", "Overdraft", FORM_AMOUNT, MONEY_TEXT_MAX - 1,
+                 "How far below zero; may be empty");
+        return;
+    case ACTION_new_customer:
+        form_add(form, "name", "Name", FORM_TEXT, LIMIT_NAME_MAX, "Full name")->required = true;
+        form_add(form, "email", "E-mail", FORM_TEXT, LIMIT_EMAIL_MAX, "");
+        form_add(form, "country", "Country", FORM_TEXT, 2, "Two letters, such as DE");
+        return;
+    default:
+        add_reason(act, "reason", "Reason", LIMIT_REASON_MAX);
+    }
+}
+
+static struct act *begin(struct app *app, enum action action, const struct uuid *id)
+{
+    struct screen *screen = app_push(app, &screen_act, "");
+    if (screen == NULL)
+        return NULL;
+    struct act *act = act_of(screen);
+    act->action = action;
+    if (id != NULL)
+        act->id = *id;
+    act->new_id = uuid_v7(app_now_us(app));
+    add_fields(act);
+    if (act->form.count == 0)
+        act->stage = ACT_REVIEW;
+    return act;
+}
+
+void act_on_transaction(struct app *app, enum action action, const struct msg_transaction *tx)
+{
+    char        text[FACT_MAX];
+    struct act *act = begin(app, action, &tx->transaction_id);
+    if (act == NULL)
+        return;
+    char sum[64];
+    char minute[32];
+    show_sum(tx->amount, tx->currency, sum, sizeof sum);
+    show_minute(tx->timestamp, minute, sizeof minute);
+    snprintf(text, sizeof text, "%s of %s, %s, %s UTC", enum_text(&enum_transaction_type, tx->type),
+             sum, enum_text(&enum_transaction_status, tx->status), minute);
+    add_text(act, "Transaction", text);
+    add_fact(act, "Account", tx->account_name);
+    add_fact(act, "Other side", tx->counterparty_name);
+    snprintf(text, sizeof text, "%d of 1000%s", (int)tx->score,
+             tx->fraud_flag ? ", flagged" : "");
+    add_text(act, "Score", text);
+    add_text(act, "Id", uuid_text(&tx->transaction_id, text));
+}
+
+void act_on_alert(struct app *app, enum action action, const struct msg_alert *alert)
+{
+    char        text[FACT_MAX];
+    struct act *act = begin(app, action, &alert->alert_id);
+    if (act == NULL)
+        return;
+    char sum[64];
+    show_sum(alert->amount, alert->currency, sum, sizeof sum);
+    snprintf(text, sizeof text, "score %d, %s", (int)alert->score,
+             enum_text(&enum_alert_state, alert->state));
+    add_text(act, "Alert", text);
+    snprintf(text, sizeof text, "%s of %s, %s", enum_text(&enum_transaction_type, alert->type),
+             sum, enum_text(&enum_transaction_status, alert->status));
+    add_text(act, "Transaction", text);
+    add_fact(act, "Account", alert->account_name);
+    if (alert->reasons.count > 0)
+        add_fact(act, "First reason", alert->reasons.at[0].text);
+    add_text(act, "Id", uuid_text(&alert->alert_id, text));
+}
+
+void act_on_account(struct app *app, enum action action, const struct msg_account *account)
+{
+    char        text[FACT_MAX];
+    char        sum[64];
+    struct act *act = begin(app, action, &account->account_id);
+    if (act == NULL)
+        return;
+    add_fact(act, "Account", account->name);
+    if (account->holder.n > 0)
+        add_fact(act, "Holder", account->holder);
+    show_sum(account->balance, account->currency, sum, sizeof sum);
+    snprintf(text, sizeof text, "%s, balance %s",
+             enum_text(&enum_account_status, account->status), sum);
+    add_text(act, "State", text);
+    add_text(act, "Id", uuid_text(&account->account_id, text));
+}
+
+void act_on_customer(struct app *app, enum action action, const struct msg_customer *customer)
+{
+    char        text[UUID_TEXT_MAX];
+    struct act *act = begin(app, action, customer != NULL ? &customer->customer_id : NULL);
+    if (act == NULL || customer == NULL)
+        return;
+    add_fact(act, "Customer", customer->name);
+    add_fact(act, "E-mail", customer->email);
+    add_text(act, "Identity", customer->verified ? "proved" : "not proved");
+    add_text(act, "Id", uuid_text(&customer->customer_id, text));
+}
+
+/* --- from the form to the message ------------------------------------------------------------ */
+
+static struct slice value_of(struct act *act, const char *name)
+{
+    const struct form_field *field = form_find(&act->form, name);
+    return field == NULL ? slice_of("", 0) : slice_of(field->value, field->n);
+}
+
+static bool wrong(struct act *act, const char *name, const char *text)
+{
+    struct form_field *field = form_find(&act->form, name);
+    if (field != NULL)
+        snprintf(field->error, sizeof field->error, "%s", text);
+    return false;
+}
+
+static bool fill_freeze(struct act *act, struct msg_account_freeze *body)
+{
+    struct slice authority = value_of(act, "authority");
+    struct slice until = value_of(act, "until");
+    int64_t      at;
+    body->account_id = act->id;
+    body->reason = value_of(act, "reason");
+    MSG_SET(body, account_freeze, direction, form_find(&act->form, "direction")->number);
+    if (authority.n > 0)
+        MSG_SET(body, account_freeze, authority, authority);
+    if (until.n == 0)
+        return true;
+    if (time_parse(until.at, until.n, &at) != ERR_none)
+        return wrong(act, "until", "A date such as 2026-12-31");
+    MSG_SET(body, account_freeze, until, at);
+    return true;
+}
+
+static bool fill_open(struct act *act, struct msg_account_create *body)
+{
+    struct slice currency = value_of(act, "currency");
+    struct slice name = value_of(act, "name");
+    struct slice overdraft = value_of(act, "overdraft_limit");
+    int64_t      limit;
+    if (currency_by_code(currency.at, currency.n) == NULL)
+        return wrong(act, "currency", "Not a currency of this bank");
+    body->account_id = act->new_id;
+    body->customer_id = act->id;
+    body->currency = currency;
+    if (name.n > 0)
+        MSG_SET(body, account_create, name, name);
+    if (overdraft.n == 0)
+        return true;
+    if (money_parse(overdraft.at, overdraft.n, currency_exponent(currency), '.', &limit)
+            != ERR_none
+        || limit < 0)
+        return wrong(act, "overdraft_limit", "An amount such as 500.00");
+    MSG_SET(body, account_create, overdraft_limit, limit);
+    return true;
+}
+
+static void fill_customer(struct act *act, struct msg_customer_create *body)
+{
+    struct slice email = value_of(act, "email");
+    struct slice country = value_of(act, "country");
+    body->customer_id = act->new_id;
+    body->name = value_of(act, "name");
+    if (email.n > 0)
+        MSG_SET(body, customer_create, email, email);
+    if (country.n > 0)
+        MSG_SET(body, customer_create, country, country);
+}
+
+/* False: a field is wrong and says so. */
+static bool fill(struct act *act, union act_body *body)
+{
+    memset(body, 0, sizeof *body);
+    switch ((int)act->action) {
+    case ACTION_take:
+        body->alert.alert_id = act->id;
+        return true;
+    case ACTION_decide:
+        body->decide.alert_id = act->id;
+        body->decide.decision = form_find(&act->form, "decision")->number;
+        body->decide.note = value_of(act, "note");
+        return true;
+    case ACTION_note:
+        body->note.alert_id = act->id;
+        body->note.note = value_of(act, "note");
+        return true;
+    case ACTION_undo:
+        body->reverse.transaction_id = act->id;
+        body->reverse.reversal_id = act->new_id;
+        body->reverse.reason = value_of(act, "reason");
+        return true;
+    case ACTION_freeze:
+        return fill_freeze(act, &body->freeze);
+    case ACTION_unfreeze:
+    case ACTION_close:
+        body->account.account_id = act->id;
+        body->account.reason = value_of(act, "reason");
+        return true;
+    case ACTION_verify_customer:
+        body->verify.customer_id = act->id;
+        body->verify.verified = form_find(&act->form, "verified")->number == 1;
+        body->verify.reason = value_of(act, "reason");
+        return true;
+    case ACTION_open_account:
+        return fill_open(act, &body->open);
+    case ACTION_new_customer:
+        fill_customer(act, &body->customer);
+        return true;
+    default:
+        body->transaction.transaction_id = act->id;
+        body->transaction.reason = value_of(act, "reason");
+        return true;
+    }
+}
+
+/* --- sending and outcomes -------------------------------------------------------------------- */
+
+static void review(struct act *act)
+{
+    union act_body body;
+    form_clear_errors(&act->form);
+    if (form_complete(&act->form) && fill(act, &body))
+        act->stage = ACT_REVIEW;
+}
+
+static void send(struct act *act)
+{
+    union act_body body;
+    struct fault   fault = { 0 };
+    enum op_index  op = (enum op_index)action_row(act->action)->op;
+    act->error[0] = '\0';
+    if (!fill(act, &body)) {
+        act->stage = ACT_EDIT;
+        return;
+    }
+    act->ticket = app_ask(&act->screen, op, &body, APP_DEADLINE_MS, &fault);
+    if (act->ticket != 0)
+        act->stage = ACT_SENT;
+    else
+        snprintf(act->error, sizeof act->error, "Not sent, nothing changed: %s.",
+                 fault.text[0] != '\0' ? fault.text : err_what(fault.err));
+}
+
+/* Which operation shows how the record stands now, and the id that it is asked by. */
+static enum op_index lookup_op(const struct act *act, const struct uuid **id)
+{
+    *id = &act->id;
+    switch ((int)act->action) {
+    case ACTION_undo:
+        *id = &act->new_id;
+        return OP_INDEX_transaction_get;
+    case ACTION_open_account:
+        *id = &act->new_id;
+        return OP_INDEX_account_get;
+    case ACTION_new_customer:
+        *id = &act->new_id;
+        return OP_INDEX_customer_get;
+    case ACTION_verify_customer:
+        return OP_INDEX_customer_get;
+    case ACTION_take:
+    case ACTION_decide:
+    case ACTION_note:
+        return OP_INDEX_alert_get;
+    case ACTION_freeze:
+    case ACTION_unfreeze:
+    case ACTION_close:
+        return OP_INDEX_account_get;
+    default:
+        return OP_INDEX_transaction_get;
+    }
+}
+
+static void look_up(struct act *act)
+{
+    const struct uuid *id;
+    enum op_index      op = lookup_op(act, &id);
+    struct msg_transaction_ref ref = { .transaction_id = *id }; /* all refs are one id */
+    if (act->lookup.ticket == 0)
+        fetch_ask(&act->screen, &act->lookup, op, &ref);
+}
+
+static void state_text(enum op_index op, const void *body, char *out, size_t size)
+{
+    const struct message_desc *desc = op_rows[op].reply;
+    int32_t                    value;
+    int field = message_field(desc, desc == &message_alert ? "state" : "status");
+    if (field < 0) {
+        snprintf(out, size, "there");
+        return;
+    }
+    memcpy(&value, message_at(desc, body, field), sizeof value);
+    snprintf(out, size, "%s", enum_text(desc->fields[field].choice, value));
+}
+
+static void done(struct act *act, const struct net_result *result)
+{
+    struct app *app = act->screen.app;
+    char        state[48];
+    state_text(result->op, result->body, state, sizeof state);
+    app_pop(app, &act->screen);
+    app_notice(app, STYLE_GOOD, "Done: the %s is %s now",
+               op_rows[result->op].reply->name, state);
+}
+
+static void act_result(struct screen *screen, const struct net_result *result)
+{
+    struct act *act = act_of(screen);
+    if (result->ticket == act->lookup.ticket) {
+        char state[48] = "not there";
+        act->lookup.ticket = 0;
+        if (result->kind == NET_FAILURE && result->fault.err != ERR_not_found
+            && result->fault.err != ERR_account_unknown)
+            return;
+        if (result->kind == NET_REPLY)
+            state_text(result->op, result->body, state, sizeof state);
+        snprintf(act->error, sizeof act->error,
+                 "The answer was lost. The record was looked up: it is %s now. Y sends the "
+                 "decision again, Esc leaves.", state);
+        act->stage = ACT_REVIEW;
+        return;
+    }
+    if (result->ticket != act->ticket)
+        return;
+    act->ticket = 0;
+    if (result->kind == NET_REPLY) {
+        done(act, result);
+    } else if (result->class == ERR_CLASS_UNKNOWN) {
+        act->stage = ACT_UNKNOWN;
+        look_up(act);
+    } else {
+        char text[LIMIT_DETAIL_MAX];
+        result_text(result, text, sizeof text);
+        snprintf(act->error, sizeof act->error, "Refused, nothing changed. %.330s", text);
+        act->stage = act->form.count > 0 ? ACT_EDIT : ACT_REVIEW;
+    }
+}
+
+static void act_event(struct screen *screen, const struct net_result *result)
+{
+    if (result->kind == NET_STATE && app_live(screen->app)
+        && act_of(screen)->stage == ACT_UNKNOWN)
+        look_up(act_of(screen));
+}
+
+static void act_tick(struct screen *screen)
+{
+    struct act *act = act_of(screen);
+    int64_t     age = app_monotonic_us(screen->app) - act->lookup.asked_us;
+    if (act->stage == ACT_UNKNOWN && app_live(screen->app) && age >= LOOKUP_EVERY_US)
+        look_up(act);
+}
+
+static void act_close(struct screen *screen)
+{
+    fetch_free(&act_of(screen)->lookup);
+    form_wipe(&act_of(screen)->form);
+}
+
+/* --- keys and drawing ------------------------------------------------------------------------ */
+
+static unsigned act_places(const struct screen *screen)
+{
+    return ((const struct act *)screen)->stage == ACT_EDIT ? IN_FORM : IN_REVIEW;
+}
+
+static bool act_key(struct screen *screen, uint32_t key)
+{
+    struct act *act = act_of(screen);
+    if (act->stage == ACT_EDIT)
+        return form_key(&act->form, key);
+    if (act->stage != ACT_REVIEW) {
+        if (key == K_ESC)
+            app_notice(screen->app, STYLE_WARN, "It was sent; the answer is due");
+        return true;
+    }
+    if (key == 'Y' && !app_live(screen->app))
+        snprintf(act->error, sizeof act->error, "Not connected: nothing was sent.");
+    else if (key == 'Y')
+        send(act);
+    else if (key == K_ESC || (key == K_ENTER && act->form.count == 0))
+        app_pop(screen->app, screen);
+    else if (key == K_ENTER)
+        act->stage = ACT_EDIT;
+    return true;
+}
+
+static bool act_paste(struct screen *screen, struct slice text)
+{
+    struct act *act = act_of(screen);
+    return act->stage == ACT_EDIT && form_paste(&act->form, text);
+}
+
+static bool act_act(struct screen *screen, enum action action, const char *argument)
+{
+    struct act *act = act_of(screen);
+    (void)argument;
+    switch ((int)action) {
+    case ACTION_field_next:
+        if (!form_next(&act->form))
+            review(act);
+        return true;
+    case ACTION_field_prev:
+        form_previous(&act->form);
+        return true;
+    case ACTION_review:
+        review(act);
+        return true;
+    case ACTION_cancel:
+        app_pop(screen->app, screen);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int draw_values(const struct act *act, struct canvas *canvas, struct rect rect, int y)
+{
+    for (int i = 0; i < act->form.count; i++) {
+        const struct form_field *field = &act->form.fields[i];
+        struct slice             value = slice_of(field->value, field->n);
+        if (field->kind == FORM_CHOICE)
+            value = slice_from(form_choice(field));
+        if (value.n == 0)
+            value = slice_from("none");
+        canvas_string(canvas, rect.x, y, 15, STYLE_LABEL, field->label);
+        y += canvas_paragraph(canvas, (struct rect){ rect.x + 16, y, rect.w - 16, 4 },
+                              STYLE_VALUE, value);
+    }
+    return y;
+}
+
+static void draw_ask(const struct act *act, struct canvas *canvas, struct rect rect, int y)
+{
+    if (act->stage == ACT_SENT || act->stage == ACT_UNKNOWN) {
+        canvas_string(canvas, rect.x, y, rect.w, STYLE_NOTICE,
+                      act->stage == ACT_SENT ? "Sent. Waiting for the answer ..."
+                                             : "Outcome unknown: the record is looked up ...");
+        return;
+    }
+    int used = canvas_string(canvas, rect.x, y, 18, STYLE_INPUT_ON,
+                             act->form.count > 0 ? " Enter: go back " : " Enter: cancel ");
+    canvas_cursor(canvas, rect.x, y);
+    canvas_string(canvas, rect.x + used + 3, y, 1, STYLE_KEY, "Y");
+    canvas_print(canvas, rect.x + used + 5, y, rect.w - used - 5, STYLE_TEXT, "confirm: %s",
+                 action_row(act->action)->help);
+}
+
+static void act_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
+{
+    struct act              *act = act_of(screen);
+    const struct action_row *row = action_row(act->action);
+    char                     title[96];
+    int                      w = rect.w < BOX_WIDTH ? rect.w : BOX_WIDTH;
+    int                      h = act->fact_count + 2 * act->form.count + 10;
+    if (h > rect.h)
+        h = rect.h;
+    struct rect box = { rect.x + (rect.w - w) / 2, rect.y + (rect.h - h) / 2, w, h };
+    snprintf(title, sizeof title, "%s%s", row->label, act->stage == ACT_REVIEW ? ": review" : "");
+    struct rect in = canvas_box(canvas, box,
+                                (row->flags & ACT_DANGER) != 0 ? STYLE_WARN : STYLE_RULE, title);
+    int         y = in.y + (h >= 16 ? 1 : 0);
+    struct rect before = canvas_clip(canvas, in);
+    for (int i = 0; i < act->fact_count; i++, y++) {
+        canvas_string(canvas, in.x, y, 15, STYLE_LABEL, act->facts[i].label);
+        canvas_string(canvas, in.x + 16, y, in.w - 16, STYLE_TEXT, act->facts[i].text);
+    }
+    y += h >= 16 ? 1 : 0;
+    if (act->stage == ACT_EDIT) {
+        y += form_draw(&act->form, canvas, (struct rect){ in.x, y, in.w, in.h });
+        canvas_string(canvas, in.x + 16, y, in.w - 16, STYLE_DIM,
+                      act->form.fields[act->form.focus].help);
+        y += 1;
+    } else {
+        y = draw_values(act, canvas, in, y);
+        y += h >= 16 ? 1 : 0;
+        draw_ask(act, canvas, in, y);
+        y += 2;
+    }
+    canvas_paragraph(canvas, (struct rect){ in.x, y, in.w, in.y + in.h - y }, STYLE_BAD,
+                     slice_from(act->error));
+    canvas_unclip(canvas, before);
+}
+
+const struct screen_ops screen_act = {
+    .name = "act",
+    .title = "Decision",
+    .size = sizeof(struct act),
+    .places = IN_FORM,
+    .modal = true,
+    .close = act_close,
+    .result = act_result,
+    .event = act_event,
+    .tick = act_tick,
+    .act = act_act,
+    .key = act_key,
+    .paste = act_paste,
+    .draw = act_draw,
+    .places_now = act_places,
+};

@@ -1,0 +1,379 @@
+/* The lists of accounts, alerts, customers and audit entries: a search, one choice that a key steps
+ * through, and the table. Each list is a row of the table of kinds. */
+#include "bankterm/app.h"
+#include "bankterm/screens/rows.h"
+#include "bankterm/screens/screens.h"
+#include "bankterm/screens/subject.h"
+#include "bankterm/widgets/list.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct listing {
+    struct screen screen;
+    struct list   list;
+    int32_t       choice; /* 0: all */
+    bool          of_customer;
+    struct uuid   customer;
+    char          search[LIMIT_SEARCH_MAX + 1];
+};
+
+static struct listing *listing_of(struct screen *screen)
+{
+    return (struct listing *)screen;
+}
+
+static const struct listing *listing_of_const(const struct screen *screen)
+{
+    return (const struct listing *)screen;
+}
+
+static void listing_refresh(struct screen *screen)
+{
+    list_refresh(screen, &listing_of(screen)->list);
+}
+
+static void listing_shown(struct screen *screen)
+{
+    list_freshen(screen, &listing_of(screen)->list);
+}
+
+static void listing_close(struct screen *screen)
+{
+    list_free(&listing_of(screen)->list);
+}
+
+static void listing_result(struct screen *screen, const struct net_result *result)
+{
+    list_take(screen, &listing_of(screen)->list, result);
+}
+
+static struct table *listing_table(struct screen *screen)
+{
+    return &listing_of(screen)->list.table;
+}
+
+static bool listing_click(struct screen *screen, int x, int y)
+{
+    return table_click(listing_table(screen), x, y);
+}
+
+static void set_search(struct listing *listing, const char *text)
+{
+    snprintf(listing->search, sizeof listing->search, "%.*s", LIMIT_SEARCH_MAX, text);
+}
+
+/* The next value of a choice, with 0 before the first. */
+static int32_t next_choice(const struct enum_desc *desc, int32_t now)
+{
+    for (size_t i = 0; i < desc->count; i++) {
+        if (now == 0 || desc->values[i].number > now)
+            return desc->values[i].number;
+    }
+    return 0;
+}
+
+static void step_choice(struct listing *listing, const struct enum_desc *desc)
+{
+    listing->choice = next_choice(desc, listing->choice);
+    list_restart(&listing->screen, &listing->list);
+}
+
+static void listing_draw_titled(struct screen *screen, struct canvas *canvas, struct rect rect,
+                                const char *what)
+{
+    struct listing *listing = listing_of(screen);
+    char            title[LIMIT_SEARCH_MAX + 64];
+    snprintf(title, sizeof title, "%s%s%s%s", what, listing->search[0] != '\0' ? " with \"" : "",
+             listing->search, listing->search[0] != '\0' ? "\"" : "");
+    list_draw(&listing->list, canvas, rect, title, true);
+}
+
+/* --- accounts ------------------------------------------------------------------------------ */
+
+static void query_accounts(const struct screen *screen, void *body)
+{
+    const struct listing     *listing = listing_of_const(screen);
+    struct msg_account_query *query = body;
+    if (listing->choice != 0)
+        MSG_SET(query, account_query, status, listing->choice);
+    if (listing->of_customer) {
+        MSG_SET(query, account_query, customer_id, listing->customer);
+        return;
+    }
+    if (listing->search[0] != '\0')
+        MSG_SET(query, account_query, search, slice_from(listing->search));
+}
+
+/* The argument is a text to search for, or "customer:" with an id and a name behind it. */
+static void accounts_open(struct screen *screen, const char *argument)
+{
+    static const char prefix[] = "customer:";
+    struct listing   *listing = listing_of(screen);
+    size_t            n = strlen(argument);
+    size_t            skip = sizeof prefix - 1;
+    if (n >= skip + 36 && memcmp(argument, prefix, skip) == 0
+        && uuid_parse(argument + skip, 36, &listing->customer) == ERR_none) {
+        listing->of_customer = true;
+        argument += skip + 36;
+    }
+    list_init(&listing->list, OP_INDEX_account_list, rows_account, rows_account_count,
+              query_accounts);
+    set_search(listing, argument);
+    listing_refresh(screen);
+}
+
+static bool accounts_act(struct screen *screen, enum action action, const char *argument)
+{
+    struct listing           *listing = listing_of(screen);
+    const struct msg_account *account = table_selected(&listing->list.table);
+    if (action == ACTION_kind) {
+        step_choice(listing, &enum_account_status);
+        return true;
+    }
+    if (argument[0] == '\0' && account_act(screen->app, account, action))
+        return true;
+    return list_act(screen, &listing->list, action, argument);
+}
+
+static bool accounts_can(const struct screen *screen, enum action action)
+{
+    return account_can(table_selected(&listing_of_const(screen)->list.table), action);
+}
+
+static void accounts_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
+{
+    int32_t choice = listing_of(screen)->choice;
+    char    title[48];
+    snprintf(title, sizeof title, "%s accounts",
+             choice == 0 ? "All" : enum_text(&enum_account_status, choice));
+    title[0] = (char)(title[0] >= 'a' && title[0] <= 'z' ? title[0] - 32 : title[0]);
+    listing_draw_titled(screen, canvas, rect, title);
+}
+
+static void accounts_event(struct screen *screen, const struct net_result *result)
+{
+    if (result->kind == NET_EVENT)
+        listing_shown(screen);
+}
+
+const struct screen_ops screen_accounts = {
+    .name = "accounts",
+    .title = "Accounts",
+    .size = sizeof(struct listing),
+    .places = IN_ANY | IN_TABLE | IN_ACCOUNT | IN_ACCOUNTS,
+    .open = accounts_open,
+    .close = listing_close,
+    .shown = listing_shown,
+    .refresh = listing_refresh,
+    .result = listing_result,
+    .event = accounts_event,
+    .act = accounts_act,
+    .can = accounts_can,
+    .click = listing_click,
+    .draw = accounts_draw,
+    .table = listing_table,
+};
+
+/* --- alerts -------------------------------------------------------------------------------- */
+
+static void query_alerts(const struct screen *screen, void *body)
+{
+    struct msg_alert_query *query = body;
+    if (listing_of_const(screen)->choice != 0)
+        MSG_SET(query, alert_query, state, listing_of_const(screen)->choice);
+}
+
+static void alerts_open(struct screen *screen, const char *argument)
+{
+    struct listing *listing = listing_of(screen);
+    (void)argument;
+    list_init(&listing->list, OP_INDEX_alert_list, rows_alert, rows_alert_count, query_alerts);
+    screen->app->alerts_new = 0;
+    listing_refresh(screen);
+}
+
+static bool alerts_act(struct screen *screen, enum action action, const char *argument)
+{
+    struct listing *listing = listing_of(screen);
+    screen->app->alerts_new = 0;
+    if (action == ACTION_state) {
+        step_choice(listing, &enum_alert_state);
+        return true;
+    }
+    if (alert_act(screen->app, table_selected(&listing->list.table), action))
+        return true;
+    return list_act(screen, &listing->list, action, argument);
+}
+
+static bool alerts_can(const struct screen *screen, enum action action)
+{
+    return alert_can(table_selected(&listing_of_const(screen)->list.table), action);
+}
+
+static void alerts_event(struct screen *screen, const struct net_result *result)
+{
+    if (result->kind == NET_EVENT && result->event == EVENT_INDEX_alert)
+        listing_shown(screen);
+}
+
+static void alerts_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
+{
+    struct listing         *listing = listing_of(screen);
+    const struct msg_alert *alert = table_selected(&listing->list.table);
+    char                    title[48];
+    snprintf(title, sizeof title, "Alerts: %s",
+             listing->choice == 0 ? "all" : enum_text(&enum_alert_state, listing->choice));
+    if (rect.h >= 26 && alert != NULL) {
+        int why = rect.h / 4;
+        rect.h -= why;
+        struct rect below = { rect.x, rect.y + rect.h, rect.w, why };
+        canvas_rule(canvas, below.x, below.y, below.w, "Why the selected alert was raised", "");
+        reasons_draw(canvas, (struct rect){ below.x + 2, below.y + 1, below.w - 4, below.h - 1 },
+                     alert->reasons.at, alert->reasons.count, alert->score);
+    }
+    listing_draw_titled(screen, canvas, rect, title);
+}
+
+const struct screen_ops screen_alerts = {
+    .name = "alerts",
+    .title = "Alerts",
+    .size = sizeof(struct listing),
+    .places = IN_ANY | IN_TABLE | IN_ALERT | IN_ALERTS,
+    .open = alerts_open,
+    .close = listing_close,
+    .shown = listing_shown,
+    .refresh = listing_refresh,
+    .result = listing_result,
+    .event = alerts_event,
+    .act = alerts_act,
+    .can = alerts_can,
+    .click = listing_click,
+    .draw = alerts_draw,
+    .table = listing_table,
+};
+
+/* --- customers ----------------------------------------------------------------------------- */
+
+static void query_customers(const struct screen *screen, void *body)
+{
+    const struct listing      *listing = listing_of_const(screen);
+    struct msg_customer_query *query = body;
+    if (listing->search[0] != '\0')
+        MSG_SET(query, customer_query, search, slice_from(listing->search));
+}
+
+static void customers_open(struct screen *screen, const char *argument)
+{
+    struct listing *listing = listing_of(screen);
+    list_init(&listing->list, OP_INDEX_customer_list, rows_customer, rows_customer_count,
+              query_customers);
+    set_search(listing, argument);
+    listing_refresh(screen);
+}
+
+static void open_accounts(struct app *app, const struct msg_customer *customer)
+{
+    char id[UUID_TEXT_MAX];
+    char argument[LIMIT_SEARCH_MAX + 64];
+    snprintf(argument, sizeof argument, "customer:%s%.*s", uuid_text(&customer->customer_id, id),
+             (int)(customer->name.n < LIMIT_SEARCH_MAX ? customer->name.n : LIMIT_SEARCH_MAX),
+             customer->name.at != NULL ? customer->name.at : "");
+    app_push(app, &screen_accounts, argument);
+}
+
+static bool customers_act(struct screen *screen, enum action action, const char *argument)
+{
+    struct listing            *listing = listing_of(screen);
+    const struct msg_customer *customer = table_selected(&listing->list.table);
+    if (customer_act(screen->app, customer, action))
+        return true;
+    if (action == ACTION_open) {
+        if (customer != NULL)
+            open_accounts(screen->app, customer);
+        return true;
+    }
+    return list_act(screen, &listing->list, action, argument);
+}
+
+static void customers_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
+{
+    listing_draw_titled(screen, canvas, rect, "Customers");
+}
+
+const struct screen_ops screen_customers = {
+    .name = "customers",
+    .title = "Customers",
+    .size = sizeof(struct listing),
+    .places = IN_ANY | IN_TABLE | IN_CUSTOMER,
+    .open = customers_open,
+    .close = listing_close,
+    .shown = listing_shown,
+    .refresh = listing_refresh,
+    .result = listing_result,
+    .act = customers_act,
+    .click = listing_click,
+    .draw = customers_draw,
+    .table = listing_table,
+};
+
+/* --- the audit log ------------------------------------------------------------------------- */
+
+static void query_audit(const struct screen *screen, void *body)
+{
+    const struct listing   *listing = listing_of_const(screen);
+    struct msg_audit_query *query = body;
+    if (listing->choice != 0)
+        MSG_SET(query, audit_query, kind, listing->choice);
+    if (listing->search[0] != '\0')
+        MSG_SET(query, audit_query, search, slice_from(listing->search));
+}
+
+static void audit_open(struct screen *screen, const char *argument)
+{
+    struct listing *listing = listing_of(screen);
+    list_init(&listing->list, OP_INDEX_audit_list, rows_audit, rows_audit_count, query_audit);
+    set_search(listing, argument);
+    listing_refresh(screen);
+}
+
+static bool audit_act(struct screen *screen, enum action action, const char *argument)
+{
+    struct listing *listing = listing_of(screen);
+    if (action == ACTION_audit_kind) {
+        step_choice(listing, &enum_audit_kind);
+        return true;
+    }
+    if (action == ACTION_open) {
+        if (table_selected(&listing->list.table) != NULL)
+            app_push(screen->app, &screen_entry, "");
+        return true;
+    }
+    return list_act(screen, &listing->list, action, argument);
+}
+
+static void audit_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
+{
+    char    title[48];
+    int32_t choice = listing_of(screen)->choice;
+    snprintf(title, sizeof title, "Audit log: %s%s",
+             choice == 0 ? "all entries" : enum_text(&enum_audit_kind, choice),
+             choice == 0 ? "" : "s");
+    listing_draw_titled(screen, canvas, rect, title);
+}
+
+const struct screen_ops screen_audit = {
+    .name = "audit",
+    .title = "Audit log",
+    .size = sizeof(struct listing),
+    .places = IN_ANY | IN_TABLE | IN_AUDIT,
+    .open = audit_open,
+    .close = listing_close,
+    .shown = listing_shown,
+    .refresh = listing_refresh,
+    .result = listing_result,
+    .act = audit_act,
+    .click = listing_click,
+    .draw = audit_draw,
+    .table = listing_table,
+};

@@ -1,0 +1,392 @@
+/* Columns as tables: a row names the field, its title and its width; where the text needs a sign
+ * or a warning beside the colour, a small function makes it. */
+#include "bankterm/screens/rows.h"
+
+#include "bankterm/record.h"
+#include "bankterm/show.h"
+#include "bankterm/widgets/chart.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum style style_of_status(int32_t status)
+{
+    if (status == STATUS_HELD)
+        return STYLE_WARN;
+    if (status == STATUS_REJECTED || status == STATUS_DECLINED)
+        return STYLE_BAD;
+    return status == STATUS_REVERSED ? STYLE_DIM : STYLE_TEXT;
+}
+
+enum style style_of_account(int32_t status)
+{
+    if (status == ACCOUNT_FROZEN)
+        return STYLE_WARN;
+    return status == ACCOUNT_CLOSED ? STYLE_DIM : STYLE_TEXT;
+}
+
+enum style style_of_score(int64_t score)
+{
+    if (score >= 700)
+        return STYLE_BAD;
+    return score >= 400 ? STYLE_WARN : STYLE_TEXT;
+}
+
+static void set_text(struct cell_text *out, enum style style, const char *text)
+{
+    out->style = style;
+    snprintf(out->text, sizeof out->text, "%s", text);
+}
+
+/* --- transactions -------------------------------------------------------------------------- */
+
+static void transaction_status(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_transaction *tx = row;
+    (void)table;
+    set_text(out, style_of_status(tx->status), enum_text(&enum_transaction_status, tx->status));
+}
+
+static void transaction_time(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_transaction *tx = row;
+    (void)table;
+    show_minute(tx->timestamp, out->text, sizeof out->text);
+    out->style = STYLE_DIM;
+}
+
+static void transaction_score(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_transaction *tx = row;
+    (void)table;
+    out->style = style_of_score(tx->score);
+    snprintf(out->text, sizeof out->text, "%d", (int)tx->score);
+}
+
+static void transaction_flag(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_transaction *tx = row;
+    (void)table;
+    set_text(out, STYLE_BAD, tx->fraud_flag ? "!" : "");
+}
+
+static void transaction_other(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_transaction *tx = row;
+    (void)table;
+    slice_copy(tx->counterparty.n > 0 ? tx->counterparty : tx->counterparty_name, out->text,
+               sizeof out->text);
+}
+
+const struct column rows_transaction[] = {
+    { "time", "Time, UTC", "timestamp", 16, 0, transaction_time },
+    { "flag", "!", "fraud_flag", 1, 0, transaction_flag },
+    { "type", "Type", "type", 10, 0, NULL },
+    { "status", "Status", "status", 9, 0, transaction_status },
+    { "amount", "Amount", "amount", 22, COLUMN_RIGHT, NULL },
+    { "currency", "Cur", "currency", 3, 0, NULL },
+    { "account", "Account", "account_name", 28, COLUMN_GROW, NULL },
+    { "other", "Other side", "counterparty_name", 28, 0, transaction_other },
+    { "score", "Score", "score", 5, COLUMN_RIGHT, transaction_score },
+    { "description", "Description", "description", 48, 0, NULL },
+    { "id", "Id", "transaction_id", 12, 0, NULL },
+    { "by", "Posted by", "posted_by", 30, COLUMN_HIDDEN, NULL },
+    { "posted", "Entered, UTC", "posted_at", 16, COLUMN_HIDDEN, NULL },
+    { "verdict", "Verdict", "verdict", 8, COLUMN_HIDDEN, NULL },
+    { "balance", "Balance", "balance", 22, COLUMN_RIGHT | COLUMN_HIDDEN, NULL },
+    { "sequence", "Entry", "sequence", 12, COLUMN_RIGHT | COLUMN_HIDDEN, NULL },
+    { "external", "External id", "external_id", 24, COLUMN_HIDDEN, NULL },
+};
+const int rows_transaction_count = sizeof rows_transaction / sizeof rows_transaction[0];
+
+/* Whether the money came into the account that the table is about. */
+static bool booking_in(const struct table *table, const struct msg_transaction *tx)
+{
+    bool here = uuid_equal(&tx->account_id, table->context);
+    return here ? tx->incoming : !tx->incoming;
+}
+
+static void booking_amount(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_transaction *tx = row;
+    bool                          in = booking_in(table, tx);
+    out->style = in ? STYLE_MONEY_IN : STYLE_MONEY_OUT;
+    out->text[0] = in ? '+' : '-';
+    show_money(tx->amount, currency_exponent(tx->currency), out->text + 1, sizeof out->text - 1);
+}
+
+static void booking_balance(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_transaction *tx = row;
+    bool    here = uuid_equal(&tx->account_id, table->context);
+    int64_t balance = here ? tx->balance : tx->counterparty_balance;
+    show_money(balance, currency_exponent(tx->currency), out->text, sizeof out->text);
+    out->style = balance < 0 ? STYLE_WARN : STYLE_TEXT;
+}
+
+static void booking_other(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_transaction *tx = row;
+    bool                          here = uuid_equal(&tx->account_id, table->context);
+    struct slice other = here ? tx->counterparty_name : tx->account_name;
+    if (here && tx->counterparty.n > 0)
+        other = tx->counterparty;
+    slice_copy(other, out->text, sizeof out->text);
+}
+
+const struct column rows_booking[] = {
+    { "time", "Time, UTC", "timestamp", 16, 0, transaction_time },
+    { "flag", "!", "fraud_flag", 1, 0, transaction_flag },
+    { "type", "Type", "type", 10, 0, NULL },
+    { "status", "Status", "status", 9, 0, transaction_status },
+    { "amount", "Amount", "amount", 22, COLUMN_RIGHT, booking_amount },
+    { "balance", "Balance", "balance", 22, COLUMN_RIGHT, booking_balance },
+    { "other", "Other side", "counterparty_name", 28, COLUMN_GROW, booking_other },
+    { "score", "Score", "score", 5, COLUMN_RIGHT, transaction_score },
+    { "description", "Description", "description", 48, 0, NULL },
+    { "id", "Id", "transaction_id", 12, 0, NULL },
+};
+const int rows_booking_count = sizeof rows_booking / sizeof rows_booking[0];
+
+/* --- alerts -------------------------------------------------------------------------------- */
+
+static void alert_score(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_alert *alert = row;
+    (void)table;
+    out->style = style_of_score(alert->score);
+    snprintf(out->text, sizeof out->text, "%d", (int)alert->score);
+}
+
+static void alert_time(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_alert *alert = row;
+    (void)table;
+    show_minute(alert->created_at, out->text, sizeof out->text);
+    out->style = STYLE_DIM;
+}
+
+static void alert_state(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_alert *alert = row;
+    (void)table;
+    set_text(out, alert->state == ALERT_OPEN ? STYLE_WARN : STYLE_TEXT,
+             enum_text(&enum_alert_state, alert->state));
+}
+
+static void alert_status(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_alert *alert = row;
+    (void)table;
+    set_text(out, style_of_status(alert->status),
+             enum_text(&enum_transaction_status, alert->status));
+}
+
+static void alert_reason(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_alert *alert = row;
+    (void)table;
+    if (alert->reasons.count > 0)
+        slice_copy(alert->reasons.at[0].text, out->text, sizeof out->text);
+}
+
+static void alert_who(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_alert *alert = row;
+    (void)table;
+    slice_copy(alert->decided_by.n > 0 ? alert->decided_by : alert->assigned_to, out->text,
+               sizeof out->text);
+}
+
+const struct column rows_alert[] = {
+    { "time", "Raised, UTC", "created_at", 16, 0, alert_time },
+    { "score", "Score", "score", 5, COLUMN_RIGHT, alert_score },
+    { "state", "State", "state", 8, 0, alert_state },
+    { "amount", "Amount", "amount", 22, COLUMN_RIGHT, NULL },
+    { "currency", "Cur", "currency", 3, 0, NULL },
+    { "account", "Account", "account_name", 26, 0, NULL },
+    { "reason", "First reason", NULL, 60, COLUMN_GROW, alert_reason },
+    { "status", "Booking", "status", 9, 0, alert_status },
+    { "decision", "Decision", "decision", 15, 0, NULL },
+    { "who", "Who", "assigned_to", 24, 0, alert_who },
+    { "type", "Type", "type", 10, COLUMN_HIDDEN, NULL },
+    { "verdict", "Verdict", "verdict", 8, COLUMN_HIDDEN, NULL },
+    { "note", "Note", "note", 60, COLUMN_HIDDEN, NULL },
+    { "id", "Id", "alert_id", 12, COLUMN_HIDDEN, NULL },
+};
+const int rows_alert_count = sizeof rows_alert / sizeof rows_alert[0];
+
+/* --- accounts and customers ---------------------------------------------------------------- */
+
+static void account_state(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_account *account = row;
+    (void)table;
+    set_text(out, style_of_account(account->status),
+             enum_text(&enum_account_status, account->status));
+}
+
+static void account_balance(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_account *account = row;
+    (void)table;
+    show_money(account->balance, currency_exponent(account->currency), out->text,
+               sizeof out->text);
+    out->style = account->balance < 0 ? STYLE_WARN : STYLE_VALUE;
+}
+
+const struct column rows_account[] = {
+    { "name", "Account", "name", 30, COLUMN_GROW, NULL },
+    { "holder", "Holder", "holder", 26, 0, NULL },
+    { "status", "Status", "status", 8, 0, account_state },
+    { "balance", "Balance", "balance", 22, COLUMN_RIGHT, account_balance },
+    { "currency", "Cur", "currency", 3, 0, NULL },
+    { "available", "Available", "available", 22, COLUMN_RIGHT, NULL },
+    { "held", "Held", "held", 22, COLUMN_RIGHT, NULL },
+    { "entries", "Entries", "transactions", 9, COLUMN_RIGHT, NULL },
+    { "last", "Last activity", "last_activity_at", 16, 0, NULL },
+    { "kind", "Kind", "kind", 10, 0, NULL },
+    { "id", "Id", "account_id", 12, 0, NULL },
+    { "external", "External id", "external_id", 24, COLUMN_HIDDEN, NULL },
+    { "overdraft", "Overdraft", "overdraft_limit", 22, COLUMN_RIGHT | COLUMN_HIDDEN, NULL },
+    { "created", "Opened, UTC", "created_at", 16, COLUMN_HIDDEN, NULL },
+};
+const int rows_account_count = sizeof rows_account / sizeof rows_account[0];
+
+static void customer_verified(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_customer *customer = row;
+    (void)table;
+    set_text(out, customer->verified ? STYLE_GOOD : STYLE_WARN,
+             customer->verified ? "yes" : "no");
+}
+
+const struct column rows_customer[] = {
+    { "name", "Customer", "name", 36, COLUMN_GROW, NULL },
+    { "verified", "Verified", "verified", 8, 0, customer_verified },
+    { "country", "Land", "country", 4, 0, NULL },
+    { "email", "E-mail", "email", 32, 0, NULL },
+    { "created", "Entered, UTC", "created_at", 16, 0, NULL },
+    { "external", "External id", "external_id", 24, 0, NULL },
+    { "id", "Id", "customer_id", 12, 0, NULL },
+};
+const int rows_customer_count = sizeof rows_customer / sizeof rows_customer[0];
+
+/* --- audit and monitors -------------------------------------------------------------------- */
+
+static void audit_time(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_audit_entry *entry = row;
+    (void)table;
+    show_minute(entry->at, out->text, sizeof out->text);
+    out->style = STYLE_DIM;
+}
+
+static void audit_outcome(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_audit_entry *entry = row;
+    (void)table;
+    slice_copy(entry->outcome, out->text, sizeof out->text);
+    out->style = entry->kind == AUDIT_REFUSAL ? STYLE_BAD : STYLE_TEXT;
+}
+
+const struct column rows_audit[] = {
+    { "entry", "Entry", "sequence", 10, COLUMN_RIGHT, NULL },
+    { "time", "Time, UTC", "at", 16, 0, audit_time },
+    { "kind", "Kind", "kind", 11, 0, NULL },
+    { "actor", "Actor", "actor", 24, 0, NULL },
+    { "operation", "Operation", "operation", 22, 0, NULL },
+    { "outcome", "Outcome", "outcome", 18, 0, audit_outcome },
+    { "detail", "Detail", "detail", 60, COLUMN_GROW, NULL },
+    { "subject", "Subject", "subject", 36, 0, NULL },
+    { "hash", "Link", "hash", 16, COLUMN_HIDDEN, NULL },
+};
+const int rows_audit_count = sizeof rows_audit / sizeof rows_audit[0];
+
+static void figure(const struct table *table, struct slice unit, int64_t value,
+                   struct cell_text *out)
+{
+    const char *currency = table->context != NULL ? table->context : "";
+    if (slice_is(unit, "basis points"))
+        show_share(value, out->text, sizeof out->text);
+    else if (slice_is(unit, "minor units"))
+        show_sum(value, slice_from(currency), out->text, sizeof out->text);
+    else
+        show_count(value, out->text, sizeof out->text);
+}
+
+static void monitor_value(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_monitor *monitor = row;
+    figure(table, monitor->unit, monitor->value, out);
+}
+
+static void monitor_threshold(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_monitor *monitor = row;
+    figure(table, monitor->unit, monitor->threshold, out);
+    out->style = STYLE_DIM;
+}
+
+static void monitor_state(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_monitor *monitor = row;
+    (void)table;
+    if (monitor->state == MONITOR_BREACH)
+        set_text(out, STYLE_BAD, "! BREACH");
+    else if (monitor->state == MONITOR_WARNING)
+        set_text(out, STYLE_WARN, "near");
+    else
+        set_text(out, STYLE_GOOD, "ok");
+}
+
+const struct column rows_monitor[] = {
+    { "title", "Watched figure", "title", 34, COLUMN_GROW, NULL },
+    { "state", "State", "state", 8, 0, monitor_state },
+    { "value", "Value", "value", 22, COLUMN_RIGHT, monitor_value },
+    { "threshold", "Limit", "threshold", 22, COLUMN_RIGHT, monitor_threshold },
+    { "help", "Meaning", "help", 80, 0, NULL },
+};
+const int rows_monitor_count = sizeof rows_monitor / sizeof rows_monitor[0];
+
+/* --- details ------------------------------------------------------------------------------- */
+
+enum { DETAIL_LABEL = 15, REASON_BAR = 12 };
+
+int detail_line(struct canvas *canvas, struct rect rect, int y, const char *label,
+                enum style style, struct slice value)
+{
+    if (y >= rect.y + rect.h)
+        return y;
+    canvas_string(canvas, rect.x, y, DETAIL_LABEL - 1, STYLE_LABEL, label);
+    canvas_text(canvas, rect.x + DETAIL_LABEL, y, rect.w - DETAIL_LABEL, style, value);
+    return y + 1;
+}
+
+int reasons_draw(struct canvas *canvas, struct rect rect, const struct msg_reason *reasons,
+                 size_t count, int64_t score)
+{
+    int y = rect.y;
+    if (count == 0) {
+        canvas_string(canvas, rect.x, y, rect.w, STYLE_DIM, "No rule gave a point.");
+        return 1;
+    }
+    for (size_t i = 0; i < count && y < rect.y + rect.h; i++) {
+        char points[24];
+        snprintf(points, sizeof points, "%+d", (int)reasons[i].points);
+        canvas_right(canvas, rect.x, y, 5, STYLE_VALUE, points);
+        bar_draw(canvas, rect.x + 6, y, REASON_BAR, STYLE_CHART_WARN, reasons[i].points, score);
+        y += canvas_paragraph(canvas,
+                              (struct rect){ rect.x + 7 + REASON_BAR, y, rect.w - REASON_BAR - 7,
+                                             rect.y + rect.h - y },
+                              STYLE_TEXT, reasons[i].text);
+    }
+    if (y < rect.y + rect.h) {
+        char total[24];
+        snprintf(total, sizeof total, "%d", (int)score);
+        canvas_right(canvas, rect.x, y, 5, style_of_score(score), total);
+        canvas_string(canvas, rect.x + 6, y, rect.w - 6, STYLE_DIM, "score of 1000, their sum");
+        y++;
+    }
+    return y - rect.y;
+}

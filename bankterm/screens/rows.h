@@ -1,0 +1,35 @@
+/* The columns of each kind of record, and how its words are shown; shared by all screens, so that
+ * a held transaction looks the same wherever it stands. */
+#ifndef BANKTERM_SCREENS_ROWS_H
+#define BANKTERM_SCREENS_ROWS_H
+
+#include "bankterm/widgets/table.h"
+
+extern const struct column rows_transaction[];
+extern const int           rows_transaction_count;
+/* As one account sees it: signed amounts and its balance; the table's context is its uuid. */
+extern const struct column rows_booking[];
+extern const int           rows_booking_count;
+extern const struct column rows_alert[];
+extern const int           rows_alert_count;
+extern const struct column rows_account[];
+extern const int           rows_account_count;
+extern const struct column rows_customer[];
+extern const int           rows_customer_count;
+extern const struct column rows_audit[];
+extern const int           rows_audit_count;
+extern const struct column rows_monitor[];
+extern const int           rows_monitor_count;
+
+enum style style_of_status(int32_t transaction_status);
+enum style style_of_account(int32_t account_status);
+enum style style_of_score(int64_t score);
+
+/* "label  value" lines of a detail: returns the next y. */
+int detail_line(struct canvas *canvas, struct rect rect, int y, const char *label,
+                enum style style, struct slice value);
+/* One bar a reason; they add up to the score. Returns the lines used. */
+int reasons_draw(struct canvas *canvas, struct rect rect, const struct msg_reason *reasons,
+                 size_t count, int64_t score);
+
+#endif

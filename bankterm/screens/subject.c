@@ -1,0 +1,216 @@
+/* Actions on records: which make sense in which state, and where each leads. The server decides in
+ * the end; this only spares the user a refusal that can be foreseen. */
+#include "bankterm/screens/subject.h"
+
+#include "bankterm/screens/screens.h"
+
+#include <stdio.h>
+
+bool transaction_can(const struct msg_transaction *tx, enum action action)
+{
+    switch ((int)action) {
+    case ACTION_flag:
+        return tx != NULL && !tx->fraud_flag;
+    case ACTION_unflag:
+        return tx != NULL && tx->fraud_flag;
+    case ACTION_release:
+    case ACTION_reject:
+        return tx != NULL && tx->status == STATUS_HELD;
+    case ACTION_undo:
+        return tx != NULL && tx->status == STATUS_COMPLETED;
+    case ACTION_show_alert:
+        return tx != NULL && MSG_HAS(tx, transaction, alert_id);
+    case ACTION_show_reversal:
+        return tx != NULL && (MSG_HAS(tx, transaction, reversal_of)
+                              || MSG_HAS(tx, transaction, reversed_by));
+    case ACTION_show_account:
+    case ACTION_show_other:
+    case ACTION_open:
+        return tx != NULL;
+    default:
+        return true;
+    }
+}
+
+bool transaction_act(struct app *app, const struct msg_transaction *tx, enum action action)
+{
+    if (tx == NULL)
+        return false;
+    switch ((int)action) {
+    case ACTION_flag:
+    case ACTION_unflag:
+    case ACTION_release:
+    case ACTION_reject:
+    case ACTION_undo:
+        if (transaction_can(tx, action))
+            act_on_transaction(app, action, tx);
+        else
+            app_notice(app, STYLE_WARN, "The transaction is %s%s: there is nothing to %s",
+                       enum_text(&enum_transaction_status, tx->status),
+                       tx->fraud_flag ? " and flagged" : "", action_row(action)->name);
+        return true;
+    case ACTION_open:
+        app_show_transaction(app, &tx->transaction_id);
+        return true;
+    case ACTION_show_account:
+        app_show_account(app, &tx->account_id);
+        return true;
+    case ACTION_show_other:
+        app_show_account(app, &tx->counterparty_account_id);
+        return true;
+    case ACTION_show_alert:
+        if (MSG_HAS(tx, transaction, alert_id))
+            app_show_alert(app, &tx->alert_id);
+        else
+            app_notice(app, STYLE_NOTICE, "The transaction raised no alert");
+        return true;
+    case ACTION_show_reversal:
+        if (MSG_HAS(tx, transaction, reversal_of))
+            app_show_transaction(app, &tx->reversal_of);
+        else if (MSG_HAS(tx, transaction, reversed_by))
+            app_show_transaction(app, &tx->reversed_by);
+        else
+            app_notice(app, STYLE_NOTICE, "The transaction was not reversed and reverses none");
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool alert_can(const struct msg_alert *alert, enum action action)
+{
+    switch ((int)action) {
+    case ACTION_take:
+        return alert != NULL && alert->state == ALERT_OPEN;
+    case ACTION_decide:
+        return alert != NULL && alert->state != ALERT_DECIDED;
+    case ACTION_note:
+    case ACTION_open:
+    case ACTION_show_account:
+    case ACTION_show_transaction:
+        return alert != NULL;
+    default:
+        return true;
+    }
+}
+
+bool alert_act(struct app *app, const struct msg_alert *alert, enum action action)
+{
+    if (alert == NULL)
+        return false;
+    switch ((int)action) {
+    case ACTION_take:
+    case ACTION_decide:
+    case ACTION_note:
+        if (alert_can(alert, action))
+            act_on_alert(app, action, alert);
+        else
+            app_notice(app, STYLE_WARN, "The alert is %s already",
+                       enum_text(&enum_alert_state, alert->state));
+        return true;
+    case ACTION_open:
+        app_show_alert(app, &alert->alert_id);
+        return true;
+    case ACTION_show_account:
+        app_show_account(app, &alert->account_id);
+        return true;
+    case ACTION_show_transaction:
+        app_show_transaction(app, &alert->transaction_id);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool account_can(const struct msg_account *account, enum action action)
+{
+    switch ((int)action) {
+    case ACTION_freeze:
+        return account != NULL && account->status == ACCOUNT_ACTIVE;
+    case ACTION_unfreeze:
+        return account != NULL && account->status == ACCOUNT_FROZEN;
+    case ACTION_close:
+        return account != NULL && account->status != ACCOUNT_CLOSED
+               && account->kind == ACCOUNT_CUSTOMER;
+    case ACTION_open:
+    case ACTION_history:
+    case ACTION_risk:
+        return account != NULL;
+    default:
+        return true;
+    }
+}
+
+static void open_with_id(struct app *app, const struct screen_ops *ops, enum action action,
+                         const struct uuid *id)
+{
+    char text[UUID_TEXT_MAX];
+    char argument[UUID_TEXT_MAX + 24];
+    snprintf(argument, sizeof argument, "%s %s", action_row(action)->name, uuid_text(id, text));
+    app_push(app, ops, argument);
+}
+
+bool account_act(struct app *app, const struct msg_account *account, enum action action)
+{
+    char text[UUID_TEXT_MAX];
+    if (account == NULL)
+        return false;
+    switch ((int)action) {
+    case ACTION_freeze:
+    case ACTION_unfreeze:
+    case ACTION_close:
+        if (account_can(account, action))
+            act_on_account(app, action, account);
+        else
+            app_notice(app, STYLE_WARN, "The account is %s: there is nothing to %s",
+                       enum_text(&enum_account_status, account->status),
+                       action_row(action)->name);
+        return true;
+    case ACTION_open:
+        app_show_account(app, &account->account_id);
+        return true;
+    case ACTION_history:
+        app_push(app, &screen_history, uuid_text(&account->account_id, text));
+        return true;
+    case ACTION_risk:
+        open_with_id(app, &screen_viewer, action, &account->account_id);
+        return true;
+    case ACTION_deposit:
+    case ACTION_withdraw:
+    case ACTION_transfer:
+        open_with_id(app, &screen_pay, action, &account->account_id);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool customer_act(struct app *app, const struct msg_customer *customer, enum action action)
+{
+    if (action == ACTION_new_customer) {
+        act_on_customer(app, action, NULL);
+        return true;
+    }
+    if (customer == NULL || (action != ACTION_verify_customer && action != ACTION_open_account))
+        return false;
+    act_on_customer(app, action, customer);
+    return true;
+}
+
+void app_show_transaction(struct app *app, const struct uuid *id)
+{
+    char text[UUID_TEXT_MAX];
+    app_push(app, &screen_transaction, uuid_text(id, text));
+}
+
+void app_show_account(struct app *app, const struct uuid *id)
+{
+    char text[UUID_TEXT_MAX];
+    app_push(app, &screen_account, uuid_text(id, text));
+}
+
+void app_show_alert(struct app *app, const struct uuid *id)
+{
+    char text[UUID_TEXT_MAX];
+    app_push(app, &screen_alert, uuid_text(id, text));
+}
