@@ -73,7 +73,7 @@ enum err op_risk_account(struct request *request, const struct msg_account_ref *
     struct alert_filter alerts = {.account = number};
     TRY(store->ops->alerts(store, &alerts, count_alert, &counting));
     TRY(page_check_cancel(request));
-    struct transaction_filter chain = {.account = number, .scan_max = LIMIT_RISK_NEWEST};
+    struct transaction_filter chain = {.account = number, .cancel = request->cancel};
     TRY(store->ops->transactions(store, &chain, look_at_score, &newest, &stopped_at));
     TRY(profile_current(store, entity_of_account(number), &profile, &last_sequence));
 
