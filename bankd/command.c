@@ -17,9 +17,9 @@ int command_end(const char *command, enum err err, const struct fault *fault)
 
     if (err == ERR_none)
         return 0;
-    fprintf(stderr, "bankd%s%s: %s: %s%s%s. %s. %s.\n", command[0] != '\0' ? " " : "", command, err_name(err),
-            err_what(err), has_text ? ": " : "", has_text ? fault->text : "", err_class_promise(err_class(err)),
-            err_next(err));
+    fprintf(stderr, "bankd%s%s: %s: %s%s%s. %s. %s.\n", command[0] != '\0' ? " " : "", command,
+            err_name(err), err_what(err), has_text ? ": " : "", has_text ? fault->text : "",
+            err_class_promise(err_class(err)), err_next(err));
     return (int)err_class(err);
 }
 

@@ -31,8 +31,10 @@ static void print_help(const struct conf *conf)
            "usage: bankd [COMMAND] [option ...]\n\n",
            BANK_VERSION);
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
-        printf("  %-7s %s\n          %s\n", commands[i].name, commands[i].arguments, commands[i].help);
-    printf("\nOptions (flags, BANKD_* in the environment, or key = value lines of --config FILE):\n");
+        printf("  %-7s %s\n          %s\n", commands[i].name, commands[i].arguments,
+               commands[i].help);
+    printf(
+        "\nOptions (flags, BANKD_* in the environment, or key = value lines of --config FILE):\n");
     conf_print_help(conf, stdout);
 }
 
@@ -56,7 +58,8 @@ int main(int argc, char **argv)
         return command_end("", ERR_internal, NULL);
     err = options_load(&conf, &argc, argv, &fault);
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "help") == 0) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
+            strcmp(argv[i], "help") == 0) {
             print_help(&conf);
             return 0;
         }

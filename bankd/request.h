@@ -41,11 +41,12 @@ struct request {
     struct arena        *arena;
     struct fault        *fault;
     int64_t              now_us;
-    const atomic_bool   *cancel; /* set when the client has gone or the deadline has passed; NULL = never */
+    const atomic_bool   *cancel; /* the client has gone or it is too late; NULL = never */
 };
 
 #define OP(number, family, verb, roles, flags, req, rep, help)                                     \
-    enum err op_##family##_##verb(struct request *request, const struct msg_##req *in, struct msg_##rep *out);
+    enum err op_##family##_##verb(struct request *request, const struct msg_##req *in,             \
+                                  struct msg_##rep *out);
 #include "proto/ops.def"
 #undef OP
 

@@ -27,7 +27,8 @@ static enum err take_email(const char *text, struct user_arguments *out, struct 
 {
     size_t n = strlen(text);
 
-    if (n == 0 || n > LIMIT_EMAIL_MAX || strchr(text, '@') == NULL || !slice_is_utf8(slice_from(text)))
+    if (n == 0 || n > LIMIT_EMAIL_MAX || strchr(text, '@') == NULL ||
+        !slice_is_utf8(slice_from(text)))
         return fault_set(fault, ERR_field_invalid, "email", "%.60s is not an e-mail address", text);
     for (size_t i = 0; i <= n; i++)
         out->email[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
@@ -51,7 +52,8 @@ static enum err parse(int argc, char **argv, struct user_arguments *out, struct 
         else if (value == NULL && argv[i][0] != '-' && out->email[0] == '\0')
             TRY(take_email(argv[i], out, fault));
         else
-            return fault_set(fault, ERR_usage, NULL, "%.60s is not known here or lacks its value", argv[i]);
+            return fault_set(fault, ERR_usage, NULL, "%.60s is not known here or lacks its value",
+                             argv[i]);
     }
     if (strcmp(out->action, "list") != 0 && out->email[0] == '\0')
         return fault_set(fault, ERR_usage, NULL, "Say the e-mail address of the user");
@@ -69,13 +71,13 @@ static enum err read_line(FILE *file, char out[LIMIT_PASSWORD_MAX + 2], struct f
     n = strcspn(out, "\r\n");
     out[n] = '\0';
     if (n < LIMIT_PASSWORD_MIN || n > LIMIT_PASSWORD_MAX)
-        return fault_set(fault, ERR_field_invalid, "password", "A password has %d to %d characters", LIMIT_PASSWORD_MIN,
-                         LIMIT_PASSWORD_MAX);
+        return fault_set(fault, ERR_field_invalid, "password", "A password has %d to %d characters",
+                         LIMIT_PASSWORD_MIN, LIMIT_PASSWORD_MAX);
     return ERR_none;
 }
 
-static enum err read_password(const struct user_arguments *arguments, char out[LIMIT_PASSWORD_MAX + 2],
-                              struct fault *fault)
+static enum err read_password(const struct user_arguments *arguments,
+                              char out[LIMIT_PASSWORD_MAX + 2], struct fault *fault)
 {
     struct termios before, silent;
     enum err       err;
@@ -84,7 +86,8 @@ static enum err read_password(const struct user_arguments *arguments, char out[L
     if (arguments->password_file != NULL) {
         file = fopen(arguments->password_file, "re");
         if (file == NULL)
-            return fault_set(fault, ERR_io, NULL, "Cannot open %.150s: %s", arguments->password_file, strerror(errno));
+            return fault_set(fault, ERR_io, NULL, "Cannot open %.150s: %s",
+                             arguments->password_file, strerror(errno));
         err = read_line(file, out, fault);
         fclose(file);
         return err;
@@ -101,7 +104,8 @@ static enum err read_password(const struct user_arguments *arguments, char out[L
     return err;
 }
 
-static enum err set_password(const struct user_arguments *arguments, struct user *user, struct fault *fault)
+static enum err set_password(const struct user_arguments *arguments, struct user *user,
+                             struct fault *fault)
 {
     char     password[LIMIT_PASSWORD_MAX + 2];
     enum err err = read_password(arguments, password, fault);
@@ -126,10 +130,11 @@ static bool print_user(void *context, const void *row)
     return true;
 }
 
-static enum err fill_new(const struct user_arguments *arguments, struct writer *writer, struct user *user,
-                         struct fault *fault)
+static enum err fill_new(const struct user_arguments *arguments, struct writer *writer,
+                         struct user *user, struct fault *fault)
 {
-    const struct role_row *role = arguments->role != NULL ? role_from_name(slice_from(arguments->role)) : NULL;
+    const struct role_row *role =
+        arguments->role != NULL ? role_from_name(slice_from(arguments->role)) : NULL;
 
     if (role == NULL)
         return fault_set(fault, ERR_field_invalid, "role",
@@ -140,11 +145,13 @@ static enum err fill_new(const struct user_arguments *arguments, struct writer *
     user->role = role->role;
     user->created_at_us = writer_now_us(writer);
     slice_copy(slice_from(arguments->email), user->email, sizeof user->email);
-    slice_copy(slice_from(arguments->name != NULL ? arguments->name : arguments->email), user->name, sizeof user->name);
+    slice_copy(slice_from(arguments->name != NULL ? arguments->name : arguments->email), user->name,
+               sizeof user->name);
     return set_password(arguments, user, fault);
 }
 
-static enum err change_known(const struct user_arguments *arguments, struct user *user, struct fault *fault)
+static enum err change_known(const struct user_arguments *arguments, struct user *user,
+                             struct fault *fault)
 {
     if (strcmp(arguments->action, "passwd") == 0)
         return set_password(arguments, user, fault);
@@ -157,16 +164,17 @@ static enum err change_known(const struct user_arguments *arguments, struct user
     return ERR_none;
 }
 
-static enum err act_on_user(const struct user_arguments *arguments, struct store *store, struct writer *writer,
-                            struct fault *fault)
+static enum err act_on_user(const struct user_arguments *arguments, struct store *store,
+                            struct writer *writer, struct fault *fault)
 {
     struct draft *draft = writer_draft(writer);
     char          operation[65];
-    enum err      err = store->ops->user_by_email(store, slice_from(arguments->email), &draft->user);
+    enum err err = store->ops->user_by_email(store, slice_from(arguments->email), &draft->user);
 
     if (strcmp(arguments->action, "add") == 0) {
         if (err == ERR_none)
-            return fault_set(fault, ERR_exists, "email", "There is already a user %.100s", arguments->email);
+            return fault_set(fault, ERR_exists, "email", "There is already a user %.100s",
+                             arguments->email);
         if (err == ERR_not_found)
             err = fill_new(arguments, writer, &draft->user, fault);
     } else if (err == ERR_not_found) {
@@ -188,7 +196,8 @@ static enum err run(struct conf *conf, const struct user_arguments *arguments, s
 {
     static struct home   home;
     struct writer       *writer = NULL;
-    struct writer_config config = {.bank = &home.bank, .clock = clock_system(), .books_max = 64, .profiles_max = 64};
+    struct writer_config config = {
+        .bank = &home.bank, .clock = clock_system(), .books_max = 64, .profiles_max = 64};
     bool                 list = strcmp(arguments->action, "list") == 0;
     enum err             err;
 
@@ -198,7 +207,7 @@ static enum err run(struct conf *conf, const struct user_arguments *arguments, s
     } else {
         config.store = home.store;
         err = writer_open(&config, &writer, fault);
-        /* A running bankd may commit in between: then the head has moved, and once more is enough. */
+        /* A running bankd may commit in between; then the head has moved: once more is enough. */
         for (int i = 0; err == ERR_none && i < 8; i++) {
             err = act_on_user(arguments, home.store, writer, fault);
             if (err != ERR_changed_meanwhile)

@@ -37,7 +37,8 @@ static enum err load_keys(struct zap *zap, const char *path, struct fault *fault
     FILE *file = fopen(path, "re");
 
     if (file == NULL)
-        return fault_set(fault, ERR_io, "client_keys", "Cannot open %.180s: %s", path, strerror(errno));
+        return fault_set(fault, ERR_io, "client_keys", "Cannot open %.180s: %s", path,
+                         strerror(errno));
     while (fgets(line, sizeof line, file) != NULL) {
         size_t n = strcspn(line, " \t\r\n#");
 
@@ -45,10 +46,12 @@ static enum err load_keys(struct zap *zap, const char *path, struct fault *fault
         line[n] = '\0';
         if (n == 0)
             continue;
-        if (n != 40 || zap->count == ZAP_KEYS_MAX || zmq_z85_decode(zap->keys[zap->count], line) == NULL) {
+        if (n != 40 || zap->count == ZAP_KEYS_MAX ||
+            zmq_z85_decode(zap->keys[zap->count], line) == NULL) {
             fclose(file);
-            return fault_set(fault, ERR_file_syntax, "client_keys", "%.180s:%d: not a public key of 40 characters, or too many",
-                             path, number);
+            return fault_set(fault, ERR_file_syntax, "client_keys",
+                             "%.180s:%d: not a public key of 40 characters, or too many", path,
+                             number);
         }
         zap->count++;
     }
@@ -82,7 +85,8 @@ static bool receive(struct zap *zap, struct frame frames[FRAMES_MAX], size_t *co
 
 static bool is_allowed(const struct zap *zap, const struct frame *frames, size_t count)
 {
-    if (count < 7 || frames[5].n != 5 || memcmp(frames[5].bytes, "CURVE", 5) != 0 || frames[6].n != KEY_BYTES)
+    if (count < 7 || frames[5].n != 5 || memcmp(frames[5].bytes, "CURVE", 5) != 0 ||
+        frames[6].n != KEY_BYTES)
         return false;
     if (zap->any)
         return true;
@@ -137,9 +141,11 @@ static enum err start(void *context, struct zap *zap, struct fault *fault)
     zap->stop = zmq_socket(context, ZMQ_PAIR);
     zap->stop_inside = zmq_socket(context, ZMQ_PAIR);
     if (zap->socket == NULL || zap->stop == NULL || zap->stop_inside == NULL ||
-        zmq_bind(zap->socket, "inproc://zeromq.zap.01") != 0 || zmq_bind(zap->stop, "inproc://bankd.zap.stop") != 0 ||
+        zmq_bind(zap->socket, "inproc://zeromq.zap.01") != 0 ||
+        zmq_bind(zap->stop, "inproc://bankd.zap.stop") != 0 ||
         zmq_connect(zap->stop_inside, "inproc://bankd.zap.stop") != 0)
-        return fault_set(fault, ERR_internal, NULL, "The check of client keys could not start: %s", zmq_strerror(errno));
+        return fault_set(fault, ERR_internal, NULL, "The check of client keys could not start: %s",
+                         zmq_strerror(errno));
     if (pthread_create(&zap->thread, NULL, zap_main, zap) != 0)
         return fault_set(fault, ERR_memory, NULL, "%s", "");
     return ERR_none;

@@ -196,8 +196,9 @@ static enum err settings_apply(struct sqlite_store *store, int64_t cache_kib, st
     sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
     sqlite3_limit(store->db, SQLITE_LIMIT_ATTACHED, 0);
     TRY(exec(store,
-             "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; "
-             "PRAGMA foreign_keys = OFF; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF",
+             "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; "
+             "PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF; PRAGMA mmap_size = 0; "
+             "PRAGMA trusted_schema = OFF",
              fault));
     if (cache_kib > 0) {
         snprintf(sql, sizeof sql, "PRAGMA cache_size = -%lld", (long long)cache_kib);
