@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,7 @@ struct session {
 struct net {
     struct clock  *clock;
     char           server[NET_ENDPOINT_MAX];
+    bool           without_events;
     bool           curve;
     char           server_key[NET_Z85_MAX];
     char           public_key[NET_Z85_MAX];
@@ -261,7 +263,7 @@ static void session_take(struct net *net, const struct msg_session *reply)
     net->session.role = row != NULL ? row->role : ROLE_NONE;
     slice_copy(reply->email, net->session.user, sizeof net->session.user);
     slice_copy(reply->name, net->session.name, sizeof net->session.name);
-    if (MSG_HAS(reply, session, event_topic) && reply->event_topic.n > 0
+    if (!net->without_events && MSG_HAS(reply, session, event_topic) && reply->event_topic.n > 0
         && MSG_HAS(reply, session, event_endpoint)
         && event_endpoint(net, reply->event_endpoint, endpoint))
         subscriber_open(net, endpoint, slice_copy(reply->event_topic, topic, sizeof topic));
@@ -517,6 +519,7 @@ static enum err key_load(struct net *net, const char *path, struct fault *fault)
 static enum err take_config(struct net *net, const struct net_config *config, struct fault *fault)
 {
     net->clock = config->clock;
+    net->without_events = config->without_events;
     if (strlen(config->server) >= sizeof net->server)
         return fault_set(fault, ERR_option_invalid, "server", "The endpoint is too long");
     slice_copy(slice_from(config->server), net->server, sizeof net->server);
@@ -989,4 +992,28 @@ bool net_pump(struct net *net, struct net_result *out)
     if (told)
         wake_up(net); /* there may be more, also for a caller who stops here */
     return told;
+}
+
+void net_log_out(struct net *net, int64_t limit_ms)
+{
+    struct msg_empty  empty = { 0 };
+    struct net_result result;
+    struct fault      fault;
+    uint64_t          ticket = 0;
+    bool              ended = false;
+
+    if (net->session.open)
+        ticket = net_request(net, OP_INDEX_session_logout, &empty, limit_ms, &fault);
+    /* Its deadline ends it. What it answers changes nothing: a session also ends by itself. */
+    while (ticket != 0 && !ended) {
+        struct pollfd watched = { .fd = net->epoll, .events = POLLIN };
+        int64_t       wait_us = net_next_wakeup_us(net) - now_of(net);
+
+        if (wait_us > 0)
+            (void)poll(&watched, 1, (int)(wait_us / US_PER_MS) + 1);
+        while (!ended && net_pump(net, &result))
+            ended = (result.kind == NET_REPLY || result.kind == NET_FAILURE)
+                    && result.ticket == ticket;
+    }
+    net_forget_session(net);
 }

@@ -34,6 +34,7 @@ struct net_config {
     const char   *server;          /* ipc://PATH or tcp://HOST:PORT */
     const char   *server_key_file; /* its public key in Z85; required for tcp, else NULL or "" */
     struct clock *clock;
+    bool          without_events; /* for programs that ask a thing or two and leave */
 };
 
 /* Starts connecting; copies what it needs of the configuration. */
@@ -94,6 +95,8 @@ enum role   net_role(const struct net *net); /* ROLE_NONE without a session */
 const char *net_user(const struct net *net); /* address; "" without a session */
 const char *net_user_name(const struct net *net);
 void        net_forget_session(struct net *net);
+/* For the end of a program: logs out if there is a session, and waits for that at most so long. */
+void net_log_out(struct net *net, int64_t limit_ms);
 /* Takes up a session of an earlier login by its token; without events and role. */
 void net_use_token(struct net *net, const uint8_t token[LIMIT_TOKEN_BYTES]);
 
