@@ -1,0 +1,453 @@
+/* The rule language: what an expression is worth, what a file must have, and how every kind of
+ * mistake is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/check.h"
+#include "tests/fraud/shipped.h"
+#include "tests/unit/random.h"
+
+#define HEAD "version 1 threshold hold 600 threshold decline 900\n"
+#define TAIL " because \"x\" fires on amount=5.00 silent on amount=6.00 end\n"
+
+enum { TEXT_MAX = 8192, ROUNDS = 3000 };
+
+/* A payment of 1,234.56 to somebody, on Monday 2026-03-02 at 10:30. */
+static struct fraud_event an_event(void)
+{
+    return (struct fraud_event){
+        .at_us = INT64_C(1772447400) * 1000000,
+        .amount = 123456,
+        .unit = 100,
+        .type = TYPE_TRANSFER,
+        .balance = 200000,
+        .counterparty = 17,
+    };
+}
+
+static struct fraud_rules *must_parse(const char *text)
+{
+    struct fraud_rules *rules = NULL;
+    struct fault        fault = { 0 };
+
+    if (fraud_rules_parse(slice_from(text), "t.rules", &rules, &fault) != ERR_none)
+        fail_msg("%s: %s\n%s", fault.field, fault.text, text);
+    return rules;
+}
+
+/* The points that one rule gives the event. */
+static int points_of(const char *score)
+{
+    static struct fraud_verdict verdict;
+    char                        text[TEXT_MAX];
+    struct fraud_profile        profile;
+    struct fraud_event          event = an_event();
+    struct fraud_rules         *rules;
+
+    snprintf(text, sizeof text,
+             HEAD "rule r when amount > 6.00 or amount = 5.00 action alert score %s" TAIL, score);
+    rules = must_parse(text);
+    fraud_profile_init(&profile);
+    fraud_judge(rules, &profile, NULL, &event, true, &verdict);
+    fraud_rules_free(&rules);
+    assert_true(verdict.reason_count >= 1 && verdict.alert);
+    return verdict.reasons[0].points;
+}
+
+static void test_expressions_have_their_value(void **state)
+{
+    static const struct {
+        const char *text;
+        int         points;
+    } cases[] = {
+        { "7", 7 },
+        { "-7", -7 },
+        { "- - 7", 7 },
+        { "1 + 2 * 3", 7 },
+        { "(1 + 2) * 3", 9 },
+        { "10 - 4 - 3", 3 },
+        { "100 / 10 / 5", 2 },
+        { "-7 / 2", -3 },
+        { "7 / 0", 0 },
+        { "min(3, 4) + max(3, 4) * 10", 43 },
+        { "max(min(9, 5), abs(-3 - 4))", 7 },
+        { "abs(-9223372036854775807 - 1) / 9223372036854775807", 1 },
+        { "9223372036854775807 + 1 - 9223372036854775807", 0 },
+        { "9223372036854775807 * 2 / 9223372036854775807", 1 },
+        { "(-9223372036854775807 - 1) / -1 - 9223372036854775806", 1 },
+        { "25% - 2400", 100 },
+        { "2m + 3s", 123 },
+        { "1h / 60 + 1d / 3600", 84 },
+        { "amount - 1234.00", 56 },
+        { "12.34 - 1234", 0 },
+        { "1.00", 100 },
+        { "amount_major - 1200", 34 },
+        { "(1 < 2) * 100 + (2 < 1) * 10 + (2 <= 2)", 101 },
+        { "(1 = 1) + (1 == 2) * 10 + (1 != 2) * 100", 101 },
+        { "(2 > 1 and 1 > 2) + (2 > 1 or 1 > 2) * 10", 10 },
+        { "(1 > 2 and 1 > 2 or 2 > 1) * 5", 5 },
+        { "(2 > 1 or 2 > 1 and 1 > 2) * 5", 5 },
+        { "(not 1 > 2) * 5", 5 },
+        { "(not (2 > 1 and no)) * 5", 5 },
+        { "(type in (deposit, transfer)) * 5", 5 },
+        { "(type not in (deposit, payment)) * 5", 5 },
+        { "(1 + 1 in (-2, 2)) * 5", 5 },
+        { "is_outgoing * 10 + is_cash", 10 },
+        { "weekday + (weekday = monday) * 100 + hour * 10", 200 },
+        { "(type = transfer) * 1 + (type = deposit) * 2", 1 },
+        { "5000", 1000 },
+        { "-5000", -1000 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++)
+        if (points_of(cases[i].text) != cases[i].points)
+            fail_msg("%s gives %d instead of %d", cases[i].text, points_of(cases[i].text),
+                     cases[i].points);
+}
+
+/* --- expressions made at random, with their value beside them --------------------------------- */
+
+struct sample {
+    char    text[600];
+    int64_t value;
+};
+
+static int64_t nearest(__int128 value)
+{
+    return value > INT64_MAX ? INT64_MAX : value < INT64_MIN ? INT64_MIN : (int64_t)value;
+}
+
+static void combine(struct random *random, const struct sample *a, const struct sample *b,
+                    struct sample *out)
+{
+    static const char *const forms[] = {
+        "(%s + %s)", "(%s - %s)", "(%s * %s)", "(%s / %s)", "min(%s, %s)", "max(%s, %s)",
+        "((%s < %s) * 3)", "((%s = %s) * 3)", "((%s >= %s) + 1)",
+    };
+    size_t   form = random_below(random, ARRAY_COUNT(forms));
+    __int128 x = a->value;
+    __int128 y = b->value;
+    __int128 values[] = {
+        x + y, x - y, x * y, y == 0 ? 0 : x / (y == 0 ? 1 : y), x < y ? x : y, x > y ? x : y,
+        (x < y) * 3, (x == y) * 3, (x >= y) + 1,
+    };
+
+    out->value = nearest(values[form]);
+    /* The forms are ours, all with two texts. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(out->text, sizeof out->text, forms[form], a->text, b->text);
+#pragma GCC diagnostic pop
+}
+
+static void test_random_expressions_agree_with_their_trees(void **state)
+{
+    struct random random = random_start(__func__);
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct sample pool[6];
+        char          score[700];
+        int64_t       points;
+
+        for (size_t i = 0; i < 4; i++) {
+            pool[i].value = random_int64(&random) / 2;
+            snprintf(pool[i].text, sizeof pool[i].text, "%lld", (long long)pool[i].value);
+        }
+        combine(&random, &pool[0], &pool[1], &pool[4]);
+        combine(&random, &pool[2], &pool[3], &pool[5]);
+        combine(&random, &pool[4], &pool[5], &pool[0]);
+        snprintf(score, sizeof score, "%s", pool[0].text);
+        points = pool[0].value > 1000 ? 1000 : pool[0].value < -1000 ? -1000 : pool[0].value;
+        if (points_of(score) != points)
+            fail_msg("%s is %lld", score, (long long)pool[0].value);
+    }
+}
+
+/* --- mistakes -------------------------------------------------------------------------------- */
+
+struct mistake {
+    const char *text;
+    const char *told;
+};
+
+static void assert_told(const struct mistake *mistake)
+{
+    struct fraud_rules *rules = (struct fraud_rules *)(uintptr_t)16;
+    struct fault        fault = { 0 };
+    enum err err = fraud_rules_parse(slice_from(mistake->text), "t.rules", &rules, &fault);
+
+    if (err != ERR_file_syntax || strcmp(fault.text, mistake->told) != 0)
+        fail_msg("%s\n--- gives %s\n%s\n--- instead of\n%s", mistake->text, err_name(err), fault.text,
+                 mistake->told);
+    assert_null(rules);
+    assert_string_equal(fault.field, "t.rules");
+}
+
+static void test_mistakes_in_a_file_are_told(void **state)
+{
+    static const struct mistake mistakes[] = {
+        { "", "1:1: expected `version 1` as the file's first words, but the file ends" },
+        { "# only a comment", "1:17: expected `version 1` as the file's first words, but the file ends" },
+        { "version 2", "1:9: expected version 1, the only one there is, not `2`" },
+        { "version 1\n", "2:1: the file needs `threshold hold` and `threshold decline`" },
+        { "version 1\nthreshold hold 1001", "2:16: a threshold is 1 to 1000 points, or never" },
+        { "version 1\nthreshold hold 5 threshold hold 5",
+          "2:28: the threshold hold is given twice" },
+        { "version 1\nthreshold holds 5", "2:11: expected alert, hold or decline, not `holds`" },
+        { "version 1\nthreshold hold 700 threshold decline 600",
+          "2:41: the thresholds must rise from alert over hold to decline" },
+        { HEAD "rules x", "2:1: expected threshold, list or rule, not `rules`" },
+        { HEAD "version 1", "2:1: `version` has no meaning outside a rule" },
+        { HEAD "end", "2:1: `end` has no meaning outside a rule" },
+        { HEAD "list a 1", "2:8: expected = behind the list's name, not `1`" },
+        { HEAD "list a = 1, transfr", "2:13: there is no constant `transfr`; did you mean `transfer`?" },
+        { HEAD "list a = 1.50", "2:10: money depends on the currency and cannot stand in a list" },
+        { HEAD "list a = 1 list a = 2", "2:17: there is already a list a" },
+        { "version 1 $", "1:11: this sign has no meaning here" },
+        { "version 1 \r\n", "1:1: the file is not plain text in UTF-8 with Unix line ends" },
+        { "version 1 \xff", "1:1: the file is not plain text in UTF-8 with Unix line ends" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(mistakes); i++)
+        assert_told(&mistakes[i]);
+}
+
+static void test_mistakes_in_a_rule_are_told(void **state)
+{
+    static const struct mistake mistakes[] = {
+        { HEAD "rule", "2:5: expected the rule's name, but the file ends" },
+        { HEAD "rule r when amount > 1",
+          "2:23: expected when, score, action, because, severity, tags, fires, silent or end, but the file ends" },
+        { HEAD "rule r end", "2:6: rule r needs `when`" },
+        { HEAD "rule r when amount > 1 end", "2:6: rule r needs `because` with a text" },
+        { HEAD "rule r when amount > 1 because \"x\" end",
+          "2:6: rule r needs `score`, or an action" },
+        { HEAD "rule r when amount > 1 because \"x\" score 1 end",
+          "2:6: rule r needs an example `fires on`" },
+        { HEAD "rule r when amount > 1 because \"x\" score 1 fires on amount=2 end",
+          "2:6: rule r needs an example `silent on`" },
+        { HEAD "rule r score 1 score 2", "2:16: rule r has `score` twice" },
+        { HEAD "rule r action stop", "2:15: expected score, alert, hold or decline, not `stop`" },
+        { HEAD "rule r severity huge", "2:17: expected low, medium or high, not `huge`" },
+        { HEAD "rule r tags 5", "2:13: expected a tag's name, not `5`" },
+        { HEAD "rule r because x", "2:16: expected a text in quotes, not `x`" },
+        { HEAD "rule r because \"x\n\"",
+          "2:16: the text does not end in its line; it needs a closing \"" },
+        { HEAD "rule r because \"of {amont}\"",
+          "2:16: the text names the feature `amont`, which does not exist; did you mean `amount`?" },
+        { HEAD "rule r because \"of {amount\"",
+          "2:16: this text has a { without }; write {{ for the sign itself" },
+        { HEAD "rule r fires on amount=5", "2:8: an example must stand behind the rule's `when`" },
+        { HEAD "rule r when amount > 1 fires amount=5", "2:30: expected `on`, not `amount`" },
+        { HEAD "rule r when amount > 1 fires on", "2:32: expected FEATURE=VALUE, but the file ends" },
+        { HEAD "rule r when amount > 1 fires on amount", "2:39: expected = behind the feature's name, but the file ends" },
+        { HEAD "rule r when amount > 1 fires on anount=2",
+          "2:33: there is no feature `anount`; did you mean `amount`?" },
+        { HEAD "rule r when amount > 1 fires on amount=2 amount=3",
+          "2:42: this example gives `amount` twice" },
+        { HEAD "rule r when amount > 1\n fires on amount=1",
+          "3:2: rule r is silent on this example, which says that it must" },
+        { HEAD "rule r when amount > 1\n silent on amount=2",
+          "3:2: rule r fires on this example, which says that it must not" },
+        { HEAD "rule r when amount > 6.00 or amount = 5.00 score 1" TAIL
+               "rule r when amount > 6.00 or amount = 5.00 score 1" TAIL,
+          "3:6: there is already a rule r" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(mistakes); i++)
+        assert_told(&mistakes[i]);
+}
+
+static void test_mistakes_in_an_expression_are_told(void **state)
+{
+    static const struct mistake mistakes[] = {
+        { HEAD "rule r when", "2:12: expected a feature or a number, but the file ends" },
+        { HEAD "rule r when amount",
+          "2:13: this is a number, not a condition; compare it" },
+        { HEAD "rule r when amuont > 5", "2:13: there is no feature `amuont`; did you mean `amount`?" },
+        { HEAD "rule r when zzzzzzzzzzzzzzzz > 5", "2:13: there is no feature `zzzzzzzzzzzzzzzz`" },
+        { HEAD "rule r when amount >", "2:21: expected a feature or a number, but the file ends" },
+        { HEAD "rule r when (amount > 5", "2:13: this ( is not closed" },
+        { HEAD "rule r when amount > 5)", "2:23: this ) closes nothing" },
+        { HEAD "rule r when () > 5", "2:14: expected a feature or a number, not `)`" },
+        { HEAD "rule r when amount and hour > 2",
+          "2:20: `and` needs a condition on both sides, and the left one is a number" },
+        { HEAD "rule r when is_night or 5",
+          "2:22: `or` needs a condition on both sides, and the right one is a number" },
+        { HEAD "rule r when not amount", "2:13: `not` needs a condition, and this is a number; compare it" },
+        { HEAD "rule r when 1 < amount < 5", "2:24: two comparisons need `and` between them" },
+        { HEAD "rule r when is_night > 5", "2:22: a condition is yes or no and cannot be larger or smaller" },
+        { HEAD "rule r when is_night in (1)", "2:22: a condition is yes or no and stands in no list" },
+        { HEAD "rule r when type in lst", "2:21: there is no list `lst`" },
+        { HEAD "rule r when type in (1, 2", "2:26: expected a comma or the list's closing ), but the file ends" },
+        { HEAD "rule r when type in 5", "2:21: expected a list's name or ( behind `in`, not `5`" },
+        { HEAD "rule r when type not 5", "2:22: expected `in` behind this `not`, not `5`" },
+        { HEAD "rule r score min(1)", "2:14: min needs 2 values" },
+        { HEAD "rule r score min(1, 2, 3)", "2:22: min needs 2 values" },
+        { HEAD "rule r score abs(1, 2)", "2:19: abs needs 1 value" },
+        { HEAD "rule r score min 1", "2:18: expected a ( behind the function's name, not `1`" },
+        { HEAD "rule r score (1, 2)", "2:16: a comma separates only the values of a function" },
+        { HEAD "rule r score 99999999999999999999", "2:14: the number is too large" },
+        { HEAD "rule r score 9223372036854775807d", "2:14: the number is too large" },
+        { HEAD "rule r score 5w", "2:14: a number may be followed by % or by one of s, m, h and d" },
+        { HEAD "rule r score 5dd", "2:14: a number may be followed by % or by one of s, m, h and d" },
+        { HEAD "rule r score 5.5", "2:14: an amount of money has two decimals, like 49.90" },
+        { HEAD "rule r score \"x\"", "2:14: expected a feature or a number, not \"x\"" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(mistakes); i++)
+        assert_told(&mistakes[i]);
+}
+
+/* --- limits ---------------------------------------------------------------------------------- */
+
+static void assert_refused(const char *text, const char *part)
+{
+    struct fraud_rules *rules = NULL;
+    struct fault        fault = { 0 };
+
+    assert_int_equal(fraud_rules_parse(slice_from(text), "t.rules", &rules, &fault), ERR_file_syntax);
+    if (strstr(fault.text, part) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", fault.text, part);
+}
+
+/* Appends `piece` so often, and keeps the text within `size`. */
+static void repeat(char *text, size_t size, const char *piece, size_t times)
+{
+    size_t used = strlen(text);
+
+    for (size_t i = 0; i < times; i++) {
+        assert_true(used + strlen(piece) < size);
+        used += (size_t)snprintf(text + used, size - used, "%s", piece);
+    }
+}
+
+static void test_limits_are_told_and_not_crossed(void **state)
+{
+    enum { BIG = LIMIT_RULES_FILE_MAX + 64 };
+    char *text = malloc(BIG);
+
+    (void)state;
+    assert_non_null(text);
+    snprintf(text, BIG, HEAD "rule r score ");
+    repeat(text, BIG, "(", LIMIT_RULE_STACK_MAX + 1);
+    assert_refused(text, "nested too deeply");
+    snprintf(text, BIG, HEAD "rule r score ");
+    repeat(text, BIG, "1+(2*", LIMIT_RULE_STACK_MAX);
+    assert_refused(text, "nested too deeply");
+    snprintf(text, BIG, HEAD "rule r score 1");
+    repeat(text, BIG, "+1", LIMIT_RULE_STEPS_MAX / 2);
+    assert_refused(text, "too long together");
+    snprintf(text, BIG, HEAD "list a = 1");
+    repeat(text, BIG, ",1", LIMIT_RULE_VALUES_MAX);
+    assert_refused(text, "too long together");
+    snprintf(text, BIG, HEAD "rule ");
+    repeat(text, BIG, "r", LIMIT_RULE_NAME_MAX + 1);
+    assert_refused(text, "longer than 47 letters");
+    snprintf(text, BIG, HEAD "rule r because \"");
+    repeat(text, BIG, "x", LIMIT_RULE_TEMPLATE_MAX + 1);
+    repeat(text, BIG, "\"", 1);
+    assert_refused(text, "longer than 159 bytes");
+    snprintf(text, BIG, HEAD "rule r tags a");
+    repeat(text, BIG, ", bcdefgh", 20);
+    assert_refused(text, "tags are longer");
+    snprintf(text, BIG, HEAD);
+    for (int i = 0; i <= LIMIT_RULES_MAX; i++) {
+        char rule[160];
+
+        snprintf(rule, sizeof rule, "rule r%d when amount > 6.00 or amount = 5.00 score 1" TAIL, i);
+        repeat(text, BIG, rule, 1);
+    }
+    assert_refused(text, "more than 128 rules");
+    memset(text, '\n', BIG - 1);
+    text[BIG - 1] = '\0';
+    assert_refused(text, "larger than 262144 bytes");
+    free(text);
+}
+
+static void test_too_many_features_are_refused(void **state)
+{
+    static const char *const names[] = {
+#define FEATURE(name, unit, window, source, help) #name,
+#include "bankd/fraud/features.def"
+#undef FEATURE
+    };
+    char text[TEXT_MAX] = HEAD "rule r when amount = 5.00 score 0";
+
+    (void)state;
+    assert_true(ARRAY_COUNT(names) > 50);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        repeat(text, sizeof text, " + ", 1);
+        repeat(text, sizeof text, names[i], 1);
+    }
+    repeat(text, sizeof text, TAIL, 1);
+    assert_refused(text, "the rules use more than 50 features, too many for a decision");
+}
+
+/* --- what a rule says of itself --------------------------------------------------------------- */
+
+static void test_a_rule_can_be_shown(void **state)
+{
+    struct fraud_rule_view view;
+    struct fraud_rules    *rules = must_parse(
+        HEAD "rule first when amount = 5.00 score 1" TAIL
+             "rule second when amount = 5.00 action hold severity high tags mule, account-takeover"
+             " because \"{{{amount}}} \" \"twice\" fires on amount=5.00 silent on amount=0 end");
+
+    (void)state;
+    assert_int_equal(fraud_rules_count(rules), 2);
+    assert_string_equal(fraud_rules_name(rules, 0), "first");
+    assert_string_equal(fraud_rules_name(rules, 2), "?");
+    assert_string_equal(fraud_rules_name(rules, FRAUD_RULE_CLAMP), "clamp");
+    assert_false(fraud_rules_view(rules, 2, &view));
+    assert_true(fraud_rules_view(rules, 0, &view));
+    assert_string_equal(view.severity, "medium");
+    assert_string_equal(view.tags, "");
+    assert_string_equal(view.action, "score");
+    assert_true(fraud_rules_view(rules, 1, &view));
+    assert_string_equal(view.name, "second");
+    assert_string_equal(view.because, "{{{amount}}} twice");
+    assert_string_equal(view.severity, "high");
+    assert_string_equal(view.tags, "mule, account-takeover");
+    assert_string_equal(view.action, "hold");
+    fraud_rules_free(&rules);
+    assert_null(rules);
+    fraud_rules_free(&rules);
+}
+
+static void test_shipped_rules_load(void **state)
+{
+    struct fraud_rules *rules = shipped_rules();
+
+    (void)state;
+    assert_true(fraud_rules_count(rules) >= 10);
+    fraud_rules_free(&rules);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_expressions_have_their_value),
+        cmocka_unit_test(test_random_expressions_agree_with_their_trees),
+        cmocka_unit_test(test_mistakes_in_a_file_are_told),
+        cmocka_unit_test(test_mistakes_in_a_rule_are_told),
+        cmocka_unit_test(test_mistakes_in_an_expression_are_told),
+        cmocka_unit_test(test_limits_are_told_and_not_crossed),
+        cmocka_unit_test(test_too_many_features_are_refused),
+        cmocka_unit_test(test_a_rule_can_be_shown),
+        cmocka_unit_test(test_shipped_rules_load),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
