@@ -127,7 +127,7 @@ bool map_next(const struct map *map, uint64_t hash, size_t *cursor, size_t *row)
 ERR_MUST_USE enum err records_copy(const struct records *from, struct records *to);
 void records_free(struct records *records);
 
-/* --- looking up by something else than a number; NULL = none ---------------------------------- */
+/* --- looking up by something else than a number; NULL = none --------------------------------- */
 
 struct account *memory_account_by_id(const struct records *records, const struct uuid *id);
 struct transaction *memory_transaction_by_id(const struct records *records, const struct uuid *id);
@@ -138,12 +138,12 @@ struct rollup *memory_rollup_of(const struct records *records, const struct roll
 uint64_t memory_rollup_hash(const struct rollup_key *key);
 uint64_t memory_number_hash(int64_t number);
 
-/* --- between a call's begin and end the records stand still ----------------------------------- */
+/* --- between a call's begin and end the records stand still ---------------------------------- */
 
 const struct records *memory_begin(struct store *store);
 void memory_end(struct store *store);
 
-/* --- the operations that do not list or find, as in store.h ----------------------------------- */
+/* --- the operations that do not list or find, as in store.h ---------------------------------- */
 
 enum err memory_open(const struct store_config *config, enum store_mode mode, struct store **out,
                      struct fault *fault);

@@ -10,7 +10,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 
-/* --- one row ---------------------------------------------------------------------------------- */
+/* --- one row --------------------------------------------------------------------------------- */
 
 /* Copies the row out, if there is one, and ends the call. */
 static enum err answer(struct store *store, const void *row, void *out, size_t size)
@@ -258,7 +258,7 @@ static enum err profile_get(struct store *store, int64_t entity, int64_t *last_s
     return profile != NULL ? ERR_none : ERR_not_found;
 }
 
-/* --- many rows -------------------------------------------------------------------------------- */
+/* --- many rows ------------------------------------------------------------------------------- */
 
 static enum err visit_up(struct store *store, enum memory_table table, store_visit *visit,
                          void *context)

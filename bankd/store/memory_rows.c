@@ -122,7 +122,7 @@ void memory_keep(struct memory_shared *shared)
         shared->counts[i] = shared->records.tables[i].count;
 }
 
-/* --- maps ------------------------------------------------------------------------------------- */
+/* --- maps ------------------------------------------------------------------------------------ */
 
 uint64_t memory_hash(const void *bytes, size_t n)
 {

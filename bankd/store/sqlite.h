@@ -100,7 +100,7 @@ ERR_MUST_USE enum err sqlite_snapshot(struct sqlite_store *store, bool *begun);
 void sqlite_snapshot_over(struct sqlite_store *store, bool begun);
 ERR_MUST_USE enum err sqlite_data_version(struct sqlite_store *store, int64_t *version);
 
-/* --- the operations, as in store.h ------------------------------------------------------------ */
+/* --- the operations, as in store.h ----------------------------------------------------------- */
 
 enum err sqlite_apply(struct store *store, const struct commit *commit, size_t *failed,
                       struct fault *fault);

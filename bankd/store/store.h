@@ -31,7 +31,7 @@
 
 struct store;
 
-/* --- what a writer asks for ----------------------------------------------------------------- */
+/* --- what a writer asks for ------------------------------------------------------------------ */
 
 struct account_change {
     int64_t             version_before; /* precondition; after.version is version_before + 1 */
@@ -96,7 +96,7 @@ struct store_numbers {
     struct chain_head head;
 };
 
-/* --- what a reader asks for ----------------------------------------------------------------- */
+/* --- what a reader asks for ------------------------------------------------------------------ */
 
 /* A visitor gets each row and says whether to go on; `context` is the caller's. */
 typedef bool store_visit(void *context, const void *row);
@@ -164,7 +164,7 @@ struct store_health {
     int64_t log_pages; /* in the log since it began anew, as of this handle's last commit */
 };
 
-/* --- the interface -------------------------------------------------------------------------- */
+/* --- the interface --------------------------------------------------------------------------- */
 
 enum store_mode { STORE_READ, STORE_WRITE, STORE_CREATE };
 

@@ -274,11 +274,11 @@ struct plan *world_post_random(struct world *world)
     struct random      *random = &world->random;
     int64_t             debit = 1 + (int64_t)random_below(random, world->account_count);
     int64_t             credit = 1 + (int64_t)random_below(random, world->account_count - 1);
-    int64_t             at_us = WORLD_BEGIN_US + (int64_t)random_below(random, 40) * US_PER_DAY / 4 +
-                    (int64_t)random_below(random, 1000);
+    int64_t             at_us = WORLD_BEGIN_US + (int64_t)random_below(random, 1000);
     struct plan        *plan;
     struct transaction *t;
 
+    at_us += (int64_t)random_below(random, 40) * US_PER_DAY / 4;
     credit += credit >= debit;
     plan = world_post(world, debit, credit, 1 + (int64_t)random_below(random, 60), at_us,
                       statuses[random_below(random, ARRAY_COUNT(statuses))]);

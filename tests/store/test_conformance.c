@@ -56,7 +56,7 @@ static enum err try_one(struct world *world)
     return world_try(world, &failed);
 }
 
-/* --- the empty store ---------------------------------------------------------------------------- */
+/* --- the empty store ------------------------------------------------------------------------- */
 
 static void empty_store(struct world *world)
 {
@@ -92,7 +92,7 @@ static void empty_store(struct world *world)
 }
 ON_EACH(empty_store)
 
-/* --- one of everything -------------------------------------------------------------------------- */
+/* --- one of everything ----------------------------------------------------------------------- */
 
 #define TEXT_FILL(field, letter)                                                                   \
     do {                                                                                           \
@@ -347,7 +347,7 @@ static void rules_profiles_heads_and_labels(struct world *world)
 }
 ON_EACH(rules_profiles_heads_and_labels)
 
-/* --- preconditions ------------------------------------------------------------------------------ */
+/* --- preconditions --------------------------------------------------------------------------- */
 
 /* Nothing of a failed group may be seen: neither of the changes before the failing one. */
 struct seen {
@@ -636,7 +636,7 @@ static void names_are_unique(struct world *world)
 }
 ON_EACH(names_are_unique)
 
-/* --- groups ------------------------------------------------------------------------------------- */
+/* --- groups ---------------------------------------------------------------------------------- */
 
 static void hot_account_is_right_after_full_groups(struct world *world)
 {
@@ -712,7 +712,7 @@ static void changes_see_the_ones_before(struct world *world)
 }
 ON_EACH(changes_see_the_ones_before)
 
-/* --- lists -------------------------------------------------------------------------------------- */
+/* --- lists ----------------------------------------------------------------------------------- */
 
 enum { RANDOM_POSTINGS = 700, RANDOM_FILTERS = 250 };
 
@@ -944,7 +944,7 @@ static void held_ones_are_found_by_expiry(struct world *world)
 }
 ON_EACH(held_ones_are_found_by_expiry)
 
-/* --- accounts, customers, alerts, audit entries -------------------------------------------------- */
+/* --- accounts, customers, alerts, audit entries ---------------------------------------------- */
 
 struct numbers_seen {
     int64_t numbers[64];
@@ -1162,7 +1162,7 @@ static void audit_entries_are_found(struct world *world)
 }
 ON_EACH(audit_entries_are_found)
 
-/* --- figures ------------------------------------------------------------------------------------ */
+/* --- figures --------------------------------------------------------------------------------- */
 
 struct recount {
     const struct world *world;
@@ -1274,7 +1274,7 @@ static void top_lists_are_right(struct world *world)
 }
 ON_EACH(top_lists_are_right)
 
-/* --- several handles ---------------------------------------------------------------------------- */
+/* --- several handles ------------------------------------------------------------------------- */
 
 static int64_t balance_of_cash(struct store *store)
 {
