@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "bankterm/batch.h"
+#include "bankterm/console.h"
+#include "bankterm/net.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/conf.h"
@@ -20,6 +22,8 @@ static const struct conf_row rows[] = {
 #include "bankterm/options.def"
 #undef OPTION
 };
+
+enum { LOGOUT_MS = 1000 };
 
 static struct conf conf; /* large, and needed from start to end */
 
@@ -64,6 +68,39 @@ static int print_help(void)
     return 0;
 }
 
+/* The console on the terminal; its session ends with it. */
+static int run_console(void)
+{
+    struct fault          fault = { 0 };
+    struct net           *net = NULL;
+    struct net_config     net_config = { .server = conf_text(&conf, "server"),
+                                         .server_key_file = conf_text(&conf, "server_key"),
+                                         .clock = clock_system() };
+    struct console_config config = { .clock = clock_system(),
+                                     .server = conf_text(&conf, "server"),
+                                     .user = conf_text(&conf, "user"),
+                                     .color = conf_text(&conf, "color"),
+                                     .theme = conf_text(&conf, "theme"),
+                                     .ascii = conf_bool(&conf, "ascii"),
+                                     .bell = conf_bool(&conf, "bell"),
+                                     .mouse = conf_bool(&conf, "mouse"),
+                                     .idle_lock_minutes = conf_int(&conf, "idle_lock_minutes"),
+                                     .escape_delay_ms = conf_int(&conf, "escape_delay_ms") };
+    enum err              err = net_open(&net_config, &net, &fault);
+
+    if (err == ERR_none) {
+        config.net = net;
+        err = console_run(&config, &fault);
+        net_log_out(net, LOGOUT_MS);
+        net_close(&net);
+    }
+    if (err == ERR_none)
+        return 0;
+    if (fault.err != err)
+        fault_set(&fault, err, NULL, NULL);
+    return batch_refuse(&fault);
+}
+
 int main(int argc, char **argv)
 {
     struct fault fault = { 0 };
@@ -80,7 +117,8 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && strcmp(argv[argc - 1], "--help") == 0)
         return print_help();
-    fault_set(&fault, ERR_usage, NULL, argc > 1 ? "\"%s\" is not understood" : "%s",
-              argc > 1 ? argv[1] : "There is no command");
+    if (argc == 1)
+        return run_console();
+    fault_set(&fault, ERR_usage, NULL, "\"%s\" is not understood", argv[1]);
     return batch_refuse(&fault);
 }
