@@ -124,7 +124,7 @@ static void bench_store(size_t accounts, int postings)
     world_close(&world);
 }
 
-/* --- the same rows, bare ---------------------------------------------------------------------- */
+/* --- the same rows, bare --------------------------------------------------------------------- */
 
 struct bare {
     sqlite3      *db;
