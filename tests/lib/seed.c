@@ -692,6 +692,40 @@ void seed_save_profile(struct seed *seed, int64_t entity)
     CHECK(seed->store->ops->apply(seed->store, &commit, &failed, &seed->fault) == ERR_none);
 }
 
+/* --- short scans ---------------------------------------------------------------------------- */
+
+/* One test program runs one test at a time. */
+static const struct store_ops *whole_store;
+static int64_t scan_rows;
+
+static enum err short_transactions(struct store *store, const struct transaction_filter *filter,
+                                   store_visit *visit, void *context, int64_t *stopped_at)
+{
+    struct transaction_filter less = *filter;
+    less.scan_max = scan_rows;
+    return whole_store->transactions(store, &less, visit, context, stopped_at);
+}
+
+static enum err short_audits(struct store *store, const struct audit_filter *filter,
+                             store_visit *visit, void *context, int64_t *stopped_at)
+{
+    struct audit_filter less = *filter;
+    less.scan_max = scan_rows;
+    return whole_store->audits(store, &less, visit, context, stopped_at);
+}
+
+void seed_short_scans(struct seed *seed, int64_t rows)
+{
+    if (seed->honest == NULL)
+        seed->honest = seed->store->ops;
+    whole_store = seed->honest;
+    scan_rows = rows;
+    seed->short_sighted = *seed->honest;
+    seed->short_sighted.transactions = short_transactions;
+    seed->short_sighted.audits = short_audits;
+    seed->store->ops = rows > 0 ? &seed->short_sighted : seed->honest;
+}
+
 /* --- asking --------------------------------------------------------------------------------- */
 
 void seed_begin(struct seed *seed, enum op_index op, void *out)

@@ -57,6 +57,10 @@ struct seed {
     struct change pending[SEED_GROUP];
     size_t pending_count;
 
+    /* The store's table while its scans are short. */
+    const struct store_ops *honest;
+    struct store_ops short_sighted;
+
     /* The request at hand. */
     struct arena arena;
     struct fault fault;
@@ -70,6 +74,9 @@ void seed_close(struct seed **seed);
 void seed_fill(struct seed *seed, size_t transactions);
 /* Saves a live profile as it is now, as a writer does behind its commits. */
 void seed_save_profile(struct seed *seed, int64_t entity);
+
+/* From now on the store looks at so few rows in one call that walks are cut; 0 = no more. */
+void seed_short_scans(struct seed *seed, int64_t rows);
 
 uint64_t seed_below(struct seed *seed, uint64_t below);
 

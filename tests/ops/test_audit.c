@@ -174,6 +174,22 @@ static void each_filter_of_the_log_holds(void **state)
     }
 }
 
+static void a_log_that_is_read_in_small_pieces_is_the_same(void **state)
+{
+    struct seed *seed = *state;
+    struct msg_audit_query in = {.has = 0};
+
+    for (int64_t rows = 2; rows < 300; rows += rows / 2 + 1) {
+        seed_short_scans(seed, rows);
+        assert_int_equal(follow_log(seed, in), seed->head.sequence);
+        struct msg_audit_query rare = {.has = 0};
+        MSG_SET(&rare, audit_query, search, slice_from("telephone"));
+        MSG_SET(&rare, audit_query, limit, 3);
+        assert_true(follow_log(seed, rare) > 0);
+    }
+    seed_short_scans(seed, 0);
+}
+
 /* --- the proof ------------------------------------------------------------------------------ */
 
 static void a_whole_chain_is_proved(void **state)
@@ -305,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_log_is_one_chain_of_two_sources),
         cmocka_unit_test(each_filter_of_the_log_holds),
+        cmocka_unit_test(a_log_that_is_read_in_small_pieces_is_the_same),
         cmocka_unit_test(a_whole_chain_is_proved),
         cmocka_unit_test(a_changed_entry_is_found),
         cmocka_unit_test(the_rules_in_force_are_shown),

@@ -39,6 +39,9 @@ static bool has_text(const char *text, struct slice part)
     return page_contains(slice_from(text), part);
 }
 
+/* Set while the store's scans are short: pages may be short too. */
+static bool short_scans;
+
 /* --- transactions --------------------------------------------------------------------------- */
 
 static int64_t account_number(const struct seed *seed, const struct uuid *id)
@@ -161,7 +164,7 @@ static void follow_list(struct seed *seed, struct msg_transaction_query in)
         }
         if (!MSG_HAS(&page, transaction_page, next))
             break;
-        assert_int_equal(page.items.count, limit);
+        assert_true(page.items.count == limit || short_scans);
         keep(&cursor, page.next);
         MSG_SET(&in, transaction_query, cursor, cursor_of(&cursor));
     }
@@ -347,7 +350,7 @@ static void follow_export(struct seed *seed, struct msg_transaction_query in)
         progress = chunk.progress;
         if (!MSG_HAS(&chunk, export_chunk, next))
             break;
-        assert_true(chunk.rows > 0 && progress < 10000);
+        assert_true((chunk.rows > 0 || short_scans) && progress < 10000);
         keep(&cursor, chunk.next);
         MSG_SET(&in, transaction_query, cursor, cursor_of(&cursor));
     }
@@ -366,6 +369,24 @@ static void an_export_has_every_row_once(void **state)
     follow_export(seed, all);
     for (int i = 0; i < 30; i++)
         follow_export(seed, random_query(seed));
+}
+
+/* A walk that is cut at any place goes on where it was. */
+static void a_cut_walk_loses_and_repeats_nothing(void **state)
+{
+    struct seed *seed = *state;
+    struct msg_transaction_query all = {.has = 0};
+
+    short_scans = true;
+    for (int64_t rows = 2; rows < 400; rows += rows / 2 + 1) {
+        seed_short_scans(seed, rows);
+        follow_list(seed, all);
+        for (int i = 0; i < 25; i++)
+            follow_list(seed, random_query(seed));
+        follow_export(seed, random_query(seed));
+    }
+    seed_short_scans(seed, 0);
+    short_scans = false;
 }
 
 /* --- accounts and customers ----------------------------------------------------------------- */
@@ -613,6 +634,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_list_ends),
         cmocka_unit_test(each_transaction_is_shown_with_its_reasons),
         cmocka_unit_test(an_export_has_every_row_once),
+        cmocka_unit_test(a_cut_walk_loses_and_repeats_nothing),
         cmocka_unit_test(accounts_are_listed_and_counted),
         cmocka_unit_test(accounts_and_customers_are_shown),
         cmocka_unit_test(customers_are_listed),
