@@ -82,7 +82,7 @@ static enum err parse_arguments(struct job *job, int argc, char **argv, struct f
 {
     const char *rejects = NULL;
 
-    for (int i = 1; i < argc; i++) {
+    for (int i = 0; i < argc; i++) {
         const char **value = NULL;
 
         if (strcmp(argv[i], "--dry-run") == 0)

@@ -125,10 +125,10 @@ int command_verify(struct conf *conf, int argc, char **argv)
     struct home         *home;
     enum err             err;
 
-    if (argc > 1)
+    if (argc > 0)
         return command_end("verify", fault_set(&fault, ERR_usage, NULL,
                                                "bankd verify takes no argument, not %.100s",
-                                               argv[1]), &fault);
+                                               argv[0]), &fault);
     home = calloc(1, sizeof *home);
     if (home == NULL)
         return command_end("verify", ERR_memory, NULL);
