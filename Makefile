@@ -50,7 +50,7 @@ TOOL_C     := $(wildcard scripts/*.c)
 
 object     = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 TESTS      := $(patsubst %.c,$(BUILD)/%,$(TEST_C))
-TSAN_TESTS := $(filter $(BUILD)/tests/%/test_tsan_%,$(TESTS))
+TSAN_TESTS := $(foreach test,$(TESTS),$(if $(findstring /test_tsan_,$(test)),$(test)))
 FUZZERS    := $(patsubst %.c,$(BUILD)/%,$(FUZZ_C))
 BENCHES    := $(patsubst %.c,$(BUILD)/%,$(BENCH_C))
 TOOLS      := $(patsubst %.c,$(BUILD)/%,$(TOOL_C))
