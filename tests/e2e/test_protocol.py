@@ -570,6 +570,17 @@ def test_a_message_that_is_too_large(bank, finance):
         assert reply["error"]["name"] == "message_too_large" and reply["id"] == 4711
 
 
+def test_a_message_beyond_what_the_socket_takes(bank):
+    """The connection is closed without an answer, and only this one."""
+    with bankclient.Client(bank.ipc) as client, bankclient.Client(bank.ipc) as other:
+        monitor = client.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        client.socket.send(bytes(17 * 1024 * 1024))
+        assert monitor.poll(20000) and not client.socket.poll(0)
+        client.socket.disable_monitor()
+        with pytest.raises(BankError):
+            other.call("session.whoami")
+
+
 def test_another_version(bank):
     reply = raw(bank, pack({"v": 2, "id": 9, "op": "session.whoami", "shape": [1]}))
     assert reply["error"]["name"] == "version_unsupported" and reply["id"] == 9
