@@ -59,6 +59,7 @@ struct pending {
     bool          quiet; /* a probe, or cancelled: its end is not told */
     bool          probe;
     bool          lost;  /* its connection is gone */
+    uint64_t      session; /* in which it was sent */
     int64_t       sent_us;
     int64_t       deadline_us;
 };
@@ -99,6 +100,7 @@ struct net {
     int64_t        heard_wall_us;
     struct pending pending[NET_IN_FLIGHT_MAX];
     uint64_t       next_ticket;
+    uint64_t       sessions; /* counts them */
     struct session session;
     struct buf     out;
     struct arena   arena;
@@ -260,6 +262,7 @@ static void session_take(struct net *net, const struct msg_session *reply)
     net_forget_session(net);
     memcpy(net->session.token, reply->token.at, LIMIT_TOKEN_BYTES);
     net->session.open = true;
+    net->sessions++;
     net->session.role = row != NULL ? row->role : ROLE_NONE;
     slice_copy(reply->email, net->session.user, sizeof net->session.user);
     slice_copy(reply->name, net->session.name, sizeof net->session.name);
@@ -306,6 +309,7 @@ void net_use_token(struct net *net, const uint8_t token[LIMIT_TOKEN_BYTES])
     net_forget_session(net);
     memcpy(net->session.token, token, LIMIT_TOKEN_BYTES);
     net->session.open = true;
+    net->sessions++;
     net->changed = true;
     wake_up(net);
 }
@@ -675,6 +679,7 @@ uint64_t net_request(struct net *net, enum op_index op, const void *body, int64_
         deadline_ms = NET_DEADLINE_MAX_MS;
     *pending = (struct pending){ .ticket = ticket,
                                  .op = op,
+                                 .session = net->sessions,
                                  .sent_us = now_us,
                                  .deadline_us = now_us + deadline_ms * US_PER_MS };
     net->next_ticket++;
@@ -750,18 +755,23 @@ static void result_body(struct net *net, struct net_result *out, struct slice bo
                  "The server's answer could not be read");
 }
 
-static void after_reply(struct net *net, const struct net_result *out)
+/* What the end of a request means for the session. A slow answer to a request of an earlier
+ * session must not end the present one. Whoever wanted to log out is logged out here, whatever
+ * the server could answer. */
+static void after_end(struct net *net, const struct net_result *out, uint64_t session)
 {
+    bool invalid = out->kind == NET_FAILURE
+                   && (out->fault.err == ERR_session_invalid
+                       || out->fault.err == ERR_login_required);
+
     if (out->kind == NET_REPLY && out->op == OP_INDEX_session_login)
         session_take(net, out->body);
-    if (out->kind == NET_REPLY && out->op == OP_INDEX_session_logout)
-        net_forget_session(net);
-    if (out->kind == NET_FAILURE
-        && (out->fault.err == ERR_session_invalid || out->fault.err == ERR_login_required)
-        && net->session.open) {
+    else if (!net->session.open || session != net->sessions)
+        return;
+    else if (invalid)
         net->reason = out->fault;
+    if (invalid || out->op == OP_INDEX_session_logout)
         net_forget_session(net);
-    }
 }
 
 static void heard(struct net *net)
@@ -799,6 +809,16 @@ static bool receive(struct net *net, void *socket, zmq_msg_t *message, int *fram
     return true;
 }
 
+static void pending_end(struct net *net, struct pending *pending, const struct net_result *out,
+                        bool *told)
+{
+    uint64_t session = pending->session;
+
+    *told = !pending->quiet;
+    *pending = (struct pending){ 0 };
+    after_end(net, out, session);
+}
+
 /* Takes one answer. *told says whether `out` holds something for the program. */
 static bool reply_step(struct net *net, struct net_result *out, bool *told)
 {
@@ -822,9 +842,7 @@ static bool reply_step(struct net *net, struct net_result *out, bool *told)
         result_body(net, out, reply.body);
     else
         result_refusal(out, &reply);
-    *told = !pending->quiet;
-    *pending = (struct pending){ 0 };
-    after_reply(net, out);
+    pending_end(net, pending, out, told);
     return true;
 }
 
@@ -877,8 +895,7 @@ static bool overdue_step(struct net *net, struct net_result *out, bool *told)
                                     .op = pending->op };
         result_fault(out, err, pending->lost ? "The connection was lost while the request waited"
                                              : "The answer did not come in time");
-        *told = !pending->quiet;
-        *pending = (struct pending){ 0 };
+        pending_end(net, pending, out, told);
         return true;
     }
     return false;

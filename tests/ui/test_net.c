@@ -558,6 +558,49 @@ static void test_a_lost_connection_and_its_return(void **state)
     assert_int_equal(world.results[world.count - 1].fault.err, ERR_session_invalid);
 }
 
+/* The user logs out and in again before the first answers come. */
+static void test_late_answers_of_an_earlier_session(void **state)
+{
+    struct msg_empty         empty = { 0 };
+    struct msg_session_login login = { .email = slice_from("e"), .password = slice_from("p") };
+    uint64_t                 status;
+    uint64_t                 logout;
+
+    (void)state;
+    log_in();
+    status = ask_status(60000);
+    until(WANT_REQUEST);
+    logout = ask(OP_INDEX_session_logout, &empty, 60000);
+    until(WANT_REQUEST);
+    ask(OP_INDEX_session_login, &login, 60000);
+    until(WANT_REQUEST);
+    reply_session(world.publisher);
+    until(WANT_REPLY);
+    reply_to(logout, &message_empty, &empty);
+    until(WANT_REPLY);
+    refuse(status, ERR_session_invalid, NULL, "");
+    until(WANT_FAILURE);
+    assert_true(net_logged_in(world.net));
+    assert_string_equal(net_user(world.net), "ann@bank.example");
+}
+
+static void test_who_logs_out_is_out(void **state)
+{
+    struct msg_empty empty = { 0 };
+
+    (void)state;
+    log_in();
+    ask(OP_INDEX_session_logout, &empty, 1000);
+    until(WANT_REQUEST);
+    assert_true(net_logged_in(world.net));
+    forward(1001);
+    until(WANT_FAILURE);
+    assert_false(net_logged_in(world.net));
+    log_in();
+    net_log_out(world.net, 1); /* nobody answers */
+    assert_false(net_logged_in(world.net));
+}
+
 static void test_back_off_grows_to_its_cap(void **state)
 {
     int64_t longest_ms = 0;
@@ -769,6 +812,8 @@ int main(void)
         TEST(test_deadlines),
         TEST(test_a_cancelled_request_is_silent),
         TEST(test_a_lost_connection_and_its_return),
+        TEST(test_late_answers_of_an_earlier_session),
+        TEST(test_who_logs_out_is_out),
         TEST(test_back_off_grows_to_its_cap),
         TEST(test_a_silent_server_is_stale),
         TEST(test_an_idle_client_asks_nothing),
