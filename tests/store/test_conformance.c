@@ -860,11 +860,12 @@ static void account_walk_starts_anywhere(struct world *world)
 
     random_history(world);
     for (int i = 0; i < 60; i++) {
-        struct transaction_filter filter = { .account = 1 + (int64_t)random_below(&world->random, 9) };
+        struct transaction_filter filter = { 0 };
+        uint64_t                  highest = (uint64_t)world->head.sequence + 20;
+        int64_t                   from = 1 + (int64_t)random_below(&world->random, highest);
         size_t                    at = 0;
-        int64_t                   from = 1 + (int64_t)random_below(
-                               &world->random, (uint64_t)world->head.sequence + 20);
 
+        filter.account = 1 + (int64_t)random_below(&world->random, 9);
         filter.from_sequence = from;
         page.count = 0;
         page.room = SIZE_MAX;
