@@ -117,7 +117,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS) $(BUILD)/libbankd.a $(COMM
 RUN         := scripts/run-tests
 REPORTS     := $(BUILD)/reports
 FUZZ_TIME   ?= 10
-E2E_FILES   ?= tests/e2e
+E2E_FILES   ?= tests/e2e tests/fault
 PYTEST      := $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider
 SUB         := $(MAKE) --no-print-directory
 export UBSAN_OPTIONS ?= print_stacktrace=1

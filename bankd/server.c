@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -665,14 +666,31 @@ static enum err bind_socket(struct server *server, void **out, int type, const c
     return ERR_none;
 }
 
+/* Every connection is an open file, so their number is the limit of open files less our own. */
+static void limit_connections(int64_t connections)
+{
+    const rlim_t  own_files = 256;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = (rlim_t)connections + own_files;
+    if (limit.rlim_cur > limit.rlim_max) {
+        log_event(LOG_WARNING, "fewer_connections", "wanted=%lld allowed_files=%lld", (long long)connections,
+                  (long long)limit.rlim_max);
+        limit.rlim_cur = limit.rlim_max;
+    }
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static enum err open_sockets(struct server *server, struct fault *fault)
 {
     const struct conf *conf = server->home->conf;
 
+    limit_connections(conf_int(conf, "connections_max"));
     server->context = zmq_ctx_new();
     if (server->context == NULL)
         return fault_set(fault, ERR_memory, NULL, "%s", "");
-    zmq_ctx_set(server->context, ZMQ_MAX_SOCKETS, (int)conf_int(conf, "connections_max"));
     TRY(zap_start(server->context, conf_text(conf, "client_keys"), &server->zap, fault));
     if (!options_endpoint_on(conf, "listen_ipc") || !options_endpoint_on(conf, "events_ipc"))
         return fault_set(fault, ERR_option_invalid, "listen_ipc", "The local endpoints cannot be off");
