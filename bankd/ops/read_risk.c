@@ -69,6 +69,9 @@ enum err op_risk_account(struct request *request, const struct msg_account_ref *
     int64_t stopped_at = 0;
     TRY(page_account(request, true, &in->account_id, &number));
     TRY(store->ops->book_by_number(store, number, &book));
+    /* Nobody judges the bank's own accounts, and their chains are as long as the ledger. */
+    if (book.kind != ACCOUNT_CUSTOMER)
+        return fault_set(request->fault, ERR_account_system, "account_id", "%s", "");
 
     struct alert_filter alerts = {.account = number};
     TRY(store->ops->alerts(store, &alerts, count_alert, &counting));

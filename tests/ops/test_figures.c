@@ -140,6 +140,10 @@ static void key_figures_are_those_of_the_period(void **state)
         MSG_SET(&in, period_query, to, to);
         expect_kpi(seed, &in, from, to, SEED_JPY);
     }
+    /* A period that starts behind the data ends with today. */
+    in.has = 0;
+    MSG_SET(&in, period_query, from, end + 3 * US_PER_HOUR);
+    expect_kpi(seed, &in, end + 3 * US_PER_HOUR, end + US_PER_DAY, SEED_USD);
     /* A period that is no whole number of hours is widened, and the reply says so. */
     in.has = 0;
     MSG_SET(&in, period_query, from, end - 5 * US_PER_DAY + US_PER_MINUTE);
@@ -330,6 +334,15 @@ static void an_accounts_risk_is_its_profile_now(void **state)
     }
 }
 
+static void the_banks_own_accounts_have_no_profile(void **state)
+{
+    struct seed *seed = *state;
+    struct msg_account_ref in = {.account_id = seed->accounts[0].book.account_id};
+    struct msg_risk_account out;
+
+    assert_int_equal(SEED_ASK(seed, risk, account, &in, &out), ERR_account_system);
+}
+
 /* --- the largest ---------------------------------------------------------------------------- */
 
 static void expect_top(struct seed *seed, int64_t days, int64_t limit)
@@ -504,6 +517,7 @@ int main(void)
         cmocka_unit_test(steps_of_months_follow_the_calendar),
         cmocka_unit_test(risk_figures_are_recounted),
         cmocka_unit_test(an_accounts_risk_is_its_profile_now),
+        cmocka_unit_test(the_banks_own_accounts_have_no_profile),
         cmocka_unit_test(the_largest_come_first),
         cmocka_unit_test(compliance_figures_are_recounted),
         cmocka_unit_test(an_empty_bank_has_figures),

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "bankd/ops/page.h"
+#include "bankd/ops/view.h"
 #include "common/csv.h"
 #include "common/money.h"
 #include "tests/lib/seed.h"
@@ -146,6 +147,16 @@ static void expect_row(const struct seed *seed, const struct msg_transaction *it
     assert_int_equal(MSG_HAS(item, transaction, alert_id), alerted);
 }
 
+/* A page ends by what its rows are thought to take, so that must not be too little. */
+static void expect_size(const struct msg_transaction *item)
+{
+    struct buf bytes;
+    buf_init(&bytes, LIMIT_REPLY_MAX);
+    assert_int_equal(message_encode(&message_transaction, item, &bytes), ERR_none);
+    assert_true(bytes.n <= view_transaction_size(item));
+    buf_free(&bytes);
+}
+
 static void follow_list(struct seed *seed, struct msg_transaction_query in)
 {
     struct msg_transaction_page page;
@@ -161,6 +172,7 @@ static void follow_list(struct seed *seed, struct msg_transaction_query in)
                 assert_true(at-- > 0);
             while (!wanted(seed, &in, &seed->transactions[at]));
             expect_row(seed, &page.items.at[i], &seed->transactions[at]);
+            expect_size(&page.items.at[i]);
         }
         if (!MSG_HAS(&page, transaction_page, next))
             break;
@@ -565,6 +577,11 @@ static void follow_alerts(struct seed *seed, struct msg_alert_query in)
                      (MSG_HAS(&in, alert_query, from) && row->created_at_us < in.from) ||
                      (MSG_HAS(&in, alert_query, to) && row->created_at_us >= in.to));
             expect_alert(seed, &page.items.at[i], row);
+            struct buf bytes;
+            buf_init(&bytes, LIMIT_REPLY_MAX);
+            assert_int_equal(message_encode(&message_alert, &page.items.at[i], &bytes), ERR_none);
+            assert_true(bytes.n <= view_alert_size(&page.items.at[i]));
+            buf_free(&bytes);
         }
         more = MSG_HAS(&page, alert_page, next);
         if (more) {
