@@ -54,7 +54,7 @@ static enum err draft_new(struct filler *filler, struct draft **out)
     return *out != NULL ? ERR_none : ERR_busy;
 }
 
-/* --- users, customers, accounts ------------------------------------------------------------------ */
+/* --- users, customers, accounts -------------------------------------------------------------- */
 
 static enum err add_user(struct filler *filler, const char *email, const char *name,
                          enum role role, const char *hash, struct actor *actor)
@@ -175,7 +175,7 @@ static enum err add_accounts(struct filler *filler)
     return commit(filler);
 }
 
-/* --- history ------------------------------------------------------------------------------------- */
+/* --- history --------------------------------------------------------------------------------- */
 
 static const char *party_key(const struct demo_party *party, char out[LIMIT_PARTY_KEY_MAX + 1])
 {
@@ -252,7 +252,7 @@ static enum err post_history(struct filler *filler)
     return commit(filler);
 }
 
-/* --- what the staff did -------------------------------------------------------------------------- */
+/* --- what the staff did ---------------------------------------------------------------------- */
 
 /* The oldest alerts were decided: most were fraud, as planted. */
 static enum err decide_alerts(struct filler *filler)

@@ -1,8 +1,9 @@
 /* The demo bank: a few hundred customers with 90 days of plausible history, made from a seed.
  *
  * The same seed and the same last day give the same customers, accounts and transactions, ids
- * included; of the last day only what lies before its moment is there. Salaries, rent, bills, shopping, cash, interest and fees follow the calendar; a few
- * planted frauds leave alerts behind. Everything goes through the writer as any other posting does.
+ * included; of the last day only what lies before its moment is there. Salaries, rent, bills,
+ * shopping, cash, interest and fees follow the calendar; a few planted frauds leave alerts behind.
+ * Everything goes through the writer as any other posting does.
  * The three users and their password exist in demo banks only. */
 #ifndef BANKD_DEMO_H
 #define BANKD_DEMO_H

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the calendar -------------------------------------------------------------------------------- */
+/* --- the calendar ---------------------------------------------------------------------------- */
 
 /* The n-th weekday (0 = Monday) of a month, as its day of the month; n = 5 is the last one. */
 static int nth_weekday(int year, int month, int weekday, int n)
@@ -94,7 +94,7 @@ static int64_t at_hour(struct demo_random *random, int64_t day, int hour)
     return day * US_PER_DAY + hour * US_PER_HOUR + demo_between(random, 0, 3599999) * US_PER_MS;
 }
 
-/* --- events -------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------------------- */
 
 struct maker {
     struct demo_world *world;
@@ -154,7 +154,7 @@ static void pay_bill(struct maker *maker, int64_t day, int hour, const char *nam
     event->party = (struct demo_party){ "company", name, number };
 }
 
-/* --- habits of people ---------------------------------------------------------------------------- */
+/* --- habits of people ------------------------------------------------------------------------ */
 
 static void shopping(struct maker *maker, int64_t day)
 {
@@ -336,7 +336,7 @@ static void live(struct maker *maker, const struct demo_account *account)
             -10000, "Account ended");
 }
 
-/* --- planted frauds ------------------------------------------------------------------------------ */
+/* --- planted frauds -------------------------------------------------------------------------- */
 
 /* An account of ordinary people with some history, different for each `n`. */
 static int victim(const struct demo_world *world, int n)
@@ -441,7 +441,7 @@ static void plant(struct demo_world *world)
     scam(&maker, 12, last - 2);
 }
 
-/* --- all of it ----------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 static int compare_events(const void *a, const void *b)
 {
