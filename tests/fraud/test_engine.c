@@ -353,7 +353,8 @@ static void test_values_are_written_by_their_unit(void **state)
 
     (void)state;
     assert_string_equal(verdict.reasons[0].text,
-                        "1,234,567.89, 1,234,567, transfer, yes, 00:00, Thursday, 100; 0 %, 0 s; {}");
+                        "1,234,567.89, 1,234,567, transfer, yes, 00:00, Thursday, 100; "
+                        "0 %, 0 s; {}");
 }
 
 /* --- the catalogue ---------------------------------------------------------------------------- */

@@ -225,8 +225,8 @@ static void test_hours_have_shares(void **state)
     (void)state;
     fraud_profile_init(&profile);
     for (int i = 0; i < 1000; i++) {
-        struct fraud_event act = make_act(i * US_PER_DAY + (i % 4 == 0 ? 3 : 15) * US_PER_HOUR, 10,
-                                          false);
+        int64_t            hour = i % 4 == 0 ? 3 : 15;
+        struct fraud_event act = make_act(i * US_PER_DAY + hour * US_PER_HOUR, 10, false);
 
         fraud_observe(&profile, &act, FRAUD_SUBJECT, 0);
     }
@@ -288,7 +288,9 @@ static void test_fans_are_estimated(void **state)
 
 static void test_the_banks_own_acts_leave_no_trace(void **state)
 {
-    static const int32_t types[] = { TYPE_FEE, TYPE_INTEREST, TYPE_ADJUSTMENT, TYPE_REVERSAL, 0, 99 };
+    static const int32_t types[] = {
+        TYPE_FEE, TYPE_INTEREST, TYPE_ADJUSTMENT, TYPE_REVERSAL, 0, 99,
+    };
     struct fraud_profile profile;
     uint64_t             fresh;
 
@@ -339,8 +341,8 @@ static void test_the_counterparty_sees_the_other_side(void **state)
     fraud_profile_init(&subject);
     fraud_profile_init(&mirrored);
     for (int i = 0; i < 500; i++) {
-        struct fraud_event act = make_act(i * US_PER_HOUR, 1 + (int64_t)random_below(&random, 99999),
-                                          random_below(&random, 2) == 0);
+        int64_t            amount = 1 + (int64_t)random_below(&random, 99999);
+        struct fraud_event act = make_act(i * US_PER_HOUR, amount, random_below(&random, 2) == 0);
         int64_t            other = 1 + (int64_t)random_below(&random, 40);
 
         act.status = 1 + (int32_t)random_below(&random, 5);
@@ -412,7 +414,8 @@ static void test_nothing_is_too_wild(void **state)
             sum += verdict.reasons[j].points;
         assert_int_equal(sum, verdict.score);
         assert_in_range(verdict.score, 0, 1000);
-        fraud_observe(subject, &event, (enum fraud_side)random_below(&random, 2), event.counterparty);
+        fraud_observe(subject, &event, (enum fraud_side)random_below(&random, 2),
+                      event.counterparty);
         assert_true(fraud_profile_valid(&profiles[0]));
     }
     fraud_rules_free(&rules);

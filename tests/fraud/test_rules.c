@@ -185,8 +185,8 @@ static void assert_told(const struct mistake *mistake)
     enum err err = fraud_rules_parse(slice_from(mistake->text), "t.rules", &rules, &fault);
 
     if (err != ERR_file_syntax || strcmp(fault.text, mistake->told) != 0)
-        fail_msg("%s\n--- gives %s\n%s\n--- instead of\n%s", mistake->text, err_name(err), fault.text,
-                 mistake->told);
+        fail_msg("%s\n--- gives %s\n%s\n--- instead of\n%s", mistake->text, err_name(err),
+                 fault.text, mistake->told);
     assert_null(rules);
     assert_string_equal(fault.field, "t.rules");
 }
@@ -195,7 +195,8 @@ static void test_mistakes_in_a_file_are_told(void **state)
 {
     static const struct mistake mistakes[] = {
         { "", "1:1: expected `version 1` as the file's first words, but the file ends" },
-        { "# only a comment", "1:17: expected `version 1` as the file's first words, but the file ends" },
+        { "# only a comment",
+          "1:17: expected `version 1` as the file's first words, but the file ends" },
         { "version 2", "1:9: expected version 1, the only one there is, not `2`" },
         { "version 1\n", "2:1: the file needs `threshold hold` and `threshold decline`" },
         { "version 1\nthreshold hold 1001", "2:16: a threshold is 1 to 1000 points, or never" },
@@ -208,7 +209,8 @@ static void test_mistakes_in_a_file_are_told(void **state)
         { HEAD "version 1", "2:1: `version` has no meaning outside a rule" },
         { HEAD "end", "2:1: `end` has no meaning outside a rule" },
         { HEAD "list a 1", "2:8: expected = behind the list's name, not `1`" },
-        { HEAD "list a = 1, transfr", "2:13: there is no constant `transfr`; did you mean `transfer`?" },
+        { HEAD "list a = 1, transfr",
+          "2:13: there is no constant `transfr`; did you mean `transfer`?" },
         { HEAD "list a = 1.50", "2:10: money depends on the currency and cannot stand in a list" },
         { HEAD "list a = 1 list a = 2", "2:17: there is already a list a" },
         { "version 1 $", "1:11: this sign has no meaning here" },
@@ -226,7 +228,8 @@ static void test_mistakes_in_a_rule_are_told(void **state)
     static const struct mistake mistakes[] = {
         { HEAD "rule", "2:5: expected the rule's name, but the file ends" },
         { HEAD "rule r when amount > 1",
-          "2:23: expected when, score, action, because, severity, tags, fires, silent or end, but the file ends" },
+          "2:23: expected when, score, action, because, severity, tags, fires, silent or end, "
+          "but the file ends" },
         { HEAD "rule r end", "2:6: rule r needs `when`" },
         { HEAD "rule r when amount > 1 end", "2:6: rule r needs `because` with a text" },
         { HEAD "rule r when amount > 1 because \"x\" end",
@@ -243,13 +246,16 @@ static void test_mistakes_in_a_rule_are_told(void **state)
         { HEAD "rule r because \"x\n\"",
           "2:16: the text does not end in its line; it needs a closing \"" },
         { HEAD "rule r because \"of {amont}\"",
-          "2:16: the text names the feature `amont`, which does not exist; did you mean `amount`?" },
+          "2:16: the text names the feature `amont`, which does not exist; "
+          "did you mean `amount`?" },
         { HEAD "rule r because \"of {amount\"",
           "2:16: this text has a { without }; write {{ for the sign itself" },
         { HEAD "rule r fires on amount=5", "2:8: an example must stand behind the rule's `when`" },
         { HEAD "rule r when amount > 1 fires amount=5", "2:30: expected `on`, not `amount`" },
-        { HEAD "rule r when amount > 1 fires on", "2:32: expected FEATURE=VALUE, but the file ends" },
-        { HEAD "rule r when amount > 1 fires on amount", "2:39: expected = behind the feature's name, but the file ends" },
+        { HEAD "rule r when amount > 1 fires on",
+          "2:32: expected FEATURE=VALUE, but the file ends" },
+        { HEAD "rule r when amount > 1 fires on amount",
+          "2:39: expected = behind the feature's name, but the file ends" },
         { HEAD "rule r when amount > 1 fires on anount=2",
           "2:33: there is no feature `anount`; did you mean `amount`?" },
         { HEAD "rule r when amount > 1 fires on amount=2 amount=3",
@@ -274,7 +280,8 @@ static void test_mistakes_in_an_expression_are_told(void **state)
         { HEAD "rule r when", "2:12: expected a feature or a number, but the file ends" },
         { HEAD "rule r when amount",
           "2:13: this is a number, not a condition; compare it" },
-        { HEAD "rule r when amuont > 5", "2:13: there is no feature `amuont`; did you mean `amount`?" },
+        { HEAD "rule r when amuont > 5",
+          "2:13: there is no feature `amuont`; did you mean `amount`?" },
         { HEAD "rule r when zzzzzzzzzzzzzzzz > 5", "2:13: there is no feature `zzzzzzzzzzzzzzzz`" },
         { HEAD "rule r when amount >", "2:21: expected a feature or a number, but the file ends" },
         { HEAD "rule r when (amount > 5", "2:13: this ( is not closed" },
@@ -284,12 +291,16 @@ static void test_mistakes_in_an_expression_are_told(void **state)
           "2:20: `and` needs a condition on both sides, and the left one is a number" },
         { HEAD "rule r when is_night or 5",
           "2:22: `or` needs a condition on both sides, and the right one is a number" },
-        { HEAD "rule r when not amount", "2:13: `not` needs a condition, and this is a number; compare it" },
+        { HEAD "rule r when not amount",
+          "2:13: `not` needs a condition, and this is a number; compare it" },
         { HEAD "rule r when 1 < amount < 5", "2:24: two comparisons need `and` between them" },
-        { HEAD "rule r when is_night > 5", "2:22: a condition is yes or no and cannot be larger or smaller" },
-        { HEAD "rule r when is_night in (1)", "2:22: a condition is yes or no and stands in no list" },
+        { HEAD "rule r when is_night > 5",
+          "2:22: a condition is yes or no and cannot be larger or smaller" },
+        { HEAD "rule r when is_night in (1)",
+          "2:22: a condition is yes or no and stands in no list" },
         { HEAD "rule r when type in lst", "2:21: there is no list `lst`" },
-        { HEAD "rule r when type in (1, 2", "2:26: expected a comma or the list's closing ), but the file ends" },
+        { HEAD "rule r when type in (1, 2",
+          "2:26: expected a comma or the list's closing ), but the file ends" },
         { HEAD "rule r when type in 5", "2:21: expected a list's name or ( behind `in`, not `5`" },
         { HEAD "rule r when type not 5", "2:22: expected `in` behind this `not`, not `5`" },
         { HEAD "rule r score min(1)", "2:14: min needs 2 values" },
@@ -299,8 +310,10 @@ static void test_mistakes_in_an_expression_are_told(void **state)
         { HEAD "rule r score (1, 2)", "2:16: a comma separates only the values of a function" },
         { HEAD "rule r score 99999999999999999999", "2:14: the number is too large" },
         { HEAD "rule r score 9223372036854775807d", "2:14: the number is too large" },
-        { HEAD "rule r score 5w", "2:14: a number may be followed by % or by one of s, m, h and d" },
-        { HEAD "rule r score 5dd", "2:14: a number may be followed by % or by one of s, m, h and d" },
+        { HEAD "rule r score 5w",
+          "2:14: a number may be followed by % or by one of s, m, h and d" },
+        { HEAD "rule r score 5dd",
+          "2:14: a number may be followed by % or by one of s, m, h and d" },
         { HEAD "rule r score 5.5", "2:14: an amount of money has two decimals, like 49.90" },
         { HEAD "rule r score \"x\"", "2:14: expected a feature or a number, not \"x\"" },
     };
@@ -317,7 +330,8 @@ static void assert_refused(const char *text, const char *part)
     struct fraud_rules *rules = NULL;
     struct fault        fault = { 0 };
 
-    assert_int_equal(fraud_rules_parse(slice_from(text), "t.rules", &rules, &fault), ERR_file_syntax);
+    assert_int_equal(fraud_rules_parse(slice_from(text), "t.rules", &rules, &fault),
+                     ERR_file_syntax);
     if (strstr(fault.text, part) == NULL)
         fail_msg("\"%s\" does not say \"%s\"", fault.text, part);
 }
