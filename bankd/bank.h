@@ -16,10 +16,10 @@ enum { BANK_RULE_SETS_MAX = 16 };
 
 struct bank_settings {
     uint16_t main_currency; /* for figures when none is asked for; 0 = the one with most accounts */
-    int64_t  high_value_major;   /* high-value threshold in whole currency units */
-    int64_t  large_major;        /* regulatory reporting threshold (CTR) in whole currency units */
-    int64_t  hold_hours;         /* a hold expires after so long */
-    int64_t  id_skew_hours;      /* how far the time in a client's id may be from ours */
+    int64_t  high_value_major; /* high-value threshold in whole currency units */
+    int64_t  large_major;      /* regulatory reporting threshold (CTR) in whole currency units */
+    int64_t  hold_hours;       /* a hold expires after so long */
+    int64_t  id_skew_hours;    /* how far the time in a client's id may be from ours */
 };
 
 struct bank {
@@ -41,7 +41,7 @@ void bank_free(struct bank *bank);
  * with bank_rules_release. */
 ERR_MUST_USE enum err bank_rules(struct bank *bank, struct store *store, int64_t number,
                                  const struct fraud_rules **out);
-void bank_rules_release(struct bank *bank, const struct fraud_rules *rules);
+void                  bank_rules_release(struct bank *bank, const struct fraud_rules *rules);
 
 /* Thresholds in minor units of a currency; INT64_MAX when it does not fit. */
 int64_t bank_high_value(const struct bank *bank, uint16_t currency);

@@ -203,7 +203,7 @@ size_t cache_count(const struct cache *cache)
 }
 
 void cache_each(struct cache *cache, bool (*visit)(void *context, int64_t key, void *slot),
-                void *context)
+                void         *context)
 {
     uint32_t i = cache->oldest;
 

@@ -34,7 +34,7 @@ static void put_int(struct entry *entry, int64_t value)
 
 static void put_counted(struct entry *entry, const void *bytes, size_t n)
 {
-    uint8_t length[2] = {(uint8_t)(n >> 8), (uint8_t)n};
+    uint8_t length[2] = { (uint8_t)(n >> 8), (uint8_t)n };
 
     CHECK(n <= UINT16_MAX);
     put_bytes(entry, length, sizeof length);
@@ -48,7 +48,7 @@ static void put_text(struct entry *entry, const char *text)
 
 static void entry_begin(struct entry *entry, const uint8_t before[CHAIN_HASH_BYTES], char kind)
 {
-    uint8_t head[2] = {(uint8_t)kind, CHAIN_LAYOUT};
+    uint8_t head[2] = { (uint8_t)kind, CHAIN_LAYOUT };
 
     entry->n = 0;
     put_bytes(entry, before, CHAIN_HASH_BYTES);

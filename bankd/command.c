@@ -25,7 +25,7 @@ int command_end(const char *command, enum err err, const struct fault *fault)
 
 static int refuse_arguments(const char *command, int argc, char **argv)
 {
-    struct fault fault = {0};
+    struct fault fault = { 0 };
 
     if (argc == 0)
         return 0;
@@ -36,7 +36,7 @@ static int refuse_arguments(const char *command, int argc, char **argv)
 int command_serve(struct conf *conf, int argc, char **argv)
 {
     static struct home home;
-    struct fault       fault = {0};
+    struct fault       fault = { 0 };
     sigset_t           signals;
     int                rc = refuse_arguments("serve", argc, argv);
     enum err           err;
@@ -79,7 +79,7 @@ static enum err fill_demo(struct conf *conf, struct fault *fault)
 
 int command_init(struct conf *conf, int argc, char **argv)
 {
-    struct fault fault = {0};
+    struct fault fault = { 0 };
     bool         demo = argc == 1 && strcmp(argv[0], "--demo") == 0;
     int          rc = demo ? 0 : refuse_arguments("init", argc, argv);
     enum err     err;
@@ -100,7 +100,7 @@ int command_init(struct conf *conf, int argc, char **argv)
 /* `bankd config` prints every option, --example a file to start from, --get KEY one value. */
 int command_config(struct conf *conf, int argc, char **argv)
 {
-    struct fault fault = {0};
+    struct fault fault = { 0 };
 
     if (argc == 1 && strcmp(argv[0], "--example") == 0) {
         conf_print_example(conf, stdout);

@@ -107,8 +107,8 @@ static enum err make_keys(const struct home *home, struct fault *fault)
     z85_encode(curve_public, text);
     text[CURVE_TEXT_MAX - 1] = '\n';
     if (err == ERR_none)
-        err = write_new(home_path(home, "keys/server.pub", path), text, CURVE_TEXT_MAX, 0644,
-                        fault);
+        err =
+            write_new(home_path(home, "keys/server.pub", path), text, CURVE_TEXT_MAX, 0644, fault);
     sodium_bin2hex(text, sizeof text, sign_secret, sizeof sign_secret);
     if (err == ERR_none)
         err = write_new(home_path(home, "keys/audit.key", path), text, 128, 0600, fault);
@@ -185,9 +185,10 @@ static enum err make_directory(const char *path, struct fault *fault)
 
 enum err home_create(const struct conf *conf, struct fault *fault)
 {
-    struct home         home = {.conf = conf};
-    struct store_config config = {
-        .path = conf_text(conf, "database_path"), .cache_kib = 2048, .exclusive = true};
+    struct home         home = { .conf = conf };
+    struct store_config config = { .path = conf_text(conf, "database_path"),
+                                   .cache_kib = 2048,
+                                   .exclusive = true };
     char                path[HOME_PATH_MAX];
 
     TRY(check_mode(conf, fault));
@@ -227,9 +228,9 @@ static enum err read_settings(const struct conf *conf, struct bank_settings *set
 enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive, struct home *out,
                    struct fault *fault)
 {
-    struct store_config config = {.path = conf_text(conf, "database_path"),
-                                  .cache_kib = conf_int(conf, "page_cache_mib") * 1024,
-                                  .exclusive = exclusive};
+    struct store_config  config = { .path = conf_text(conf, "database_path"),
+                                    .cache_kib = conf_int(conf, "page_cache_mib") * 1024,
+                                    .exclusive = exclusive };
     struct bank_settings settings;
 
     memset(out, 0, sizeof *out);
@@ -250,9 +251,9 @@ enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive
 
 enum err home_reader(const struct home *home, struct store **out, struct fault *fault)
 {
-    struct store_config config = {.path = home->database,
-                                  .cache_kib = conf_int(home->conf, "page_cache_mib") * 1024 /
-                                               READER_CACHE_SHARE};
+    struct store_config config = { .path = home->database,
+                                   .cache_kib = conf_int(home->conf, "page_cache_mib") * 1024 /
+                                                READER_CACHE_SHARE };
 
     return store_sqlite.open(&config, STORE_READ, out, fault);
 }
@@ -295,11 +296,11 @@ static enum err take_rules(struct home *home, struct writer *writer,
 {
     struct draft *draft = writer_draft(writer);
     char          subject[2 * CHAIN_HASH_BYTES + 1];
-    struct act act = {.actor_name = "operator",
-                      .kind = AUDIT_ACTION,
-                      .operation = "rules.load",
-                      .subject_text = subject,
-                      .detail = slice_from("rule file taken into force")};
+    struct act    act = { .actor_name = "operator",
+                          .kind = AUDIT_ACTION,
+                          .operation = "rules.load",
+                          .subject_text = subject,
+                          .detail = slice_from("rule file taken into force") };
 
     CHECK(draft != NULL);
     sodium_bin2hex(subject, sizeof subject, hash, CHAIN_HASH_BYTES);
@@ -318,8 +319,11 @@ static enum err take_rules(struct home *home, struct writer *writer,
 static enum err load_rules(struct home *home, struct clock *clock, struct slice text,
                            struct fault *fault)
 {
-    struct writer_config config = {.store = home->store, .bank = &home->bank, .clock = clock,
-                                   .books_max = 64, .profiles_max = 64};
+    struct writer_config config = { .store = home->store,
+                                    .bank = &home->bank,
+                                    .clock = clock,
+                                    .books_max = 64,
+                                    .profiles_max = 64 };
     uint8_t              hash[CHAIN_HASH_BYTES];
     struct fraud_rules  *rules = NULL;
     struct writer       *writer = NULL;
@@ -341,10 +345,12 @@ static enum err load_rules(struct home *home, struct clock *clock, struct slice 
 enum err home_writer(struct home *home, struct clock *clock, struct writer **out,
                      struct fault *fault)
 {
-    struct writer_config config = {.store = home->store, .bank = &home->bank, .clock = clock,
-                                   .sign_secret = home->sign_secret,
-                                   .books_max = (size_t)conf_int(home->conf, "books_max"),
-                                   .profiles_max = (size_t)conf_int(home->conf, "profiles_max")};
+    struct writer_config config = { .store = home->store,
+                                    .bank = &home->bank,
+                                    .clock = clock,
+                                    .sign_secret = home->sign_secret,
+                                    .books_max = (size_t)conf_int(home->conf, "books_max"),
+                                    .profiles_max = (size_t)conf_int(home->conf, "profiles_max") };
     struct buf           text;
     enum err             err;
 

@@ -40,7 +40,7 @@ ERR_MUST_USE enum err home_reader(const struct home *home, struct store **out, s
 /* A writer on the home's store; takes the rule file into the store when its text is new. */
 ERR_MUST_USE enum err home_writer(struct home *home, struct clock *clock, struct writer **out,
                                   struct fault *fault);
-void home_close(struct home *home);
+void                  home_close(struct home *home);
 /* "DIRECTORY/name" into out; CHECKs the length (directories are bounded when they are read). */
 const char *home_path(const struct home *home, const char *name, char out[HOME_PATH_MAX]);
 

@@ -21,48 +21,48 @@ enum job_kind {
 enum { JOB_ROUTE_MAX = 64, JOB_ARENA_BYTES = 4096, JOB_KEEP_BYTES = 16384 };
 
 struct job {
-    enum job_kind        kind;
-    struct job          *next; /* in the pool */
+    enum job_kind kind;
+    struct job   *next; /* in the pool */
     /* Where the answer goes: which socket, which peer, which form. */
-    int                  socket;
-    bool delimited; /* an empty frame came before the message and goes before the reply */
-    size_t               route_size;
-    uint8_t              route[JOB_ROUTE_MAX];
-    uint64_t             request_id;
+    int      socket;
+    bool     delimited; /* an empty frame came before the message and goes before the reply */
+    size_t   route_size;
+    uint8_t  route[JOB_ROUTE_MAX];
+    uint64_t request_id;
     const struct op_row *op;
     struct actor         actor;
     uint64_t             session_serial;
     int64_t              deadline_us; /* monotonic */
-    struct buf           bytes;  /* the request */
-    struct arena         arena;  /* the decoded request */
-    void                *in;     /* struct msg_... of op->request */
-    struct buf           reply;  /* encoded envelope */
-    struct fault         fault;  /* .err tells how it ended */
+    struct buf           bytes;       /* the request */
+    struct arena         arena;       /* the decoded request */
+    void                *in;          /* struct msg_... of op->request */
+    struct buf           reply;       /* encoded envelope */
+    struct fault         fault;       /* .err tells how it ended */
     enum event_index     event;
     /* JOB_LOGIN */
-    bool                 login_known; /* the address belongs to a user */
-    bool                 login_good;
-    char                 login_name[LIMIT_NAME_MAX + 1];
-    char                 login_email[LIMIT_EMAIL_MAX + 1];
+    bool login_known; /* the address belongs to a user */
+    bool login_good;
+    char login_name[LIMIT_NAME_MAX + 1];
+    char login_email[LIMIT_EMAIL_MAX + 1];
 };
 
 struct job_pool;
 ERR_MUST_USE enum err job_pool_open(size_t max, struct job_pool **out);
-void        job_pool_close(struct job_pool **pool);
-struct job *job_new(struct job_pool *pool); /* NULL when all are in use */
-void        job_free(struct job_pool *pool, struct job *job); /* wipes it; NULL is fine */
-size_t      job_pool_used(struct job_pool *pool);
+void                  job_pool_close(struct job_pool **pool);
+struct job           *job_new(struct job_pool *pool); /* NULL when all are in use */
+void                  job_free(struct job_pool *pool, struct job *job); /* wipes it; NULL is fine */
+size_t                job_pool_used(struct job_pool *pool);
 
 struct job_queue;
 ERR_MUST_USE enum err job_queue_open(size_t max, struct job_queue **out);
-void job_queue_close(struct job_queue **queue); /* must be empty of waiters */
-bool job_push(struct job_queue *queue, struct job *job); /* false when full or ended */
+void                  job_queue_close(struct job_queue **queue); /* must be empty of waiters */
+bool job_push(struct job_queue *queue, struct job *job);         /* false when full or ended */
 /* Takes up to `max` jobs; waits at most wait_us for the first (0 = not at all). 0 = none. */
 size_t job_take(struct job_queue *queue, struct job **out, size_t max, int64_t wait_us);
 void   job_queue_end(struct job_queue *queue); /* no more pushes; takers get what is left, then 0 */
 bool   job_queue_ended(struct job_queue *queue);
 size_t job_queue_count(struct job_queue *queue);
 /* A file descriptor that is written to when the queue stops being empty; -1 = none. */
-void   job_queue_wake(struct job_queue *queue, int event_fd);
+void job_queue_wake(struct job_queue *queue, int event_fd);
 
 #endif

@@ -20,7 +20,7 @@ struct command {
 
 static const struct command commands[] = {
 #define COMMAND(name_, arguments_, help_)                                                          \
-    {.name = #name_, .arguments = arguments_, .help = help_, .run = command_##name_},
+    { .name = #name_, .arguments = arguments_, .help = help_, .run = command_##name_ },
 #include "bankd/commands.def"
 #undef COMMAND
 };
@@ -49,7 +49,7 @@ static const struct command *find(const char *name)
 int main(int argc, char **argv)
 {
     static struct conf    conf;
-    struct fault          fault = {0};
+    struct fault          fault = { 0 };
     const struct command *command = find("serve");
     enum err              err;
     int                   skip = 1;

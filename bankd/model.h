@@ -47,22 +47,22 @@ struct customer {
 struct account_book {
     int64_t     number;
     struct uuid account_id;
-    int64_t     customer;  /* number; 0 for the bank's own accounts */
-    int64_t     opened_by; /* user number; 0 = system or import */
-    int32_t     kind;      /* enum account_kind */
-    int32_t     status;    /* enum account_status */
+    int64_t     customer;         /* number; 0 for the bank's own accounts */
+    int64_t     opened_by;        /* user number; 0 = system or import */
+    int32_t     kind;             /* enum account_kind */
+    int32_t     status;           /* enum account_status */
     int32_t     freeze_direction; /* enum freeze_direction; 0 when not frozen */
-    uint16_t    currency;  /* ISO 4217 number */
+    uint16_t    currency;         /* ISO 4217 number */
     int64_t     freeze_until_us;  /* 0 = no end */
     int64_t     overdraft_limit;
     int64_t     created_at_us;
     /* What every posting changes. */
-    int64_t     balance;
-    int64_t     held;
-    int64_t     version;       /* grows by 1 with each change of this account */
-    int64_t     last_sequence; /* newest transaction that names the account; 0 = none */
-    int64_t     last_at_us;    /* its time */
-    int64_t     transactions;  /* how many name it */
+    int64_t balance;
+    int64_t held;
+    int64_t version;       /* grows by 1 with each change of this account */
+    int64_t last_sequence; /* newest transaction that names the account; 0 = none */
+    int64_t last_at_us;    /* its time */
+    int64_t transactions;  /* how many name it */
 };
 
 struct account {
@@ -106,28 +106,28 @@ struct transaction {
     bool        incoming;       /* the account spoken of is the credit side, else the debit side */
     uint16_t    currency;
     int64_t     amount;
-    int64_t     at_us;          /* when it happened */
-    int64_t     posted_at_us;   /* when this ledger took it */
-    int64_t     posted_by;      /* user number; 0 = import or system */
-    int64_t debit_previous; /* sequence of the account's transaction before this one; 0 = first */
-    int64_t     credit_previous;
-    int64_t     party_previous;
-    int64_t     debit_balance;   /* booked balance after this one, as of its arrival */
-    int64_t     credit_balance;
-    int32_t     verdict;         /* enum verdict */
-    int32_t     score;           /* 0..1000 */
-    int64_t     rule_set;        /* number of the rule set that judged; 0 = not judged */
-    int64_t     hold_expires_at_us; /* 0 = not held on arrival */
-    int64_t     reversal_of;     /* sequence; 0 = none */
-    char        external_id[LIMIT_EXTERNAL_ID_MAX + 1];
-    char        description[LIMIT_DESCRIPTION_MAX + 1];
-    uint16_t    decision_size;
-    uint8_t     decision[LIMIT_DECISION_MAX]; /* features as the engine used them, see fraud.h */
-    uint8_t     hash[CHAIN_HASH_BYTES];
+    int64_t     at_us;        /* when it happened */
+    int64_t     posted_at_us; /* when this ledger took it */
+    int64_t     posted_by;    /* user number; 0 = import or system */
+    int64_t  debit_previous;  /* sequence of the account's transaction before this one; 0 = first */
+    int64_t  credit_previous;
+    int64_t  party_previous;
+    int64_t  debit_balance; /* booked balance after this one, as of its arrival */
+    int64_t  credit_balance;
+    int32_t  verdict;            /* enum verdict */
+    int32_t  score;              /* 0..1000 */
+    int64_t  rule_set;           /* number of the rule set that judged; 0 = not judged */
+    int64_t  hold_expires_at_us; /* 0 = not held on arrival */
+    int64_t  reversal_of;        /* sequence; 0 = none */
+    char     external_id[LIMIT_EXTERNAL_ID_MAX + 1];
+    char     description[LIMIT_DESCRIPTION_MAX + 1];
+    uint16_t decision_size;
+    uint8_t  decision[LIMIT_DECISION_MAX]; /* features as the engine used them, see fraud.h */
+    uint8_t  hash[CHAIN_HASH_BYTES];
     /* What may change later. */
-    int32_t     status; /* enum transaction_status */
-    bool        flagged;
-    int64_t     reversed_by; /* sequence; 0 = none */
+    int32_t status; /* enum transaction_status */
+    bool    flagged;
+    int64_t reversed_by; /* sequence; 0 = none */
 };
 
 struct alert {

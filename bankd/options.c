@@ -8,16 +8,16 @@
 
 const struct conf_row bankd_options[] = {
 #define OPTION(key_, type_, min_, max_, fallback_, unit_, choices_, also_, secret_, help_)         \
-    {.key = #key_,                                                                                 \
-     .type = type_,                                                                                \
-     .min = min_,                                                                                  \
-     .max = max_,                                                                                  \
-     .fallback = fallback_,                                                                        \
-     .unit = unit_,                                                                                \
-     .choices = choices_,                                                                          \
-     .also = also_,                                                                                \
-     .secret = secret_,                                                                            \
-     .help = help_},
+    { .key = #key_,                                                                                \
+      .type = type_,                                                                               \
+      .min = min_,                                                                                 \
+      .max = max_,                                                                                 \
+      .fallback = fallback_,                                                                       \
+      .unit = unit_,                                                                               \
+      .choices = choices_,                                                                         \
+      .also = also_,                                                                               \
+      .secret = secret_,                                                                           \
+      .help = help_ },
 #include "bankd/options.def"
 #undef OPTION
 };

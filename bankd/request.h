@@ -30,18 +30,18 @@ struct actor {
 };
 
 struct request {
-    const struct op_row *op;
-    struct actor         actor;
-    struct store        *store;
-    struct writer       *writer; /* WRITE handlers only, else NULL */
-    struct server       *server; /* LOCAL and LOGIN handlers only, else NULL */
+    const struct op_row  *op;
+    struct actor          actor;
+    struct store         *store;
+    struct writer        *writer;  /* WRITE handlers only, else NULL */
+    struct server        *server;  /* LOCAL and LOGIN handlers only, else NULL */
     const struct session *session; /* the same; after a login the new one */
-    struct slice         token;    /* LOGIN only: of the new session */
-    struct bank         *bank;
-    struct arena        *arena;
-    struct fault        *fault;
-    int64_t              now_us;
-    const atomic_bool   *cancel; /* the client has gone or it is too late; NULL = never */
+    struct slice          token;   /* LOGIN only: of the new session */
+    struct bank          *bank;
+    struct arena         *arena;
+    struct fault         *fault;
+    int64_t               now_us;
+    const atomic_bool    *cancel; /* the client has gone or it is too late; NULL = never */
 };
 
 #define OP(number, family, verb, roles, flags, req, rep, help)                                     \

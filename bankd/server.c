@@ -46,13 +46,13 @@ struct server {
     struct zap      *zap;
     struct workers  *workers;
     struct sessions *sessions;
-    struct store    *watch;       /* sees commits of other processes */
-    struct arena     arena;       /* of LOCAL handlers */
-    struct buf       reply;       /* of answers that need no job */
+    struct store    *watch; /* sees commits of other processes */
+    struct arena     arena; /* of LOCAL handlers */
+    struct buf       reply; /* of answers that need no job */
     int              done_fd;
     int              signal_fd;
     bool             stopping;
-    int64_t          stop_us;     /* monotonic */
+    int64_t          stop_us; /* monotonic */
     int64_t          started_us;
     int64_t          requests_count, refusals_count, dropped_count;
     int64_t          told_sequence, told_us, looked_us, watchdog_us, fed_us;
@@ -85,7 +85,8 @@ static void send_reply(struct server *server, const struct peer *peer, const str
         server->dropped_count++;
 }
 
-static void send_error(struct server *server, const struct peer *peer, uint64_t id, const struct fault *fault)
+static void send_error(struct server *server, const struct peer *peer, uint64_t id,
+                       const struct fault *fault)
 {
     server->refusals_count++;
     buf_clear(&server->reply);
@@ -103,7 +104,8 @@ static void peer_of_job(const struct job *job, struct peer *peer)
 
 /* --- local operations ------------------------------------------------------------------------ */
 
-static void fill_session(struct server *server, const struct session *session, struct msg_session *out)
+static void fill_session(struct server *server, const struct session *session,
+                         struct msg_session *out)
 {
     out->user_id = session->actor.user_id;
     out->email = slice_from(session->actor.email);
@@ -114,7 +116,8 @@ static void fill_session(struct server *server, const struct session *session, s
     out->server_time = server->clock->now_us(server->clock);
 }
 
-enum err op_session_whoami(struct request *request, const struct msg_empty *in, struct msg_session *out)
+enum err op_session_whoami(struct request *request, const struct msg_empty *in,
+                           struct msg_session *out)
 {
     (void)in;
     fill_session(request->server, request->session, out);
@@ -122,11 +125,13 @@ enum err op_session_whoami(struct request *request, const struct msg_empty *in, 
 }
 
 /* The password was right, and the audit log has it: the session is made and told. */
-enum err op_session_login(struct request *request, const struct msg_session_login *in, struct msg_session *out)
+enum err op_session_login(struct request *request, const struct msg_session_login *in,
+                          struct msg_session *out)
 {
     struct server *server = request->server;
-    const char    *endpoint = conf_text(server->home->conf,
-                                        options_endpoint_on(server->home->conf, "events_ipc") ? "events_ipc" : "events_tcp");
+    const char    *endpoint = conf_text(
+           server->home->conf,
+        options_endpoint_on(server->home->conf, "events_ipc") ? "events_ipc" : "events_tcp");
 
     (void)in;
     fill_session(server, request->session, out);
@@ -136,7 +141,8 @@ enum err op_session_login(struct request *request, const struct msg_session_logi
     return ERR_none;
 }
 
-enum err op_server_status(struct request *request, const struct msg_empty *in, struct msg_server_status *out)
+enum err op_server_status(struct request *request, const struct msg_empty *in,
+                          struct msg_server_status *out)
 {
     struct server       *server = request->server;
     struct workers_state state;
@@ -159,10 +165,10 @@ enum err op_server_status(struct request *request, const struct msg_empty *in, s
     return ERR_none;
 }
 
-static void run_local(struct server *server, const struct peer *peer, struct request *request, uint64_t id,
-                      const void *in)
+static void run_local(struct server *server, const struct peer *peer, struct request *request,
+                      uint64_t id, const void *in)
 {
-    struct fault fault = {0};
+    struct fault fault = { 0 };
     void        *out;
     enum err     err;
 
@@ -197,7 +203,8 @@ struct arrival {
     struct session         *session;
 };
 
-static void note_refusal(struct server *server, const struct arrival *arrival, const struct fault *fault)
+static void note_refusal(struct server *server, const struct arrival *arrival,
+                         const struct fault *fault)
 {
     struct job *job = workers_job(server->workers);
 
@@ -227,12 +234,13 @@ static enum err check_gates(struct server *server, struct arrival *arrival, stru
         return ERR_none;
     if (arrival->envelope.token.n == 0)
         return fault_set(fault, ERR_login_required, "token", "%s", "");
-    arrival->session = session_find(server->sessions, arrival->envelope.token, server->clock->now_us(server->clock));
+    arrival->session = session_find(server->sessions, arrival->envelope.token,
+                                    server->clock->now_us(server->clock));
     if (arrival->session == NULL)
         return fault_set(fault, ERR_session_invalid, "token", "%s", "");
     if ((arrival->op->roles & arrival->session->actor.role) == 0) {
-        err = fault_set(fault, ERR_role_denied, "op", "%s needs another role than %s", arrival->op->name,
-                        role_find(arrival->session->actor.role)->name);
+        err = fault_set(fault, ERR_role_denied, "op", "%s needs another role than %s",
+                        arrival->op->name, role_find(arrival->session->actor.role)->name);
         note_refusal(server, arrival, fault);
         return err;
     }
@@ -242,7 +250,8 @@ static enum err check_gates(struct server *server, struct arrival *arrival, stru
 static enum err check_login(struct server *server, const struct job *job, struct fault *fault)
 {
     const struct msg_session_login *in = job->in;
-    int64_t                         wait_ms = login_wait_ms(server->sessions, in->email, server->clock->now_us(server->clock));
+    int64_t                         wait_ms =
+        login_wait_ms(server->sessions, in->email, server->clock->now_us(server->clock));
 
     if (wait_ms == 0)
         return ERR_none;
@@ -252,7 +261,8 @@ static enum err check_login(struct server *server, const struct job *job, struct
 }
 
 /* Copies the message into the job and decodes its fields there. */
-static enum err fill_job(struct server *server, const struct arrival *arrival, struct job *job, struct fault *fault)
+static enum err fill_job(struct server *server, const struct arrival *arrival, struct job *job,
+                         struct fault *fault)
 {
     struct request_envelope envelope;
     int64_t                 seconds = conf_int(server->home->conf, "read_seconds");
@@ -274,7 +284,8 @@ static enum err fill_job(struct server *server, const struct arrival *arrival, s
     job->in = arena_take(&job->arena, arrival->op->request->size);
     if (job->in == NULL)
         return ERR_memory;
-    return message_decode(arrival->op->request, envelope.body, DECODE_STRICT, &job->arena, job->in, fault);
+    return message_decode(arrival->op->request, envelope.body, DECODE_STRICT, &job->arena, job->in,
+                          fault);
 }
 
 static enum err start_job(struct server *server, struct arrival *arrival, struct fault *fault)
@@ -291,8 +302,10 @@ static enum err start_job(struct server *server, struct arrival *arrival, struct
     if (err == ERR_none && (arrival->op->flags & OP_LOGIN) != 0)
         err = check_login(server, job, fault);
     if (err == ERR_none && (arrival->op->flags & OP_LOCAL) != 0) {
-        struct request request = {.op = arrival->op, .actor = job->actor, .session = arrival->session,
-                                  .bank = &server->home->bank};
+        struct request request = { .op = arrival->op,
+                                   .actor = job->actor,
+                                   .session = arrival->session,
+                                   .bank = &server->home->bank };
 
         run_local(server, &arrival->peer, &request, arrival->envelope.id, job->in);
     } else if (err == ERR_none) {
@@ -307,7 +320,7 @@ static enum err start_job(struct server *server, struct arrival *arrival, struct
 
 static void take_message(struct server *server, struct arrival *arrival)
 {
-    struct fault fault = {0};
+    struct fault fault = { 0 };
     enum err     err;
 
     server->requests_count++;
@@ -343,7 +356,7 @@ static void drain_frames(void *socket)
 /* One message: peer, an optional empty frame, the bytes. False when none waits. */
 static bool receive(struct server *server, int side)
 {
-    struct arrival arrival = {.peer = {.side = side}};
+    struct arrival arrival = { .peer = { .side = side } };
     void          *socket = server->requests[side];
     zmq_msg_t      frame;
     int            n;
@@ -351,7 +364,8 @@ static bool receive(struct server *server, int side)
     n = zmq_recv(socket, arrival.peer.route, sizeof arrival.peer.route, ZMQ_DONTWAIT);
     if (n < 0)
         return false;
-    arrival.peer.route_size = (size_t)n < sizeof arrival.peer.route ? (size_t)n : sizeof arrival.peer.route;
+    arrival.peer.route_size =
+        (size_t)n < sizeof arrival.peer.route ? (size_t)n : sizeof arrival.peer.route;
     zmq_msg_init(&frame);
     n = zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT);
     if (n == 0 && frame_has_more(&frame)) {
@@ -363,7 +377,8 @@ static bool receive(struct server *server, int side)
 
         if (more)
             drain_frames(socket);
-        arrival.bytes = more ? slice_of("", 0) : slice_of(zmq_msg_data(&frame), zmq_msg_size(&frame));
+        arrival.bytes =
+            more ? slice_of("", 0) : slice_of(zmq_msg_data(&frame), zmq_msg_size(&frame));
         take_message(server, &arrival);
     }
     zmq_msg_close(&frame);
@@ -387,14 +402,17 @@ static void publish_to(void *context, struct session *session)
     for (int side = 0; side < SIDES; side++) {
         void *socket = publication->server->events[side];
 
-        if (socket != NULL && zmq_send(socket, session->topic, strlen(session->topic), ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0)
+        if (socket != NULL && zmq_send(socket, session->topic, strlen(session->topic),
+                                       ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0)
             zmq_send(socket, publication->bytes.at, publication->bytes.n, ZMQ_DONTWAIT);
     }
 }
 
 static void publish(struct server *server, enum event_index event, struct slice bytes)
 {
-    struct publication publication = {.server = server, .roles = event_rows[event].roles, .bytes = bytes};
+    struct publication publication = { .server = server,
+                                       .roles = event_rows[event].roles,
+                                       .bytes = bytes };
 
     sessions_each(server->sessions, server->clock->now_us(server->clock), publish_to, &publication);
 }
@@ -409,7 +427,8 @@ static void take_subscription(struct server *server, int side)
     while ((n = zmq_recv(socket, bytes, sizeof bytes, ZMQ_DONTWAIT)) >= 0) {
         struct slice topic = slice_of(bytes + 1, n > 1 ? (size_t)n - 1 : 0);
 
-        if (n < 1 || (size_t)n > sizeof bytes || (bytes[0] == 1 && session_of_topic(server->sessions, topic) == NULL))
+        if (n < 1 || (size_t)n > sizeof bytes ||
+            (bytes[0] == 1 && session_of_topic(server->sessions, topic) == NULL))
             continue;
         zmq_setsockopt(socket, bytes[0] == 1 ? ZMQ_SUBSCRIBE : ZMQ_UNSUBSCRIBE, topic.at, topic.n);
     }
@@ -417,8 +436,8 @@ static void take_subscription(struct server *server, int side)
 
 static void end_session(struct server *server, struct session *session, const char *reason)
 {
-    struct msg_event_session event = {.reason = slice_from(reason)};
-    struct publication       publication = {.server = server, .roles = session->actor.role};
+    struct msg_event_session event = { .reason = slice_from(reason) };
+    struct publication       publication = { .server = server, .roles = session->actor.role };
 
     buf_clear(&server->reply);
     if (event_encode(EVENT_INDEX_session, &event, &server->reply) == ERR_none) {
@@ -433,12 +452,12 @@ static void end_session(struct server *server, struct session *session, const ch
 static void finish_login(struct server *server, struct job *job)
 {
     const struct msg_session_login *in = job->in;
-    struct request                  request = {.op = job->op, .actor = job->actor, .bank = &server->home->bank};
-    uint8_t                         token[LIMIT_TOKEN_BYTES];
-    struct session                 *session;
-    struct peer                     peer;
-    int64_t                         now_us = server->clock->now_us(server->clock);
-    enum err                        err;
+    struct request  request = { .op = job->op, .actor = job->actor, .bank = &server->home->bank };
+    uint8_t         token[LIMIT_TOKEN_BYTES];
+    struct session *session;
+    struct peer     peer;
+    int64_t         now_us = server->clock->now_us(server->clock);
+    enum err        err;
 
     peer_of_job(job, &peer);
     if (!job->login_good) {
@@ -490,9 +509,10 @@ static void finish_job(struct server *server, struct job *job)
     peer_of_job(job, &peer);
     send_reply(server, &peer, &job->reply);
     if (job->op == &op_rows[OP_INDEX_session_logout] && job->fault.err == ERR_none) {
-        struct serial_search search = {.serial = job->session_serial};
+        struct serial_search search = { .serial = job->session_serial };
 
-        sessions_each(server->sessions, server->clock->now_us(server->clock), match_serial, &search);
+        sessions_each(server->sessions, server->clock->now_us(server->clock), match_serial,
+                      &search);
         if (search.found != NULL)
             end_session(server, search.found, "You logged out");
     }
@@ -539,7 +559,7 @@ static void check_user(void *context, struct session *session)
 {
     struct server *server = context;
     struct user    user;
-    enum err       err = server->watch->ops->user_by_number(server->watch, session->actor.user, &user);
+    enum err err = server->watch->ops->user_by_number(server->watch, session->actor.user, &user);
 
     if (err == ERR_none && (user.disabled || user.role != session->actor.role))
         end_session(server, session, "The user was disabled or has another role now");
@@ -572,7 +592,8 @@ static void take_signal(struct server *server)
 {
     struct signalfd_siginfo info;
 
-    if (read(server->signal_fd, &info, sizeof info) != (ssize_t)sizeof info || info.ssi_signo == SIGHUP)
+    if (read(server->signal_fd, &info, sizeof info) != (ssize_t)sizeof info ||
+        info.ssi_signo == SIGHUP)
         return;
     if (!server->stopping)
         log_event(LOG_INFO, "stopping", "signal=%u", info.ssi_signo);
@@ -592,18 +613,19 @@ static bool is_drained(struct server *server)
 static enum err loop(struct server *server, struct fault *fault)
 {
     zmq_pollitem_t items[] = {
-        {.fd = server->done_fd, .events = ZMQ_POLLIN},
-        {.fd = server->signal_fd, .events = ZMQ_POLLIN},
-        {.socket = server->requests[LOCAL], .events = ZMQ_POLLIN},
-        {.socket = server->events[LOCAL], .events = ZMQ_POLLIN},
-        {.socket = server->requests[REMOTE], .events = ZMQ_POLLIN},
-        {.socket = server->events[REMOTE], .events = ZMQ_POLLIN},
+        { .fd = server->done_fd, .events = ZMQ_POLLIN },
+        { .fd = server->signal_fd, .events = ZMQ_POLLIN },
+        { .socket = server->requests[LOCAL], .events = ZMQ_POLLIN },
+        { .socket = server->events[LOCAL], .events = ZMQ_POLLIN },
+        { .socket = server->requests[REMOTE], .events = ZMQ_POLLIN },
+        { .socket = server->events[REMOTE], .events = ZMQ_POLLIN },
     };
     int count = server->requests[REMOTE] != NULL ? 6 : 4;
 
     while (!is_drained(server)) {
         if (zmq_poll(items, count, TICK_MS) < 0 && errno != EINTR)
-            return fault_set(fault, ERR_internal, NULL, "Waiting for messages failed: %s", zmq_strerror(errno));
+            return fault_set(fault, ERR_internal, NULL, "Waiting for messages failed: %s",
+                             zmq_strerror(errno));
         if ((items[0].revents & ZMQ_POLLIN) != 0)
             take_done(server);
         if ((items[1].revents & ZMQ_POLLIN) != 0)
@@ -633,8 +655,8 @@ static void set_int(void *socket, int option, int value)
     CHECK(rc == 0);
 }
 
-static enum err bind_socket(struct server *server, void **out, int type, const char *endpoint, bool remote,
-                            struct fault *fault)
+static enum err bind_socket(struct server *server, void **out, int type, const char *endpoint,
+                            bool remote, struct fault *fault)
 {
     void         *socket = zmq_socket(server->context, type);
     const int64_t size_max = remote || type == ZMQ_ROUTER ? LIMIT_WIRE_MAX : LIMIT_MESSAGE_MAX;
@@ -660,7 +682,8 @@ static enum err bind_socket(struct server *server, void **out, int type, const c
         zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "bankd", 5);
     }
     if (zmq_bind(socket, endpoint) != 0)
-        return fault_set(fault, ERR_io, NULL, "Cannot listen on %.150s: %s", endpoint, zmq_strerror(errno));
+        return fault_set(fault, ERR_io, NULL, "Cannot listen on %.150s: %s", endpoint,
+                         zmq_strerror(errno));
     if (strncmp(endpoint, "ipc://", 6) == 0 && chmod(endpoint + 6, 0660) != 0)
         return fault_set(fault, ERR_io, NULL, "Cannot guard %.150s: %s", endpoint, strerror(errno));
     return ERR_none;
@@ -676,8 +699,8 @@ static void limit_connections(int64_t connections)
         return;
     limit.rlim_cur = (rlim_t)connections + own_files;
     if (limit.rlim_cur > limit.rlim_max) {
-        log_event(LOG_WARNING, "fewer_connections", "wanted=%lld allowed_files=%lld", (long long)connections,
-                  (long long)limit.rlim_max);
+        log_event(LOG_WARNING, "fewer_connections", "wanted=%lld allowed_files=%lld",
+                  (long long)connections, (long long)limit.rlim_max);
         limit.rlim_cur = limit.rlim_max;
     }
     (void)setrlimit(RLIMIT_NOFILE, &limit);
@@ -693,23 +716,30 @@ static enum err open_sockets(struct server *server, struct fault *fault)
         return fault_set(fault, ERR_memory, NULL, "%s", "");
     TRY(zap_start(server->context, conf_text(conf, "client_keys"), &server->zap, fault));
     if (!options_endpoint_on(conf, "listen_ipc") || !options_endpoint_on(conf, "events_ipc"))
-        return fault_set(fault, ERR_option_invalid, "listen_ipc", "The local endpoints cannot be off");
-    TRY(bind_socket(server, &server->requests[LOCAL], ZMQ_ROUTER, conf_text(conf, "listen_ipc"), false, fault));
-    TRY(bind_socket(server, &server->events[LOCAL], ZMQ_XPUB, conf_text(conf, "events_ipc"), false, fault));
+        return fault_set(fault, ERR_option_invalid, "listen_ipc",
+                         "The local endpoints cannot be off");
+    TRY(bind_socket(server, &server->requests[LOCAL], ZMQ_ROUTER, conf_text(conf, "listen_ipc"),
+                    false, fault));
+    TRY(bind_socket(server, &server->events[LOCAL], ZMQ_XPUB, conf_text(conf, "events_ipc"), false,
+                    fault));
     if (!options_endpoint_on(conf, "listen_tcp"))
         return ERR_none;
     if (!options_endpoint_on(conf, "events_tcp"))
-        return fault_set(fault, ERR_option_invalid, "events_tcp", "listen_tcp is on, so events_tcp must be too");
-    TRY(bind_socket(server, &server->requests[REMOTE], ZMQ_ROUTER, conf_text(conf, "listen_tcp"), true, fault));
-    return bind_socket(server, &server->events[REMOTE], ZMQ_XPUB, conf_text(conf, "events_tcp"), true, fault);
+        return fault_set(fault, ERR_option_invalid, "events_tcp",
+                         "listen_tcp is on, so events_tcp must be too");
+    TRY(bind_socket(server, &server->requests[REMOTE], ZMQ_ROUTER, conf_text(conf, "listen_tcp"),
+                    true, fault));
+    return bind_socket(server, &server->events[REMOTE], ZMQ_XPUB, conf_text(conf, "events_tcp"),
+                       true, fault);
 }
 
 static enum err open_all(struct server *server, struct fault *fault)
 {
     const struct conf    *conf = server->home->conf;
-    struct workers_config config = {.home = server->home, .clock = server->clock,
-                                    .readers = (size_t)conf_int(conf, "readers"),
-                                    .login_threads = (size_t)conf_int(conf, "login_threads")};
+    struct workers_config config = { .home = server->home,
+                                     .clock = server->clock,
+                                     .readers = (size_t)conf_int(conf, "readers"),
+                                     .login_threads = (size_t)conf_int(conf, "login_threads") };
     sigset_t              signals;
 
     sigemptyset(&signals);
@@ -767,7 +797,8 @@ static void tell_started(const struct server *server)
 
     log_event(LOG_INFO, "started", "version=%s ipc=%s tcp=%s key=%s/keys/server.pub", BANK_VERSION,
               conf_text(conf, "listen_ipc"),
-              options_endpoint_on(conf, "listen_tcp") ? conf_text(conf, "listen_tcp") : "off", server->home->directory);
+              options_endpoint_on(conf, "listen_tcp") ? conf_text(conf, "listen_tcp") : "off",
+              server->home->directory);
     service_notify("READY=1");
 }
 

@@ -14,7 +14,7 @@
 void service_notify(const char *state)
 {
     const char        *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
     size_t             n = path != NULL ? strlen(path) : 0;
     int                fd;
 

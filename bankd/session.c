@@ -194,7 +194,7 @@ int64_t sessions_idle_us(const struct sessions *sessions)
     return sessions->idle_us;
 }
 
-void sessions_each(struct sessions *sessions, int64_t now_us,
+void sessions_each(struct sessions *sessions, int64_t                           now_us,
                    void (*visit)(void *context, struct session *session), void *context)
 {
     for (size_t i = 0; i < LIMIT_SESSIONS_MAX; i++) {

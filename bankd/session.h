@@ -28,7 +28,7 @@ struct session {
 struct sessions;
 
 ERR_MUST_USE enum err sessions_open(int64_t idle_us, int64_t absolute_us, struct sessions **out);
-void sessions_close(struct sessions **sessions);
+void                  sessions_close(struct sessions **sessions);
 
 /* Makes a session; writes the token for the client. ERR_busy when every slot is taken. */
 ERR_MUST_USE enum err session_start(struct sessions *sessions, const struct actor *actor,
@@ -41,7 +41,7 @@ void            session_end(struct sessions *sessions, struct session *session);
 size_t          sessions_count(const struct sessions *sessions);
 int64_t         sessions_idle_us(const struct sessions *sessions);
 /* Visits every open session; ends those whose time is over first. */
-void sessions_each(struct sessions *sessions, int64_t now_us,
+void sessions_each(struct sessions *sessions, int64_t                           now_us,
                    void (*visit)(void *context, struct session *session), void *context);
 
 /* 0 = may try; else milliseconds to wait. */

@@ -184,8 +184,11 @@ static enum err act_on_user(const struct user_arguments *arguments, struct store
     }
     TRY(err);
     snprintf(operation, sizeof operation, "user.%.20s", arguments->action);
-    struct act act = {.actor_name = "operator", .kind = AUDIT_ACTION, .operation = operation,
-                      .subject = &draft->user.user_id, .detail = slice_from(draft->user.email)};
+    struct act act = { .actor_name = "operator",
+                       .kind = AUDIT_ACTION,
+                       .operation = operation,
+                       .subject = &draft->user.user_id,
+                       .detail = slice_from(draft->user.email) };
     draft->change.user = &draft->user;
     writer_audit(writer, draft, &act);
     writer_add(writer, draft);
@@ -197,9 +200,10 @@ static enum err run(struct conf *conf, const struct user_arguments *arguments, s
     static struct home   home;
     struct writer       *writer = NULL;
     struct writer_config config = {
-        .bank = &home.bank, .clock = clock_system(), .books_max = 64, .profiles_max = 64};
-    bool                 list = strcmp(arguments->action, "list") == 0;
-    enum err             err;
+        .bank = &home.bank, .clock = clock_system(), .books_max = 64, .profiles_max = 64
+    };
+    bool     list = strcmp(arguments->action, "list") == 0;
+    enum err err;
 
     TRY(home_open(conf, list ? STORE_READ : STORE_WRITE, false, &home, fault));
     if (list) {
@@ -223,7 +227,7 @@ static enum err run(struct conf *conf, const struct user_arguments *arguments, s
 int command_user(struct conf *conf, int argc, char **argv)
 {
     struct user_arguments arguments;
-    struct fault          fault = {0};
+    struct fault          fault = { 0 };
     enum err              err = parse(argc, argv, &arguments, &fault);
 
     if (err == ERR_none)

@@ -65,14 +65,16 @@ static void answer(struct job *job, enum err err, const void *out)
         err = reply_encode(job->request_id, job->op->reply, out, &job->reply);
         if (err == ERR_none)
             return;
-        log_event(LOG_ERROR, "reply_not_encoded", "operation=%s error=%s", job->op->name, err_name(err));
+        log_event(LOG_ERROR, "reply_not_encoded", "operation=%s error=%s", job->op->name,
+                  err_name(err));
         buf_clear(&job->reply);
         err = ERR_internal;
     }
     if (job->fault.err != err)
         fault_set(&job->fault, err, NULL, "%s", "");
     if (reply_encode_error(job->request_id, &job->fault, &job->reply) != ERR_none)
-        log_event(LOG_ERROR, "error_not_encoded", "operation=%s error=%s", job->op->name, err_name(err));
+        log_event(LOG_ERROR, "error_not_encoded", "operation=%s error=%s", job->op->name,
+                  err_name(err));
 }
 
 static void run(struct job *job, struct request *request)
@@ -134,8 +136,11 @@ static void plan_refusal(struct workers *workers, const struct job *job)
 {
     struct draft *draft;
     char          detail[LIMIT_DETAIL_MAX + 1];
-    struct act    act = {.actor = &job->actor, .kind = AUDIT_REFUSAL, .operation = job->op->name,
-                         .outcome = err_name(job->fault.err), .subject = subject_of(job)};
+    struct act    act = { .actor = &job->actor,
+                          .kind = AUDIT_REFUSAL,
+                          .operation = job->op->name,
+                          .outcome = err_name(job->fault.err),
+                          .subject = subject_of(job) };
 
     if (!refusal_fits(workers))
         return;
@@ -144,7 +149,8 @@ static void plan_refusal(struct workers *workers, const struct job *job)
         return;
     if (job->kind == JOB_LOGIN)
         act.actor_name = job->login_email;
-    snprintf(detail, sizeof detail, "%s%s", job->fault.text[0] != '\0' ? job->fault.text : err_what(job->fault.err),
+    snprintf(detail, sizeof detail, "%s%s",
+             job->fault.text[0] != '\0' ? job->fault.text : err_what(job->fault.err),
              workers->refusals_left_out > 0 ? " (others were not recorded: too many)" : "");
     workers->refusals_left_out = 0;
     act.detail = slice_from(detail);
@@ -155,8 +161,10 @@ static void plan_refusal(struct workers *workers, const struct job *job)
 static void plan_login(struct workers *workers, struct job *job)
 {
     struct draft *draft;
-    struct act    act = {.actor = &job->actor, .kind = AUDIT_ACTION, .operation = job->op->name,
-                         .subject = &job->actor.user_id};
+    struct act    act = { .actor = &job->actor,
+                          .kind = AUDIT_ACTION,
+                          .operation = job->op->name,
+                          .subject = &job->actor.user_id };
 
     if (!job->login_good) {
         plan_refusal(workers, job);
@@ -170,9 +178,11 @@ static void plan_login(struct workers *workers, struct job *job)
 
 static void plan(struct workers *workers, struct job *job)
 {
-    struct request request = {.store = workers->config.home->store, .writer = workers->writer,
-                              .bank = &workers->config.home->bank, .arena = &workers->writer_arena,
-                              .now_us = writer_now_us(workers->writer)};
+    struct request request = { .store = workers->config.home->store,
+                               .writer = workers->writer,
+                               .bank = &workers->config.home->bank,
+                               .arena = &workers->writer_arena,
+                               .now_us = writer_now_us(workers->writer) };
 
     switch (job->kind) {
     case JOB_REQUEST:
@@ -219,7 +229,7 @@ static void fail_all(struct job **jobs, size_t n, enum err err, const struct fau
 
 static enum err try_group(struct workers *workers, struct job **jobs, size_t n)
 {
-    struct fault fault = {0};
+    struct fault fault = { 0 };
     enum err     err;
 
     for (size_t i = 0; i < n; i++)
@@ -229,8 +239,8 @@ static enum err try_group(struct workers *workers, struct job **jobs, size_t n)
         writer_events(workers->writer, publish, workers);
         return ERR_none;
     }
-    log_event(err == ERR_changed_meanwhile || err == ERR_id_reused ? LOG_DEBUG : LOG_ERROR, "commit_failed",
-              "error=%s jobs=%zu text=\"%s\"", err_name(err), n, fault.text);
+    log_event(err == ERR_changed_meanwhile || err == ERR_id_reused ? LOG_DEBUG : LOG_ERROR,
+              "commit_failed", "error=%s jobs=%zu text=\"%s\"", err_name(err), n, fault.text);
     fail_all(jobs, n, err, &fault);
     return err;
 }
@@ -264,7 +274,7 @@ static void run_group(struct workers *workers, struct job **jobs, size_t n)
 
 static void expire(struct workers *workers)
 {
-    struct fault fault = {0};
+    struct fault fault = { 0 };
     enum err     err = writer_expire(workers->writer, &fault);
 
     if (err == ERR_none)
@@ -297,11 +307,12 @@ static void *writer_main(void *context)
             expired_us = now_us;
         }
         if (n == 0 && now_us - saved_us >= SAVE_EVERY_US) {
-            struct fault fault = {0};
+            struct fault fault = { 0 };
             enum err     err = writer_idle(workers->writer, &fault);
 
             if (err != ERR_none)
-                log_event(LOG_WARNING, "profiles_not_saved", "error=%s text=\"%s\"", err_name(err), fault.text);
+                log_event(LOG_WARNING, "profiles_not_saved", "error=%s text=\"%s\"", err_name(err),
+                          fault.text);
             saved_us = now_us;
         }
     }
@@ -314,8 +325,11 @@ static void answer_question(struct reader *reader, struct job *job)
 {
     struct workers *workers = reader->workers;
     struct clock   *clock = workers->config.clock;
-    struct request  request = {.store = reader->store, .bank = &workers->config.home->bank, .arena = &reader->arena,
-                               .now_us = clock->now_us(clock), .cancel = &reader->cancel};
+    struct request  request = { .store = reader->store,
+                                .bank = &workers->config.home->bank,
+                                .arena = &reader->arena,
+                                .now_us = clock->now_us(clock),
+                                .cancel = &reader->cancel };
     enum err        err;
 
     if (clock->monotonic_us(clock) >= job->deadline_us) {
@@ -367,7 +381,8 @@ static void check_password(struct login_worker *login, struct job *job)
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c - 'A' + 'a');
     err = login->store->ops->user_by_email(login->store, slice_from(job->login_email), &user);
-    good = auth_verify(in->password.at, in->password.n, err == ERR_none ? user.password_hash : NULL);
+    good =
+        auth_verify(in->password.at, in->password.n, err == ERR_none ? user.password_hash : NULL);
     job->kind = JOB_LOGIN;
     job->login_good = err == ERR_none && good && !user.disabled;
     job->login_known = job->login_good;
@@ -409,7 +424,7 @@ static void *login_main(void *context)
 static void *checkpoint_main(void *context)
 {
     struct workers *workers = context;
-    struct timespec pause = {.tv_nsec = CHECKPOINT_EVERY_US * 1000};
+    struct timespec pause = { .tv_nsec = CHECKPOINT_EVERY_US * 1000 };
 
     while (!atomic_load(&workers->stopping)) {
         enum err err = workers->checkpoint_store->ops->checkpoint(workers->checkpoint_store);
@@ -425,7 +440,8 @@ static void *checkpoint_main(void *context)
 
 static enum err open_queues(struct workers *workers)
 {
-    size_t all = LIMIT_WRITER_QUEUE_MAX + LIMIT_READER_QUEUE_MAX + LIMIT_LOGIN_QUEUE_MAX + SPARE_JOBS;
+    size_t all =
+        LIMIT_WRITER_QUEUE_MAX + LIMIT_READER_QUEUE_MAX + LIMIT_LOGIN_QUEUE_MAX + SPARE_JOBS;
 
     TRY(job_pool_open(all, &workers->pool));
     TRY(job_queue_open(LIMIT_WRITER_QUEUE_MAX, &workers->writer_queue));
@@ -480,7 +496,8 @@ static enum err start_all(struct workers *workers, struct fault *fault)
     return ERR_none;
 }
 
-enum err workers_start(const struct workers_config *config, struct workers **out, struct fault *fault)
+enum err workers_start(const struct workers_config *config, struct workers **out,
+                       struct fault *fault)
 {
     struct workers *workers = calloc(1, sizeof *workers);
     enum err        err;
@@ -491,7 +508,8 @@ enum err workers_start(const struct workers_config *config, struct workers **out
     err = start_all(workers, fault);
     if (err != ERR_none) {
         workers_stop(&workers);
-        return fault->err == err ? err : fault_set(fault, err, NULL, "The threads could not be started");
+        return fault->err == err ? err
+                                 : fault_set(fault, err, NULL, "The threads could not be started");
     }
     *out = workers;
     return ERR_none;

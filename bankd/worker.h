@@ -36,13 +36,13 @@ struct job *workers_job(struct workers *workers); /* NULL: everything is in use 
 void        workers_recycle(struct workers *workers, struct job *job);
 /* Hands a job to the threads that its operation wants; false = busy, the job is still the caller's.
  */
-bool        workers_submit(struct workers *workers, struct job *job);
+bool workers_submit(struct workers *workers, struct job *job);
 /* Answers, at most `max`, without waiting. */
-size_t      workers_done(struct workers *workers, struct job **out, size_t max);
+size_t workers_done(struct workers *workers, struct job **out, size_t max);
 /* Whether all jobs are back (but for the caller's own). */
-bool        workers_idle(struct workers *workers);
+bool workers_idle(struct workers *workers);
 /* Cancels questions whose time is over. */
-void        workers_tick(struct workers *workers);
+void workers_tick(struct workers *workers);
 
 struct workers_state {
     int64_t sequence, commits, writer_queue, reader_queue, schema;

@@ -70,7 +70,7 @@ enum err writer_open(const struct writer_config *config, struct writer **out, st
 
 static void save_everything(struct writer *writer)
 {
-    struct fault fault = {0};
+    struct fault fault = { 0 };
     enum err     err = ERR_none;
 
     writer_abandon(writer);
@@ -172,8 +172,8 @@ enum err writer_book_by_id(struct writer *writer, const struct uuid *id,
 static void bank_account_row(struct writer *writer, int32_t kind, const struct currency *currency,
                              struct account *row)
 {
-    uint8_t tail[10] = {0xba, 0x0c, (uint8_t)kind, (uint8_t)(currency->number >> 8),
-                        (uint8_t)currency->number};
+    uint8_t tail[10] = { 0xba, 0x0c, (uint8_t)kind, (uint8_t)(currency->number >> 8),
+                         (uint8_t)currency->number };
 
     memset(row, 0, sizeof *row);
     row->book.number = writer_next_account(writer);
@@ -196,7 +196,7 @@ enum err writer_book_of_bank(struct writer *writer, int32_t kind, uint16_t curre
 
     if (known == NULL)
         return fault_set(fault, ERR_currency_unknown, "currency", "%s", "");
-    uint8_t     tail[10] = {0xba, 0x0c, (uint8_t)kind, (uint8_t)(currency >> 8), (uint8_t)currency};
+    uint8_t tail[10] = { 0xba, 0x0c, (uint8_t)kind, (uint8_t)(currency >> 8), (uint8_t)currency };
     struct uuid id = uuid_v7_derived(0, tail);
     err = writer_book_by_id(writer, &id, out, NULL);
     if (err != ERR_account_unknown)
@@ -207,8 +207,10 @@ enum err writer_book_of_bank(struct writer *writer, int32_t kind, uint16_t curre
     struct draft *draft = writer_draft(writer);
     if (draft == NULL)
         return ERR_busy;
-    struct act act = {.kind = AUDIT_ACTION, .operation = "account.create", .subject = &id,
-                      .detail = slice_from("account of the bank itself")};
+    struct act act = { .kind = AUDIT_ACTION,
+                       .operation = "account.create",
+                       .subject = &id,
+                       .detail = slice_from("account of the bank itself") };
     bank_account_row(writer, kind, known, &draft->account);
     draft->change.account = &draft->account;
     writer_audit(writer, draft, &act);
@@ -393,7 +395,7 @@ void writer_rollup(struct draft *draft, uint8_t scale, int32_t bucket, uint16_t 
     }
     CHECK(change->rollup_count < LIMIT_CHANGE_ROLLUPS_MAX);
     change->rollups[change->rollup_count++] = (struct rollup){
-        .key = {.scale = scale, .currency = currency, .metric = metric, .bucket = bucket},
+        .key = { .scale = scale, .currency = currency, .metric = metric, .bucket = bucket },
         .count = count,
         .amount = amount,
     };
@@ -617,8 +619,10 @@ static void flush_done(struct writer *writer)
 
 static enum err apply(struct writer *writer, bool flush, struct fault *fault)
 {
-    struct commit      commit = {.before = writer->committed, .after = writer->numbers.head,
-                                 .changes = writer->changes, .count = writer->count};
+    struct commit      commit = { .before = writer->committed,
+                                  .after = writer->numbers.head,
+                                  .changes = writer->changes,
+                                  .count = writer->count };
     struct signed_head signed_head;
     int64_t            now_us = writer_now_us(writer);
     size_t             failed = 0;
@@ -632,7 +636,7 @@ static enum err apply(struct writer *writer, bool flush, struct fault *fault)
     }
     if (writer->config.sign_secret != NULL && now_us - writer->signed_at_us >= SIGN_EVERY_US &&
         writer->signed_sequence != commit.after.sequence) {
-        signed_head = (struct signed_head){.head = commit.after, .at_us = now_us};
+        signed_head = (struct signed_head){ .head = commit.after, .at_us = now_us };
         chain_sign(&signed_head.head, writer->config.sign_secret, signed_head.signature);
         commit.signed_head = &signed_head;
     }

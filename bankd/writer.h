@@ -26,10 +26,10 @@ struct writer_config {
     struct store  *store; /* opened for writing; the writer uses it, the caller closes it */
     struct bank   *bank;
     struct clock  *clock;
-    int64_t        rule_set;         /* number of the rule set that judges; 0 = nothing is judged */
-    const uint8_t *sign_secret;      /* 64 bytes, for signed heads; NULL = no signatures */
-    size_t         books_max;        /* accounts in memory; 0 = WRITER_BOOKS_DEFAULT */
-    size_t         profiles_max;     /* profiles in memory; 0 = WRITER_PROFILES_DEFAULT */
+    int64_t        rule_set;     /* number of the rule set that judges; 0 = nothing is judged */
+    const uint8_t *sign_secret;  /* 64 bytes, for signed heads; NULL = no signatures */
+    size_t         books_max;    /* accounts in memory; 0 = WRITER_BOOKS_DEFAULT */
+    size_t         profiles_max; /* profiles in memory; 0 = WRITER_PROFILES_DEFAULT */
 };
 
 enum {
@@ -47,38 +47,38 @@ void writer_close(struct writer **writer);
 
 /* An entry of the audit log, alone or as part of a larger act. */
 struct act {
-    const struct actor *actor;      /* NULL = system */
-    const char *actor_name; /* instead of the actor's address; NULL = from actor, or "system" */
-    int32_t             kind;       /* AUDIT_ACTION or AUDIT_REFUSAL */
-    const char         *operation;
-    const char         *outcome;    /* NULL = "done" */
-    const struct uuid  *subject;    /* NULL = none */
-    const char         *subject_text;
-    struct slice        detail;     /* cut to fit */
-    int64_t             about_transaction;
-    int32_t             set_status;
-    int32_t             set_flag;
+    const struct actor *actor; /* NULL = system */
+    const char *actor_name;    /* instead of the actor's address; NULL = from actor, or "system" */
+    int32_t     kind;          /* AUDIT_ACTION or AUDIT_REFUSAL */
+    const char *operation;
+    const char *outcome;        /* NULL = "done" */
+    const struct uuid *subject; /* NULL = none */
+    const char        *subject_text;
+    struct slice       detail; /* cut to fit */
+    int64_t            about_transaction;
+    int32_t            set_status;
+    int32_t            set_flag;
 };
 
 /* One movement of money. The caller has found the accounts; party, texts and ids are borrowed. */
 struct post {
-    struct uuid  transaction_id;
-    int32_t      type;
-    int64_t      account;  /* number of the account that it is about */
-    int64_t      other;    /* number of the other side */
-    bool         incoming; /* the account receives */
-    int64_t      amount;
-    uint16_t     currency;
-    int64_t      at_us;
+    struct uuid         transaction_id;
+    int32_t             type;
+    int64_t             account;  /* number of the account that it is about */
+    int64_t             other;    /* number of the other side */
+    bool                incoming; /* the account receives */
+    int64_t             amount;
+    uint16_t            currency;
+    int64_t             at_us;
     const struct actor *actor; /* NULL = import or system */
-    struct slice party;        /* key; empty = none */
-    struct slice description;
-    struct slice external_id;
-    bool history;  /* already happened: judged and recorded, but never held or declined */
-    bool unjudged; /* the bank's own act (reversal, rounding): not shown to the fraud engine */
-    bool         has_label;
-    bool         fraud;        /* label */
-    int64_t      label_known_at_us;
+    struct slice        party; /* key; empty = none */
+    struct slice        description;
+    struct slice        external_id;
+    bool    history;  /* already happened: judged and recorded, but never held or declined */
+    bool    unjudged; /* the bank's own act (reversal, rounding): not shown to the fraud engine */
+    bool    has_label;
+    bool    fraud; /* label */
+    int64_t label_known_at_us;
     const struct transaction *reverses; /* the transaction that this one undoes; NULL = none */
     const struct act         *act;      /* audit entry that goes with it; NULL = none */
 };
@@ -125,7 +125,7 @@ struct draft {
     struct label       label;
     struct rule_set    rule_set;
     /* The writer's own bookkeeping. */
-    int64_t            account_numbers[LIMIT_CHANGE_ACCOUNTS_MAX];
+    int64_t account_numbers[LIMIT_CHANGE_ACCOUNTS_MAX];
 };
 
 struct draft *writer_draft(struct writer *writer); /* NULL when the group is full */
@@ -171,9 +171,9 @@ void writer_emit(struct writer *writer, enum event_index event, const void *body
 
 /* --- the group ------------------------------------------------------------------------------- */
 
-size_t writer_planned(const struct writer *writer);
+size_t                writer_planned(const struct writer *writer);
 ERR_MUST_USE enum err writer_commit(struct writer *writer, struct fault *fault);
-void writer_abandon(struct writer *writer);
+void                  writer_abandon(struct writer *writer);
 /* Encoded events of the group that was just committed, in order; then they are forgotten. */
 void writer_events(struct writer *writer,
                    void (*visit)(void *context, enum event_index event, struct slice bytes),

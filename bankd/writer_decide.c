@@ -52,9 +52,9 @@ static enum err end_alert(struct writer *writer, struct draft *draft,
     slice_copy(decision->reason, alert->note, sizeof alert->note);
     writer_rollup(draft, ROLLUP_ALL, 0, 0, METRIC_ALERTS_OPEN, -1, 0);
     if (decision->finding != DECISION_INCONCLUSIVE) {
-        draft->label = (struct label){.transaction = row->sequence,
-                                      .fraud = decision->finding == DECISION_CONFIRMED_FRAUD,
-                                      .known_at_us = alert->decided_at_us};
+        draft->label = (struct label){ .transaction = row->sequence,
+                                       .fraud = decision->finding == DECISION_CONFIRMED_FRAUD,
+                                       .known_at_us = alert->decided_at_us };
         draft->change.label = &draft->label;
     }
     *ended = true;
@@ -132,13 +132,13 @@ enum err writer_decide(struct writer *writer, const struct decision *decision,
     if (decision->status != 0)
         TRY(end_hold(writer, draft, decision, row, &sides, fault));
     TRY(end_alert(writer, draft, decision, row, &ended));
-    struct act act = {.actor = decision->actor,
-                      .kind = AUDIT_ACTION,
-                      .operation = decision->operation,
-                      .subject = &row->transaction_id,
-                      .detail = decision->reason,
-                      .about_transaction = row->sequence,
-                      .set_status = decision->status};
+    struct act act = { .actor = decision->actor,
+                       .kind = AUDIT_ACTION,
+                       .operation = decision->operation,
+                       .subject = &row->transaction_id,
+                       .detail = decision->reason,
+                       .about_transaction = row->sequence,
+                       .set_status = decision->status };
     writer_audit(writer, draft, &act);
     writer_add(writer, draft);
     if (ended)
@@ -196,10 +196,10 @@ static enum err end_freeze(struct writer *writer, int64_t number)
     after.freeze_direction = 0;
     after.freeze_until_us = 0;
     after.version++;
-    struct act act = {.kind = AUDIT_ACTION,
-                      .operation = "account.unfreeze",
-                      .subject = &after.account_id,
-                      .detail = slice_from("the time of the freeze is over")};
+    struct act act = { .kind = AUDIT_ACTION,
+                       .operation = "account.unfreeze",
+                       .subject = &after.account_id,
+                       .detail = slice_from("the time of the freeze is over") };
     writer_change_book(draft, &before, &after, true);
     writer_audit(writer, draft, &act);
     writer_add(writer, draft);
@@ -209,18 +209,18 @@ static enum err end_freeze(struct writer *writer, int64_t number)
 enum err writer_expire(struct writer *writer, struct fault *fault)
 {
     int64_t               now_us = writer_now_us(writer);
-    struct due            due = {0};
-    struct thaw           thaw = {.now_us = now_us};
-    struct account_filter frozen = {.status = ACCOUNT_FROZEN};
+    struct due            due = { 0 };
+    struct thaw           thaw = { .now_us = now_us };
+    struct account_filter frozen = { .status = ACCOUNT_FROZEN };
     struct transaction    row;
 
     TRY(writer->store->ops->held(writer->store, now_us, collect_held, &due));
     for (size_t i = 0; i < due.count; i++) {
-        struct decision decision = {.transaction_id = due.ids[i],
-                                    .status = STATUS_REJECTED,
-                                    .finding = DECISION_INCONCLUSIVE,
-                                    .operation = "transaction.expire",
-                                    .reason = slice_from("the time of the hold is over")};
+        struct decision decision = { .transaction_id = due.ids[i],
+                                     .status = STATUS_REJECTED,
+                                     .finding = DECISION_INCONCLUSIVE,
+                                     .operation = "transaction.expire",
+                                     .reason = slice_from("the time of the hold is over") };
 
         TRY(writer_decide(writer, &decision, &row, fault));
     }

@@ -9,9 +9,9 @@
 
 enum {
     WRITER_PARTIES_MAX = 32768,
-    WRITER_FLUSH_MAX = 1024,      /* profiles saved with one commit */
-    WRITER_DIRTY_MAX = 4096,      /* unsaved profiles that start a flush */
-    WRITER_ID_SLOTS = 4096,       /* open addressing for the ids of one group */
+    WRITER_FLUSH_MAX = 1024, /* profiles saved with one commit */
+    WRITER_DIRTY_MAX = 4096, /* unsaved profiles that start a flush */
+    WRITER_ID_SLOTS = 4096,  /* open addressing for the ids of one group */
     WRITER_CURRENCIES_MAX = 32,
 };
 

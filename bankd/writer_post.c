@@ -21,9 +21,9 @@ struct plan {
     const struct account_book *other;
     const char                *account_name;
     const char                *other_name;
-    struct account_book        debit;  /* copies that ledger_enter changes */
+    struct account_book        debit; /* copies that ledger_enter changes */
     struct account_book        credit;
-    struct party              *party;  /* NULL = none */
+    struct party              *party;                /* NULL = none */
     struct profile_slot       *subject_profile;      /* NULL: the bank's own account */
     struct profile_slot       *counterparty_profile; /* NULL: none */
     int64_t                    subject;
@@ -50,7 +50,7 @@ static enum err answer_repeated(struct writer *writer, const struct post *post,
                                 const struct transaction *row, struct posted *out,
                                 struct fault *fault)
 {
-    struct party party = {0};
+    struct party party = { 0 };
 
     if (row->party != 0) {
         enum err err = writer->store->ops->party_by_number(writer->store, row->party, &party);
@@ -92,10 +92,12 @@ static enum err find_repeated(struct writer *writer, const struct post *post, st
 static enum err plan_sides(struct writer *writer, struct plan *plan, struct fault *fault)
 {
     const struct post    *post = plan->post;
-    struct ledger_request request = {.transaction_id = post->transaction_id, .type = post->type,
-                                     .amount = post->amount, .currency = post->currency,
-                                     .at_us = post->history ? post->at_us : plan->now_us,
-                                     .history = post->history};
+    struct ledger_request request = { .transaction_id = post->transaction_id,
+                                      .type = post->type,
+                                      .amount = post->amount,
+                                      .currency = post->currency,
+                                      .at_us = post->history ? post->at_us : plan->now_us,
+                                      .history = post->history };
 
     TRY(writer_book(writer, post->account, &plan->account, &plan->account_name));
     TRY(writer_book(writer, post->other, &plan->other, &plan->other_name));
@@ -195,15 +197,15 @@ static void count_new(const struct writer *writer, struct draft *draft, const st
         bool     counts;
         uint16_t metric;
     } marks[] = {
-        {plan->judged, metric_of_score(row->score)},
-        {row->status != STATUS_DECLINED &&
-             row->amount >= bank_high_value(writer->config.bank, row->currency),
-         METRIC_HIGH_VALUE},
-        {row->status != STATUS_DECLINED &&
-             row->amount >= bank_large(writer->config.bank, row->currency),
-         METRIC_LARGE},
-        {row->flagged, METRIC_FLAGGED},
-        {row->flagged, METRIC_ALERTS},
+        { plan->judged, metric_of_score(row->score) },
+        { row->status != STATUS_DECLINED &&
+              row->amount >= bank_high_value(writer->config.bank, row->currency),
+          METRIC_HIGH_VALUE },
+        { row->status != STATUS_DECLINED &&
+              row->amount >= bank_large(writer->config.bank, row->currency),
+          METRIC_LARGE },
+        { row->flagged, METRIC_FLAGGED },
+        { row->flagged, METRIC_ALERTS },
     };
 
     writer_count_status(draft, row, row->status, &plan->debit, &plan->credit, 1);
@@ -319,8 +321,9 @@ static void take(struct writer *writer, struct draft *draft, struct plan *plan,
     if (row->flagged)
         raise_alert(writer, draft, plan, verdict);
     if (plan->post->has_label) {
-        draft->label = (struct label){.transaction = row->sequence, .fraud = plan->post->fraud,
-                                      .known_at_us = plan->post->label_known_at_us};
+        draft->label = (struct label){ .transaction = row->sequence,
+                                       .fraud = plan->post->fraud,
+                                       .known_at_us = plan->post->label_known_at_us };
         draft->change.label = &draft->label;
     }
     observe(writer, plan, row);
@@ -355,7 +358,7 @@ static void tell(struct posted *out, const struct draft *draft, const struct pla
 enum err writer_post(struct writer *writer, const struct post *post, struct posted *out,
                      struct fault *fault)
 {
-    struct plan         plan = {.post = post, .now_us = writer_now_us(writer)};
+    struct plan         plan = { .post = post, .now_us = writer_now_us(writer) };
     struct account_book debit;
     struct account_book credit;
     struct draft       *draft;

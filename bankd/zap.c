@@ -68,7 +68,7 @@ static bool receive(struct zap *zap, struct frame frames[FRAMES_MAX], size_t *co
 
     *count = 0;
     while (more != 0) {
-        struct frame scratch;
+        struct frame  scratch;
         struct frame *frame = *count < FRAMES_MAX ? &frames[*count] : &scratch;
         int           n = zmq_recv(zap->socket, frame->bytes, sizeof frame->bytes, 0);
 
@@ -111,10 +111,10 @@ static void answer(struct zap *zap, const struct frame *frames, bool allowed)
 
 static void *zap_main(void *context)
 {
-    struct zap     *zap = context;
-    struct frame    frames[FRAMES_MAX];
-    zmq_pollitem_t  items[2] = {{.socket = zap->socket, .events = ZMQ_POLLIN},
-                                {.socket = zap->stop_inside, .events = ZMQ_POLLIN}};
+    struct zap    *zap = context;
+    struct frame   frames[FRAMES_MAX];
+    zmq_pollitem_t items[2] = { { .socket = zap->socket, .events = ZMQ_POLLIN },
+                                { .socket = zap->stop_inside, .events = ZMQ_POLLIN } };
 
     while (zmq_poll(items, 2, -1) >= 0 || errno == EINTR) {
         size_t count;

@@ -14,6 +14,6 @@ enum { ZAP_KEYS_MAX = 1024 };
 /* `path` NULL or empty: every key. Must be started before the sockets are bound. */
 ERR_MUST_USE enum err zap_start(void *context, const char *path, struct zap **out,
                                 struct fault *fault);
-void zap_stop(struct zap **zap);
+void                  zap_stop(struct zap **zap);
 
 #endif

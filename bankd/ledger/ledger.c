@@ -73,7 +73,8 @@ static enum err check_range(int64_t amount, const struct account_book *debit,
 enum err ledger_check(const struct ledger_request *request, const struct account_book *debit,
                       const struct account_book *credit, struct fault *fault)
 {
-    if (request->amount <= 0)
+    /* History also tells of payments of nothing, such as a card that was only tried. */
+    if (request->amount < 0 || (request->amount == 0 && !request->history))
         return fault_set(fault, ERR_amount_invalid, "amount", "The amount must be above zero");
     if (debit->number == credit->number)
         return fault_set(fault, ERR_same_account, "counterparty_account_id", "%s", "");
@@ -101,7 +102,7 @@ enum err ledger_enter(struct transaction *transaction, struct account_book *debi
     struct account_book paid = *debit;
     struct account_book received = *credit;
 
-    CHECK(transaction->amount > 0 && debit->number != credit->number &&
+    CHECK(transaction->amount >= 0 && debit->number != credit->number &&
           debit->currency == credit->currency);
     if (transaction->initial_status == STATUS_COMPLETED) {
         if (!money_sub(paid.balance, transaction->amount, &paid.balance) ||

@@ -23,7 +23,7 @@ struct ledger_request {
 /* Checks everything that does not need the fraud engine. `debit` and `credit` are the present
  * books of the two sides; nothing is changed. fault says which field is wrong. */
 ERR_MUST_USE enum err ledger_check(const struct ledger_request *request,
-                                   const struct account_book *debit,
+                                   const struct account_book   *debit,
                                    const struct account_book *credit, struct fault *fault);
 
 /* Applies a decided transaction to the two books: posts (STATUS_COMPLETED), reserves
@@ -42,7 +42,7 @@ ERR_MUST_USE enum err ledger_reject(const struct transaction *held, struct accou
 
 int64_t ledger_available(const struct account_book *book); /* saturates instead of wrapping */
 /* Whether the side may move at this time: a freeze past its end is none. */
-bool    ledger_may_debit(const struct account_book *book, int64_t now_us);
-bool    ledger_may_credit(const struct account_book *book, int64_t now_us);
+bool ledger_may_debit(const struct account_book *book, int64_t now_us);
+bool ledger_may_credit(const struct account_book *book, int64_t now_us);
 
 #endif

@@ -10,11 +10,11 @@
 static enum err finish_customer(struct request *request, struct draft *draft, struct slice detail,
                                 struct msg_customer *out)
 {
-    struct act act = {.actor = &request->actor,
-                      .kind = AUDIT_ACTION,
-                      .operation = request->op->name,
-                      .subject = &draft->customer.customer_id,
-                      .detail = detail};
+    struct act act = { .actor = &request->actor,
+                       .kind = AUDIT_ACTION,
+                       .operation = request->op->name,
+                       .subject = &draft->customer.customer_id,
+                       .detail = detail };
 
     draft->change.customer = &draft->customer;
     TRY(view_customer(request, &draft->customer, out));
@@ -143,11 +143,11 @@ enum err op_account_create(struct request *request, const struct msg_account_cre
     draft->change.account = &draft->account;
     writer_rollup(draft, ROLLUP_ALL, 0, currency->number, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
     TRY(view_account(request, &draft->account, out));
-    struct act act = {.actor = &request->actor,
-                      .kind = AUDIT_ACTION,
-                      .operation = request->op->name,
-                      .subject = &in->account_id,
-                      .detail = slice_from(draft->account.name)};
+    struct act act = { .actor = &request->actor,
+                       .kind = AUDIT_ACTION,
+                       .operation = request->op->name,
+                       .subject = &in->account_id,
+                       .detail = slice_from(draft->account.name) };
     writer_audit(request->writer, draft, &act);
     writer_add(request->writer, draft);
     return ERR_none;
@@ -158,7 +158,7 @@ enum err op_account_create(struct request *request, const struct msg_account_cre
 /* What a change of an account's terms works on. */
 struct terms {
     struct draft       *draft;
-    struct account      row;    /* as the client will see it */
+    struct account      row; /* as the client will see it */
     struct account_book before;
 };
 
@@ -186,13 +186,13 @@ static enum err terms_begin(struct request *request, const struct uuid *id, stru
 static enum err terms_end(struct request *request, struct terms *terms, struct slice reason,
                           struct msg_account *out)
 {
-    struct act act = {.actor = &request->actor,
-                      .kind = AUDIT_ACTION,
-                      .operation = request->op->name,
-                      .subject = &terms->row.book.account_id,
-                      .detail = reason};
-    struct msg_event_account event = {.account_id = terms->row.book.account_id,
-                                      .status = terms->row.book.status};
+    struct act               act = { .actor = &request->actor,
+                                     .kind = AUDIT_ACTION,
+                                     .operation = request->op->name,
+                                     .subject = &terms->row.book.account_id,
+                                     .detail = reason };
+    struct msg_event_account event = { .account_id = terms->row.book.account_id,
+                                       .status = terms->row.book.status };
     struct account_change   *change;
 
     TRY(view_account(request, &terms->row, out));
@@ -271,10 +271,10 @@ enum err op_session_logout(struct request *request, const struct msg_empty *in,
                            struct msg_empty *out)
 {
     struct draft *draft = writer_draft(request->writer);
-    struct act act = {.actor = &request->actor,
-                      .kind = AUDIT_ACTION,
-                      .operation = request->op->name,
-                      .subject = &request->actor.user_id};
+    struct act    act = { .actor = &request->actor,
+                          .kind = AUDIT_ACTION,
+                          .operation = request->op->name,
+                          .subject = &request->actor.user_id };
 
     (void)in;
     (void)out;

@@ -15,16 +15,16 @@ static enum err find_alert(struct request *request, const struct uuid *id, struc
 
 static void tell(struct request *request, const struct msg_alert *alert)
 {
-    struct msg_event_alert event = {.alert_id = alert->alert_id,
-                                    .transaction_id = alert->transaction_id,
-                                    .account_id = alert->account_id,
-                                    .state = alert->state,
-                                    .score = alert->score,
-                                    .amount = alert->amount,
-                                    .currency = alert->currency,
-                                    .text = request->actor.email[0] != '\0'
-                                                ? slice_from(request->actor.email)
-                                                : slice_from("system")};
+    struct msg_event_alert event = { .alert_id = alert->alert_id,
+                                     .transaction_id = alert->transaction_id,
+                                     .account_id = alert->account_id,
+                                     .state = alert->state,
+                                     .score = alert->score,
+                                     .amount = alert->amount,
+                                     .currency = alert->currency,
+                                     .text = request->actor.email[0] != '\0'
+                                                 ? slice_from(request->actor.email)
+                                                 : slice_from("system") };
 
     writer_emit(request->writer, EVENT_INDEX_alert, &event);
 }
@@ -33,12 +33,12 @@ static void tell(struct request *request, const struct msg_alert *alert)
 static enum err change_alert(struct request *request, struct draft *draft, const struct alert *row,
                              int32_t state_before, struct slice detail, struct msg_alert *out)
 {
-    struct act act = {.actor = &request->actor,
-                      .kind = AUDIT_ACTION,
-                      .operation = request->op->name,
-                      .subject = &row->alert_id,
-                      .detail = detail,
-                      .about_transaction = row->transaction};
+    struct act act = { .actor = &request->actor,
+                       .kind = AUDIT_ACTION,
+                       .operation = request->op->name,
+                       .subject = &row->alert_id,
+                       .detail = detail,
+                       .about_transaction = row->transaction };
 
     draft->alert = *row;
     draft->change.alert_update = &draft->alert;
@@ -100,8 +100,10 @@ enum err op_alert_decide(struct request *request, const struct msg_alert_decide 
 {
     struct alert       row;
     struct transaction transaction;
-    struct decision    decision = {.finding = in->decision, .actor = &request->actor,
-                                   .operation = request->op->name, .reason = in->note};
+    struct decision    decision = { .finding = in->decision,
+                                    .actor = &request->actor,
+                                    .operation = request->op->name,
+                                    .reason = in->note };
 
     TRY(find_alert(request, &in->alert_id, &row));
     TRY(check_decidable(request, &row));

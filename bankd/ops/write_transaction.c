@@ -97,13 +97,13 @@ enum err op_transaction_create(struct request *request, const struct msg_transac
 {
     const struct account_book *account;
     struct posted              posted;
-    struct post post = {.transaction_id = in->transaction_id,
-                        .type = in->type,
-                        .amount = in->amount,
-                        .incoming = in->type == TYPE_DEPOSIT,
-                        .at_us = request->now_us,
-                        .actor = &request->actor,
-                        .description = in->description};
+    struct post                post = { .transaction_id = in->transaction_id,
+                                        .type = in->type,
+                                        .amount = in->amount,
+                                        .incoming = in->type == TYPE_DEPOSIT,
+                                        .at_us = request->now_us,
+                                        .actor = &request->actor,
+                                        .description = in->description };
 
     if (in->type > TYPE_PAYMENT)
         return fault_set(request->fault, ERR_field_invalid, "type",
@@ -161,26 +161,26 @@ enum err op_transaction_reverse(struct request *request, const struct msg_transa
     TRY(check_id(request, &in->reversal_id, "reversal_id"));
     TRY(find_transaction(request, &in->transaction_id, &row));
     TRY(check_reversible(request, in, &row));
-    struct act act = {.actor = &request->actor,
-                      .kind = AUDIT_ACTION,
-                      .operation = request->op->name,
-                      .subject = &row.transaction_id,
-                      .detail = in->reason,
-                      .about_transaction = row.sequence,
-                      .set_status = STATUS_REVERSED};
-    struct post post = {.transaction_id = in->reversal_id,
-                        .type = TYPE_REVERSAL,
-                        .amount = row.amount,
-                        .account = row.incoming ? row.credit : row.debit,
-                        .other = row.incoming ? row.debit : row.credit,
-                        .incoming = !row.incoming,
-                        .currency = row.currency,
-                        .at_us = request->now_us,
-                        .actor = &request->actor,
-                        .description = slice_from(row.description),
-                        .unjudged = true,
-                        .reverses = &row,
-                        .act = &act};
+    struct act  act = { .actor = &request->actor,
+                        .kind = AUDIT_ACTION,
+                        .operation = request->op->name,
+                        .subject = &row.transaction_id,
+                        .detail = in->reason,
+                        .about_transaction = row.sequence,
+                        .set_status = STATUS_REVERSED };
+    struct post post = { .transaction_id = in->reversal_id,
+                         .type = TYPE_REVERSAL,
+                         .amount = row.amount,
+                         .account = row.incoming ? row.credit : row.debit,
+                         .other = row.incoming ? row.debit : row.credit,
+                         .incoming = !row.incoming,
+                         .currency = row.currency,
+                         .at_us = request->now_us,
+                         .actor = &request->actor,
+                         .description = slice_from(row.description),
+                         .unjudged = true,
+                         .reverses = &row,
+                         .act = &act };
     TRY(writer_post(request->writer, &post, &posted, request->fault));
     return answer(request, &posted, out);
 }
@@ -200,12 +200,12 @@ static enum err decide(struct request *request, const struct msg_transaction_act
                        int32_t status, int32_t finding, struct msg_transaction *out)
 {
     struct transaction row;
-    struct decision decision = {.transaction_id = in->transaction_id,
-                                .status = status,
-                                .finding = finding,
-                                .actor = &request->actor,
-                                .operation = request->op->name,
-                                .reason = in->reason};
+    struct decision    decision = { .transaction_id = in->transaction_id,
+                                    .status = status,
+                                    .finding = finding,
+                                    .actor = &request->actor,
+                                    .operation = request->op->name,
+                                    .reason = in->reason };
 
     TRY(writer_decide(request->writer, &decision, &row, request->fault));
     return answer_row(request, &row, out);
@@ -247,13 +247,13 @@ static enum err set_flag(struct request *request, const struct msg_transaction_a
                     flagged ? row.amount : -row.amount);
     writer_rollup(draft, ROLLUP_ALL, 0, row.currency, METRIC_FLAGGED, flagged ? 1 : -1,
                   flagged ? row.amount : -row.amount);
-    struct act act = {.actor = &request->actor,
-                      .kind = AUDIT_ACTION,
-                      .operation = request->op->name,
-                      .subject = &row.transaction_id,
-                      .detail = in->reason,
-                      .about_transaction = row.sequence,
-                      .set_flag = flagged ? 1 : 2};
+    struct act act = { .actor = &request->actor,
+                       .kind = AUDIT_ACTION,
+                       .operation = request->op->name,
+                       .subject = &row.transaction_id,
+                       .detail = in->reason,
+                       .about_transaction = row.sequence,
+                       .set_flag = flagged ? 1 : 2 };
     row.flagged = flagged;
     TRY(answer_row(request, &row, out));
     writer_audit(request->writer, draft, &act);

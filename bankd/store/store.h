@@ -36,7 +36,7 @@ struct store;
 struct account_change {
     int64_t             version_before; /* precondition; after.version is version_before + 1 */
     struct account_book after;
-    bool                terms_changed;  /* status, freeze or limit: the wide row is written too */
+    bool                terms_changed; /* status, freeze or limit: the wide row is written too */
     char                freeze_reason[LIMIT_REASON_MAX + 1];
     char                freeze_authority[LIMIT_NAME_MAX + 1];
 };
@@ -47,52 +47,52 @@ struct transaction_update {
     int32_t status_after;
     bool    flagged_before; /* precondition */
     bool    flagged_after;
-    int64_t reversed_by;    /* 0 = leave */
+    int64_t reversed_by; /* 0 = leave */
 };
 
 /* One planned change. Everything absent has count 0 or a NULL pointer; pointers are borrowed for
  * the call. Numbers and sequences were given by the writer (see store_numbers). */
 struct change {
-    size_t                      account_count;
-    struct account_change       accounts[LIMIT_CHANGE_ACCOUNTS_MAX];
-    const struct transaction   *transaction; /* new */
-    size_t                      update_count;
-    struct transaction_update   updates[LIMIT_CHANGE_TRANSACTIONS_MAX];
-    const struct audit         *audit;         /* new */
-    const struct alert         *alert;         /* new */
-    const struct alert         *alert_update;  /* whole row, by number */
-    int32_t                     alert_state_before; /* precondition of alert_update */
-    const struct user          *user;          /* new, or whole row again by number */
-    const struct customer      *customer;      /* new, or whole row again by number */
-    const struct account       *account;       /* new */
-    const struct party         *party;         /* new */
-    int64_t party_number; /* party of the transaction: its last_sequence and count move */
-    const struct label         *label;         /* new or replaced */
-    const struct rule_set      *rule_set;      /* new */
-    struct slice                rule_text;
-    size_t                      rollup_count;
-    struct rollup               rollups[LIMIT_CHANGE_ROLLUPS_MAX];
+    size_t                    account_count;
+    struct account_change     accounts[LIMIT_CHANGE_ACCOUNTS_MAX];
+    const struct transaction *transaction; /* new */
+    size_t                    update_count;
+    struct transaction_update updates[LIMIT_CHANGE_TRANSACTIONS_MAX];
+    const struct audit       *audit;              /* new */
+    const struct alert       *alert;              /* new */
+    const struct alert       *alert_update;       /* whole row, by number */
+    int32_t                   alert_state_before; /* precondition of alert_update */
+    const struct user        *user;               /* new, or whole row again by number */
+    const struct customer    *customer;           /* new, or whole row again by number */
+    const struct account     *account;            /* new */
+    const struct party       *party;              /* new */
+    int64_t party_number;         /* party of the transaction: its last_sequence and count move */
+    const struct label    *label; /* new or replaced */
+    const struct rule_set *rule_set; /* new */
+    struct slice           rule_text;
+    size_t                 rollup_count;
+    struct rollup          rollups[LIMIT_CHANGE_ROLLUPS_MAX];
 };
 
 struct profile_row {
-    int64_t entity;
-    int64_t last_sequence; /* newest transaction that it has observed */
+    int64_t      entity;
+    int64_t      last_sequence; /* newest transaction that it has observed */
     struct slice bytes;
 };
 
 struct commit {
-    struct chain_head            before; /* precondition: the chain ends here */
-    struct chain_head            after;
-    struct change *const        *changes;
-    size_t                       count;
-    const struct profile_row    *profiles; /* written behind, sorted by entity; may be NULL */
-    size_t                       profile_count;
-    const struct signed_head    *signed_head; /* NULL most of the time */
+    struct chain_head         before; /* precondition: the chain ends here */
+    struct chain_head         after;
+    struct change *const     *changes;
+    size_t                    count;
+    const struct profile_row *profiles; /* written behind, sorted by entity; may be NULL */
+    size_t                    profile_count;
+    const struct signed_head *signed_head; /* NULL most of the time */
 };
 
 /* Newest numbers in use; the writer counts on from here. */
 struct store_numbers {
-    int64_t user, customer, account, party, alert, rule_set;
+    int64_t           user, customer, account, party, alert, rule_set;
     struct chain_head head;
 };
 
@@ -109,16 +109,16 @@ typedef bool store_visit(void *context, const void *row);
  * the account's own chain, and find their place in it at once when it is one of these. */
 struct transaction_filter {
     bool         ascending;
-    int64_t      from_sequence; /* 0 = from the newest (descending) or the first (ascending) */
-    int64_t      account;       /* 0 = any; ascending is not possible with it */
+    int64_t      from_sequence;  /* 0 = from the newest (descending) or the first (ascending) */
+    int64_t      account;        /* 0 = any; ascending is not possible with it */
     int64_t      from_us, to_us; /* at_us in [from, to); 0 = open */
     int32_t      type, status;   /* 0 = any */
     int64_t      amount_min, amount_max; /* 0 = open */
-    uint16_t     currency;       /* 0 = any */
-    int32_t      flagged;        /* 0 = any, 1 = only flagged, 2 = only not flagged */
+    uint16_t     currency;               /* 0 = any */
+    int32_t      flagged;                /* 0 = any, 1 = only flagged, 2 = only not flagged */
     struct slice search; /* part of description, external id or party key; empty = any; ASCII case
                             is ignored */
-    int64_t      scan_max;       /* 0 = no bound */
+    int64_t            scan_max; /* 0 = no bound */
     const atomic_bool *cancel;   /* NULL = never */
 };
 
@@ -136,17 +136,17 @@ struct alert_filter {
     int32_t state;         /* 0 = any */
     int64_t account;
     int64_t from_us, to_us;
-    bool    undecided;     /* open or taken */
+    bool    undecided; /* open or taken */
 };
 
 struct audit_filter {
     int64_t before_sequence; /* 0 = newest first */
     int32_t kind; /* enum audit_kind; 0 = any: actions and refusals (AUDIT_TRANSACTION lives in
                      transactions) */
-    int64_t from_us, to_us;
-    struct slice actor;      /* whole actor name */
-    struct slice search;     /* part of operation, subject or detail */
-    int64_t scan_max;
+    int64_t      from_us, to_us;
+    struct slice actor;  /* whole actor name */
+    struct slice search; /* part of operation, subject or detail */
+    int64_t      scan_max;
 };
 
 struct rollup_range {
@@ -169,10 +169,10 @@ struct store_health {
 enum store_mode { STORE_READ, STORE_WRITE, STORE_CREATE };
 
 struct store_config {
-    const char *path;       /* of the database file; ignored by the memory store */
-    int64_t     cache_kib;  /* page cache of this handle */
-    void       *shared;     /* memory store: the handle to share with, or NULL */
-    bool        exclusive;  /* take the daemon's lock (serve, import, init) */
+    const char *path;      /* of the database file; ignored by the memory store */
+    int64_t     cache_kib; /* page cache of this handle */
+    void       *shared;    /* memory store: the handle to share with, or NULL */
+    bool        exclusive; /* take the daemon's lock (serve, import, init) */
 };
 
 struct store_ops {

@@ -53,15 +53,19 @@ static void add_user(struct writer *writer)
 static int64_t add_account(struct writer *writer, int64_t index, int64_t created_us)
 {
     struct draft *draft = writer_draft(writer);
-    struct act    act = { .actor_name = "bench", .kind = AUDIT_ACTION, .operation = "account.create" };
+    struct act act = { .actor_name = "bench", .kind = AUDIT_ACTION, .operation = "account.create" };
 
     memset(&draft->account, 0, sizeof draft->account);
     draft->account.book = (struct account_book){ .number = writer_next_account(writer),
-                                                 .account_id = bench_account_id(index), .kind = ACCOUNT_CUSTOMER,
-                                                 .status = ACCOUNT_ACTIVE, .currency = 840, .version = 1,
+                                                 .account_id = bench_account_id(index),
+                                                 .kind = ACCOUNT_CUSTOMER,
+                                                 .status = ACCOUNT_ACTIVE,
+                                                 .currency = 840,
+                                                 .version = 1,
                                                  .overdraft_limit = OPENING * INT64_C(100),
                                                  .created_at_us = created_us };
-    snprintf(draft->account.name, sizeof draft->account.name, "Bench account %lld", (long long)index);
+    snprintf(draft->account.name, sizeof draft->account.name, "Bench account %lld",
+             (long long)index);
     draft->change.account = &draft->account;
     writer_rollup(draft, ROLLUP_ALL, 0, 840, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
     writer_audit(writer, draft, &act);
@@ -69,20 +73,25 @@ static int64_t add_account(struct writer *writer, int64_t index, int64_t created
     return draft->account.book.number;
 }
 
-static void add_history(struct writer *writer, int64_t first, int64_t accounts, int64_t rows, int64_t end_us,
-                        struct fault *fault)
+static void add_history(struct writer *writer, int64_t first, int64_t accounts, int64_t rows,
+                        int64_t end_us, struct fault *fault)
 {
     struct random random = random_start("bench_fill");
     struct posted posted;
 
     for (int64_t i = 0; i < rows; i++) {
         int64_t     at_us = end_us - (rows - i) * (90 * US_PER_DAY / (rows + 1));
-        struct post post = { .transaction_id = uuid_v7(at_us), .type = TYPE_TRANSFER, .currency = 840,
+        struct post post = { .transaction_id = uuid_v7(at_us),
+                             .type = TYPE_TRANSFER,
+                             .currency = 840,
                              .account = first + (int64_t)random_below(&random, (uint64_t)accounts),
-                             .amount = 100 + (int64_t)random_below(&random, 100000), .at_us = at_us,
+                             .amount = 100 + (int64_t)random_below(&random, 100000),
+                             .at_us = at_us,
                              .history = true };
 
-        post.other = first + (post.account - first + 1 + (int64_t)random_below(&random, (uint64_t)accounts - 1)) % accounts;
+        post.other = first + (post.account - first + 1 +
+                              (int64_t)random_below(&random, (uint64_t)accounts - 1)) %
+                                 accounts;
         must(writer_post(writer, &post, &posted, fault), fault);
         commit_when_full(writer, fault);
         if (rows >= 10 && (i + 1) % (rows / 10) == 0)
@@ -95,14 +104,14 @@ int main(int argc, char **argv)
 {
     static struct conf conf;
     static struct home home;
-    char              *arguments[] = { argv[0], (char[]){ "--data-dir" }, argc > 1 ? argv[1] : NULL, NULL };
-    int                count = 3;
-    struct fault       fault = { 0 };
-    struct writer     *writer;
-    int64_t            accounts = argc > 2 ? atoll(argv[2]) : 0;
-    int64_t            rows = argc > 3 ? atoll(argv[3]) : 0;
-    int64_t            first = 0;
-    int64_t            now_us = clock_system()->now_us(clock_system());
+    char *arguments[] = { argv[0], (char[]){ "--data-dir" }, argc > 1 ? argv[1] : NULL, NULL };
+    int   count = 3;
+    struct fault   fault = { 0 };
+    struct writer *writer;
+    int64_t        accounts = argc > 2 ? bench_number(argv[2]) : 0;
+    int64_t        rows = argc > 3 ? bench_number(argv[3]) : 0;
+    int64_t        first = 0;
+    int64_t        now_us = clock_system()->now_us(clock_system());
 
     if (argc != 4 || accounts < 2 || sodium_init() < 0) {
         fprintf(stderr, "usage: bench_fill DIRECTORY ACCOUNTS TRANSACTIONS\n");

@@ -69,7 +69,8 @@ static void *dial(struct load *load, const char *endpoint)
 
 static void login(struct load *load)
 {
-    struct msg_session_login in = { .email = slice_from("bench@bank.test"), .password = slice_from("bench-password") };
+    struct msg_session_login in = { .email = slice_from("bench@bank.test"),
+                                    .password = slice_from("bench-password") };
     struct msg_session       out;
     struct reply_envelope    reply;
     struct fault             fault = { 0 };
@@ -77,11 +78,14 @@ static void login(struct load *load)
     int                      n;
 
     buf_clear(&load->request);
-    CHECK(request_encode(1, "session.login", slice_of(NULL, 0), &message_session_login, &in, &load->request) == 0);
+    CHECK(request_encode(1, "session.login", slice_of(NULL, 0), &message_session_login, &in,
+                         &load->request) == 0);
     zmq_send(load->clients[0].socket, load->request.at, load->request.n, 0);
     n = zmq_recv(load->clients[0].socket, bytes, sizeof bytes, 0);
-    CHECK(n > 0 && reply_decode(slice_of(bytes, (size_t)n), &reply, &fault) == ERR_none && reply.ok);
-    CHECK(message_decode(&message_session, reply.body, DECODE_LENIENT, &load->arena, &out, &fault) == ERR_none);
+    CHECK(n > 0 && reply_decode(slice_of(bytes, (size_t)n), &reply, &fault) == ERR_none &&
+          reply.ok);
+    CHECK(message_decode(&message_session, reply.body, DECODE_LENIENT, &load->arena, &out,
+                         &fault) == ERR_none);
     CHECK(out.token.n == sizeof load->token);
     memcpy(load->token, out.token.at, sizeof load->token);
 }
@@ -89,8 +93,9 @@ static void login(struct load *load)
 static void send_post(struct load *load, struct client *client)
 {
     int64_t from = (int64_t)random_below(&load->random, (uint64_t)load->accounts);
-    int64_t to = (from + 1 + (int64_t)random_below(&load->random, (uint64_t)load->accounts - 1)) % load->accounts;
-    int     slot = client->free[--client->free_count];
+    int64_t to = (from + 1 + (int64_t)random_below(&load->random, (uint64_t)load->accounts - 1)) %
+                 load->accounts;
+    int                           slot = client->free[--client->free_count];
     struct msg_transaction_create in = {
         .transaction_id = uuid_v7(clock_system()->now_us(clock_system())),
         .type = TYPE_TRANSFER,
@@ -101,8 +106,9 @@ static void send_post(struct load *load, struct client *client)
     MSG_SET(&in, transaction_create, counterparty_account_id, bench_account_id(to));
     MSG_SET(&in, transaction_create, description, slice_from("a payment of the load"));
     buf_clear(&load->request);
-    CHECK(request_encode((uint64_t)slot + 1, "transaction.create", slice_of((const char *)load->token, 32),
-                         &message_transaction_create, &in, &load->request) == ERR_none);
+    CHECK(request_encode((uint64_t)slot + 1, "transaction.create",
+                         slice_of((const char *)load->token, 32), &message_transaction_create, &in,
+                         &load->request) == ERR_none);
     client->sent_us[slot] = now_us();
     CHECK(zmq_send(client->socket, load->request.at, load->request.n, 0) >= 0);
     client->in_flight++;
@@ -127,8 +133,8 @@ static void receive_all(struct load *load, struct client *client)
             load->samples[load->done] = (uint32_t)took_us;
         load->done++;
         if (!reply.ok && load->errors++ == 0)
-            fprintf(stderr, "bench_load: %.*s %.*s\n", (int)reply.error_name.n, reply.error_name.at, (int)reply.text.n,
-                    reply.text.at);
+            fprintf(stderr, "bench_load: %.*s %.*s\n", (int)reply.error_name.n, reply.error_name.at,
+                    (int)reply.text.n, reply.text.at);
         client->free[client->free_count++] = slot;
         client->in_flight--;
     }
@@ -147,9 +153,11 @@ static void report(struct load *load, int64_t took_us)
     int64_t n = load->done < SAMPLES_MAX ? load->done : SAMPLES_MAX;
 
     qsort(load->samples, (size_t)n, sizeof load->samples[0], compare);
-    printf("posts=%lld errors=%lld per_second=%lld p50_us=%u p90_us=%u p99_us=%u p999_us=%u max_us=%u\n",
-           (long long)load->done, (long long)load->errors, (long long)(load->done * US_PER_SECOND / took_us),
-           load->samples[n / 2], load->samples[n * 9 / 10], load->samples[n * 99 / 100], load->samples[n * 999 / 1000],
+    printf("posts=%lld errors=%lld per_second=%lld p50_us=%u p90_us=%u p99_us=%u p999_us=%u "
+           "max_us=%u\n",
+           (long long)load->done, (long long)load->errors,
+           (long long)(load->done * US_PER_SECOND / took_us), load->samples[n / 2],
+           load->samples[n * 9 / 10], load->samples[n * 99 / 100], load->samples[n * 999 / 1000],
            load->samples[n - 1]);
 }
 
@@ -164,7 +172,8 @@ static void run(struct load *load, int64_t seconds)
             struct client *client = &load->clients[(next + i) % load->count];
 
             while (client->in_flight < load->flight &&
-                   (load->rate == 0 || load->sent < (now_us() - begin_us) * load->rate / US_PER_SECOND))
+                   (load->rate == 0 ||
+                    load->sent < (now_us() - begin_us) * load->rate / US_PER_SECOND))
                 send_post(load, client);
         }
         next++;
@@ -193,7 +202,9 @@ int main(int argc, char **argv)
     static struct load load;
 
     if (argc < 7 || sodium_init() < 0) {
-        fprintf(stderr, "usage: bench_load ENDPOINT KEY_FILE|- ACCOUNTS CLIENTS IN_FLIGHT SECONDS [RATE]\n");
+        fprintf(
+            stderr,
+            "usage: bench_load ENDPOINT KEY_FILE|- ACCOUNTS CLIENTS IN_FLIGHT SECONDS [RATE]\n");
         return 2;
     }
     if (strcmp(argv[2], "-") != 0) {
@@ -204,18 +215,19 @@ int main(int argc, char **argv)
     }
     load.context = zmq_ctx_new();
     zmq_ctx_set(load.context, ZMQ_MAX_SOCKETS, CLIENTS_MAX * 2);
-    load.accounts = atoll(argv[3]);
-    load.count = atoi(argv[4]);
-    load.flight = atoi(argv[5]);
-    load.rate = argc > 7 ? atoll(argv[7]) : 0;
-    CHECK(load.count > 0 && load.count <= CLIENTS_MAX && load.flight > 0 && load.flight <= FLIGHT_MAX);
+    load.accounts = bench_number(argv[3]);
+    load.count = (int)bench_number(argv[4]);
+    load.flight = (int)bench_number(argv[5]);
+    load.rate = argc > 7 ? bench_number(argv[7]) : 0;
+    CHECK(load.count > 0 && load.count <= CLIENTS_MAX && load.flight > 0 &&
+          load.flight <= FLIGHT_MAX);
     load.random = (struct random){ .state = (uint64_t)now_us() };
     load.samples = calloc(SAMPLES_MAX, sizeof load.samples[0]);
     CHECK(load.samples != NULL && arena_init(&load.arena, LIMIT_REQUEST_ARENA) == ERR_none);
     buf_init(&load.request, LIMIT_MESSAGE_MAX);
     start_clients(&load, argv[1]);
     login(&load);
-    run(&load, atoll(argv[6]));
+    run(&load, bench_number(argv[6]));
     for (int i = 0; i < load.count; i++)
         zmq_close(load.clients[i].socket);
     zmq_ctx_term(load.context);

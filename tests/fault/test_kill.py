@@ -1,5 +1,5 @@
-"""bankd is killed at random moments under load and started again; the clients repeat what they got
-no answer to, with the same ids. Afterwards every acknowledged post must be there exactly once, the
+"""Kills the daemon at random moments under load; the clients repeat what they got no answer to,
+with the same ids. Afterwards every acknowledged post must be there exactly once, the
 balances must be what the acknowledged posts make of them, and the books must prove themselves.
 
 BANK_KILLS tells how many times (default 12); BANK_TEST_SEED repeats a run's choices."""
@@ -29,16 +29,16 @@ OPENING = 1_000_000
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     place = tmp_path_factory.mktemp("k")
-    made = subprocess.run([conftest.BUILD / "bankd", "init", "--demo", "--data-dir", place / "bank"],
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-                          env=conftest.environment())
+    command = [conftest.BUILD / "bankd", "init", "--demo", "--data-dir", place / "bank"]
+    made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          check=False, env=conftest.environment())
     assert made.returncode == 0, made.stderr
     yield place
     shutil.rmtree(place, ignore_errors=True)
 
 
 class Teller(threading.Thread):
-    """Posts without pause; an unanswered post is repeated, whatever it takes, until it is answered."""
+    """Posts without pause; an unanswered post is repeated until it is answered."""
 
     def __init__(self, bank, accounts, seed, stop, news):
         super().__init__()
@@ -178,7 +178,7 @@ def test_kills_lose_and_double_nothing(home):
 
     acknowledged = sum(len(teller.acknowledged) for teller in tellers)
     assert acknowledged > KILLS * 5
-    assert sum(teller.repeats for teller in tellers) > 0, "no kill ever hit a post: nothing was tried"
+    assert sum(teller.repeats for teller in tellers) > 0, "no kill ever hit a post"
     balances, held = expected(accounts, tellers)
     with bank.client() as client:
         client.login("finance@test.com", conftest.PASSWORD)

@@ -14,13 +14,20 @@ enum { USD = 840, EUR = 978 };
 
 static struct account_book book(int64_t number, int64_t balance)
 {
-    return (struct account_book){ .number = number, .kind = ACCOUNT_CUSTOMER, .status = ACCOUNT_ACTIVE,
-                                  .currency = USD, .balance = balance, .version = 7 };
+    return (struct account_book){ .number = number,
+                                  .kind = ACCOUNT_CUSTOMER,
+                                  .status = ACCOUNT_ACTIVE,
+                                  .currency = USD,
+                                  .balance = balance,
+                                  .version = 7 };
 }
 
-static enum err check(int64_t amount, const struct account_book *debit, const struct account_book *credit)
+static enum err check(int64_t amount, const struct account_book *debit,
+                      const struct account_book *credit)
 {
-    struct ledger_request request = { .type = TYPE_TRANSFER, .amount = amount, .currency = USD, .at_us = 1000 };
+    struct ledger_request request = {
+        .type = TYPE_TRANSFER, .amount = amount, .currency = USD, .at_us = 1000
+    };
 
     return ledger_check(&request, debit, credit, NULL);
 }
@@ -101,7 +108,9 @@ static void a_hold_is_released_or_given_back(void **state)
 {
     struct account_book a = book(1, 500);
     struct account_book b = book(2, 0);
-    struct transaction  row = { .sequence = 9, .amount = 400, .initial_status = STATUS_HELD, .status = STATUS_HELD };
+    struct transaction  row = {
+         .sequence = 9, .amount = 400, .initial_status = STATUS_HELD, .status = STATUS_HELD
+    };
     struct account_book a2;
 
     (void)state;
@@ -129,7 +138,9 @@ static void a_release_meets_the_same_freeze_as_a_posting(void **state)
 {
     struct account_book a = book(1, 500);
     struct account_book b = book(2, 0);
-    struct transaction  row = { .sequence = 9, .amount = 400, .initial_status = STATUS_HELD, .status = STATUS_HELD };
+    struct transaction  row = {
+         .sequence = 9, .amount = 400, .initial_status = STATUS_HELD, .status = STATUS_HELD
+    };
     struct account_book before;
 
     (void)state;

@@ -43,28 +43,28 @@ static const char rules_text[] = "version 1\n"
 
 struct model_post {
     struct uuid id;
-    int32_t     status; /* 0 = never acknowledged */
+    int32_t     status;   /* 0 = never acknowledged */
     int         from, to; /* index of the account; -1 = cash */
     int64_t     amount;
 };
 
 struct world {
-    struct random     random;
-    struct clock      clock;
-    int64_t           now_us;
-    struct store_ops  faulty;
+    struct random           random;
+    struct clock            clock;
+    int64_t                 now_us;
+    struct store_ops        faulty;
     const struct store_ops *real;
-    struct store     *store;
-    struct bank       bank;
-    struct writer    *writer;
-    int               fail_percent;
-    int64_t           failures;
-    struct uuid       account_ids[ACCOUNTS];
-    int64_t           numbers[ACCOUNTS];
-    int64_t           balances[ACCOUNTS], held[ACCOUNTS];
-    struct model_post posts[POSTS_MAX];
-    size_t            post_count;
-    char              path[64];
+    struct store           *store;
+    struct bank             bank;
+    struct writer          *writer;
+    int                     fail_percent;
+    int64_t                 failures;
+    struct uuid             account_ids[ACCOUNTS];
+    int64_t                 numbers[ACCOUNTS];
+    int64_t                 balances[ACCOUNTS], held[ACCOUNTS];
+    struct model_post       posts[POSTS_MAX];
+    size_t                  post_count;
+    char                    path[64];
 };
 
 static struct world *now_world; /* the failing store needs its dice */
@@ -75,7 +75,8 @@ static int64_t clock_now(struct clock *clock)
     return now_world->now_us;
 }
 
-static enum err faulty_apply(struct store *store, const struct commit *commit, size_t *failed, struct fault *fault)
+static enum err faulty_apply(struct store *store, const struct commit *commit, size_t *failed,
+                             struct fault *fault)
 {
     if ((int)random_below(&now_world->random, 100) < now_world->fail_percent) {
         now_world->failures++;
@@ -89,7 +90,9 @@ static enum err faulty_apply(struct store *store, const struct commit *commit, s
 
 static void add_rules(struct world *world)
 {
-    struct writer_config config = { .store = world->store, .bank = &world->bank, .clock = &world->clock };
+    struct writer_config config = { .store = world->store,
+                                    .bank = &world->bank,
+                                    .clock = &world->clock };
     struct writer       *writer;
     struct draft        *draft;
     struct act           act = { .kind = AUDIT_ACTION, .operation = "rules.load" };
@@ -98,7 +101,8 @@ static void add_rules(struct world *world)
     draft = writer_draft(writer);
     memset(&draft->rule_set, 0, sizeof draft->rule_set);
     draft->rule_set.number = writer_next_rule_set(writer);
-    crypto_generichash(draft->rule_set.hash, 32, (const uint8_t *)rules_text, strlen(rules_text), NULL, 0);
+    crypto_generichash(draft->rule_set.hash, 32, (const uint8_t *)rules_text, strlen(rules_text),
+                       NULL, 0);
     draft->change.rule_set = &draft->rule_set;
     draft->change.rule_text = slice_from(rules_text);
     writer_audit(writer, draft, &act);
@@ -114,8 +118,11 @@ static void add_account(struct world *world, int i)
 
     memset(&draft->account, 0, sizeof draft->account);
     draft->account.book = (struct account_book){ .number = writer_next_account(world->writer),
-                                                 .account_id = uuid_v7(world->now_us), .kind = ACCOUNT_CUSTOMER,
-                                                 .status = ACCOUNT_ACTIVE, .currency = USD, .version = 1,
+                                                 .account_id = uuid_v7(world->now_us),
+                                                 .kind = ACCOUNT_CUSTOMER,
+                                                 .status = ACCOUNT_ACTIVE,
+                                                 .currency = USD,
+                                                 .version = 1,
                                                  .created_at_us = world->now_us };
     snprintf(draft->account.name, sizeof draft->account.name, "Account %d", i);
     world->account_ids[i] = draft->account.book.account_id;
@@ -128,8 +135,12 @@ static void add_account(struct world *world, int i)
 
 static void open_writer(struct world *world)
 {
-    struct writer_config config = { .store = world->store, .bank = &world->bank, .clock = &world->clock,
-                                    .rule_set = 1, .books_max = 8192, .profiles_max = 8192 };
+    struct writer_config config = { .store = world->store,
+                                    .bank = &world->bank,
+                                    .clock = &world->clock,
+                                    .rule_set = 1,
+                                    .books_max = 8192,
+                                    .profiles_max = 8192 };
 
     assert_int_equal(writer_open(&config, &world->writer, NULL), ERR_none);
 }
@@ -138,9 +149,10 @@ static struct world *world_new(const struct store_ops *ops, int fail_percent)
 {
     struct world        *world = calloc(1, sizeof *world);
     struct store_config  config = { .cache_kib = 4096 };
-    struct bank_settings settings = { .high_value_major = 60, .large_major = 80, .hold_hours = 24,
-                                      .id_skew_hours = 24 };
-    struct fault         fault = { 0 };
+    struct bank_settings settings = {
+        .high_value_major = 60, .large_major = 80, .hold_hours = 24, .id_skew_hours = 24
+    };
+    struct fault fault = { 0 };
 
     world->random = random_start(ops->name);
     world->clock = (struct clock){ .now_us = clock_now, .monotonic_us = clock_now };
@@ -182,11 +194,15 @@ static void world_free(struct world *world)
 
 /* --- acts ------------------------------------------------------------------------------------ */
 
-static enum err plan_post(struct world *world, const struct model_post *model, int64_t amount, struct posted *out)
+static enum err plan_post(struct world *world, const struct model_post *model, int64_t amount,
+                          struct posted *out)
 {
     const struct account_book *cash;
-    struct post                post = { .transaction_id = model->id, .amount = amount, .currency = USD,
-                                        .at_us = world->now_us, .actor = NULL };
+    struct post                post = { .transaction_id = model->id,
+                                        .amount = amount,
+                                        .currency = USD,
+                                        .at_us = world->now_us,
+                                        .actor = NULL };
     struct fault               fault = { 0 };
 
     TRY(writer_book_of_bank(world->writer, ACCOUNT_CASH, USD, &cash, &fault));
@@ -253,7 +269,8 @@ static bool act_post(struct world *world, struct planned *out)
     if (posted.repeated) {
         struct posted other;
 
-        assert_int_equal(plan_post(world, &world->posts[i], world->posts[i].amount + 1, &other), ERR_id_reused);
+        assert_int_equal(plan_post(world, &world->posts[i], world->posts[i].amount + 1, &other),
+                         ERR_id_reused);
         return false;
     }
     out->post = i;
@@ -265,9 +282,11 @@ static bool act_decide(struct world *world, struct planned *out)
 {
     size_t             i = random_below(&world->random, world->post_count);
     bool               release = random_below(&world->random, 2) == 0;
-    struct decision    decision = { .transaction_id = world->posts[i].id, .operation = "test.decide",
+    struct decision    decision = { .transaction_id = world->posts[i].id,
+                                    .operation = "test.decide",
                                     .status = release ? STATUS_COMPLETED : STATUS_REJECTED,
-                                    .finding = release ? DECISION_FALSE_POSITIVE : DECISION_CONFIRMED_FRAUD,
+                                    .finding =
+                                     release ? DECISION_FALSE_POSITIVE : DECISION_CONFIRMED_FRAUD,
                                     .reason = slice_from("a reason") };
     struct transaction row;
     struct fault       fault = { 0 };
@@ -326,7 +345,8 @@ static void check_balances(struct world *world)
     int64_t               sum = 0;
 
     for (int i = 0; i < ACCOUNTS; i++) {
-        assert_int_equal(world->real->book_by_number(world->store, world->numbers[i], &book), ERR_none);
+        assert_int_equal(world->real->book_by_number(world->store, world->numbers[i], &book),
+                         ERR_none);
         assert_int_equal(book.balance, world->balances[i]);
         assert_int_equal(book.held, world->held[i]);
         assert_true(book.balance - book.held >= 0);
@@ -366,11 +386,12 @@ static bool uncount_cell(void *context, const void *row)
 static void check_rollups(struct world *world)
 {
     struct transaction_filter all = { .ascending = true };
-    struct rollup_range       days = { .scale = ROLLUP_DAY, .bucket_to = INT32_MAX, .currency = USD };
-    struct recount            recount = { 0 };
-    int64_t                   stopped;
+    struct rollup_range days = { .scale = ROLLUP_DAY, .bucket_to = INT32_MAX, .currency = USD };
+    struct recount      recount = { 0 };
+    int64_t             stopped;
 
-    assert_int_equal(world->real->transactions(world->store, &all, recount_row, &recount, &stopped), ERR_none);
+    assert_int_equal(world->real->transactions(world->store, &all, recount_row, &recount, &stopped),
+                     ERR_none);
     assert_int_equal(world->real->rollups(world->store, &days, uncount_cell, &recount), ERR_none);
     for (int type = 0; type < 9; type++)
         for (int status = 0; status < 6; status++) {
@@ -390,11 +411,13 @@ static void check_chain(struct world *world)
         struct transaction transaction;
         struct audit       audit;
 
-        if (world->real->transaction_by_sequence(world->store, sequence, &transaction) == ERR_none) {
+        if (world->real->transaction_by_sequence(world->store, sequence, &transaction) ==
+            ERR_none) {
             chain_link_transaction(before, &transaction, link);
             assert_memory_equal(link, transaction.hash, sizeof link);
         } else {
-            assert_int_equal(world->real->audit_by_sequence(world->store, sequence, &audit), ERR_none);
+            assert_int_equal(world->real->audit_by_sequence(world->store, sequence, &audit),
+                             ERR_none);
             chain_link_audit(before, &audit, link);
             assert_memory_equal(link, audit.hash, sizeof link);
         }
@@ -429,7 +452,8 @@ static void check_profiles(struct world *world)
         int64_t              entity = entity_of_account(world->numbers[i]);
 
         assert_int_equal(profile_current(world->store, entity, &folded, &last), ERR_none);
-        if (world->real->profile_get(world->store, entity, &last, &saved, sizeof saved, &n) == ERR_none)
+        if (world->real->profile_get(world->store, entity, &last, &saved, sizeof saved, &n) ==
+            ERR_none)
             assert_true(fraud_profile_valid(&saved));
     }
 }
