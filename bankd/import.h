@@ -69,6 +69,7 @@ struct import_map {
     char                   time_format[64]; /* empty: ISO 8601 */
     bool                   amount_minor;
     bool                   amount_signed;
+    bool                   amount_zero; /* rows of nothing are loaded, not rejected */
     char                   amount_mark;
     char                   overdraft[MONEY_TEXT_MAX]; /* major units */
     char                   country[3];

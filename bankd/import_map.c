@@ -221,6 +221,11 @@ static enum err key_amount_signed(struct reader *reader, struct slice value)
     return parse_bool(reader, value, &reader->map->amount_signed);
 }
 
+static enum err key_amount_zero(struct reader *reader, struct slice value)
+{
+    return parse_bool(reader, value, &reader->map->amount_zero);
+}
+
 static enum err key_overdraft(struct reader *reader, struct slice value)
 {
     int64_t minor;
@@ -357,6 +362,7 @@ static const struct key_row {
     CUSTOM("amount.unit", false, key_amount_unit),
     CUSTOM("amount.mark", false, key_amount_mark),
     CUSTOM("amount.signed", false, key_amount_signed),
+    CUSTOM("amount.zero", false, key_amount_zero),
     CUSTOM("type", false, key_type),
     CUSTOM("type.columns", false, key_type_columns),
     TEMPLATE("account", account, true),

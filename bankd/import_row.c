@@ -199,6 +199,9 @@ static enum err read_amount(struct source *source, struct import_row *row)
     if (row->amount < 0 && !map->amount_signed)
         return bad(source, &map->amount, ERR_amount_invalid,
                    "The amount is below zero; see amount.signed");
+    if (row->amount == 0 && !map->amount_zero)
+        return bad(source, &map->amount, ERR_amount_invalid,
+                   "The amount is zero; see amount.zero");
     if (row->amount == INT64_MIN)
         return bad(source, &map->amount, ERR_amount_overflow, "The sum does not fit");
     row->amount = row->amount < 0 ? -row->amount : row->amount;
