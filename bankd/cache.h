@@ -18,17 +18,17 @@ typedef bool cache_keep(const void *slot);
 
 ERR_MUST_USE enum err cache_open(size_t capacity, size_t slot_size, cache_keep *keep,
                                  struct cache **out);
-void cache_close(struct cache **cache);
+void                  cache_close(struct cache **cache);
 
 void *cache_get(struct cache *cache, int64_t key); /* NULL when absent; pins */
 /* A zeroed slot under a new key (CHECKs that it is absent), pinned; NULL when every slot is
  * pinned or kept. */
-void *cache_put(struct cache *cache, int64_t key);
-void  cache_clear(struct cache *cache);
-void  cache_unpin_all(struct cache *cache);
+void  *cache_put(struct cache *cache, int64_t key);
+void   cache_clear(struct cache *cache);
+void   cache_unpin_all(struct cache *cache);
 size_t cache_count(const struct cache *cache);
 /* Visits slots from the least to the most recently used one until `visit` says false. */
 void cache_each(struct cache *cache, bool (*visit)(void *context, int64_t key, void *slot),
-                void *context);
+                void         *context);
 
 #endif

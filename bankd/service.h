@@ -13,6 +13,6 @@ void service_notify(const char *state);
 int64_t service_watchdog_us(void);
 
 ERR_MUST_USE enum err service_write_pid(const char *path, struct fault *fault);
-void service_remove_pid(const char *path);
+void                  service_remove_pid(const char *path);
 
 #endif

@@ -11,7 +11,7 @@
 
 struct slot {
     int64_t value;
-    bool    keep;
+    bool keep;
 };
 
 static bool is_kept(const void *slot)
@@ -78,13 +78,13 @@ static void random_use_agrees_with_a_list(void **state)
 {
     struct random random = random_start("random_use_agrees_with_a_list");
     struct cache *cache = open_cache(CAPACITY, NULL);
-    int64_t       used[KEYS] = { 0 };
-    size_t        count = 0;
+    int64_t used[KEYS] = {0};
+    size_t count = 0;
 
     (void)state;
     for (int64_t time = 1; time < 200000; time++) {
         int64_t key = (int64_t)random_below(&random, KEYS);
-        void   *slot = cache_get(cache, key);
+        void *slot = cache_get(cache, key);
 
         assert_int_equal(slot != NULL, used[key] != 0);
         if (slot == NULL) {

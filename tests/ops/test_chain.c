@@ -99,8 +99,8 @@ static void what_may_change_later_is_not_bound(void **state)
 static void a_link_depends_on_the_one_before(void **state)
 {
     struct transaction row = sample();
-    uint8_t            before[CHAIN_HASH_BYTES] = { 1 };
-    uint8_t            left[CHAIN_HASH_BYTES], right[CHAIN_HASH_BYTES];
+    uint8_t before[CHAIN_HASH_BYTES] = {1};
+    uint8_t left[CHAIN_HASH_BYTES], right[CHAIN_HASH_BYTES];
 
     (void)state;
     chain_link_transaction(zeros, &row, left);
@@ -111,9 +111,9 @@ static void a_link_depends_on_the_one_before(void **state)
 /* Texts next to each other must not be able to lend each other characters. */
 static void texts_do_not_run_together(void **state)
 {
-    struct audit one = { .sequence = 1, .operation = "ab", .outcome = "c" };
-    struct audit two = { .sequence = 1, .operation = "a", .outcome = "bc" };
-    uint8_t      left[CHAIN_HASH_BYTES], right[CHAIN_HASH_BYTES];
+    struct audit one = {.sequence = 1, .operation = "ab", .outcome = "c"};
+    struct audit two = {.sequence = 1, .operation = "a", .outcome = "bc"};
+    uint8_t left[CHAIN_HASH_BYTES], right[CHAIN_HASH_BYTES];
 
     (void)state;
     chain_link_audit(zeros, &one, left);
@@ -124,8 +124,8 @@ static void texts_do_not_run_together(void **state)
 static void the_layout_is_pinned(void **state)
 {
     struct transaction row = sample();
-    uint8_t            link[CHAIN_HASH_BYTES];
-    char               text[2 * CHAIN_HASH_BYTES + 1];
+    uint8_t link[CHAIN_HASH_BYTES];
+    char text[2 * CHAIN_HASH_BYTES + 1];
 
     (void)state;
     chain_link_transaction(zeros, &row, link);
@@ -135,8 +135,8 @@ static void the_layout_is_pinned(void **state)
 
 static void a_signature_binds_sequence_and_hash(void **state)
 {
-    struct chain_head head = { .sequence = 7, .hash = { 1, 2, 3 } };
-    uint8_t           public_key[32], secret[64], signature[SIGNATURE_BYTES];
+    struct chain_head head = {.sequence = 7, .hash = {1, 2, 3}};
+    uint8_t public_key[32], secret[64], signature[SIGNATURE_BYTES];
 
     (void)state;
     crypto_sign_keypair(public_key, secret);

@@ -16,13 +16,15 @@ static struct sessions *open_sessions(void)
 {
     struct sessions *sessions = NULL;
 
-    assert_int_equal(sessions_open(IDLE_S * US_PER_SECOND, ABSOLUTE_S * US_PER_SECOND, &sessions), ERR_none);
+    assert_int_equal(sessions_open(IDLE_S * US_PER_SECOND, ABSOLUTE_S * US_PER_SECOND, &sessions),
+                     ERR_none);
     return sessions;
 }
 
-static struct slice start(struct sessions *sessions, int64_t user, int64_t now_us, uint8_t token[32])
+static struct slice start(struct sessions *sessions, int64_t user, int64_t now_us,
+                          uint8_t token[32])
 {
-    struct actor    actor = { .user = user, .role = ROLE_FRAUD_ANALYST };
+    struct actor actor = {.user = user, .role = ROLE_FRAUD_ANALYST};
     struct session *session;
 
     assert_int_equal(session_start(sessions, &actor, "Ann", now_us, token, &session), ERR_none);
@@ -32,9 +34,9 @@ static struct slice start(struct sessions *sessions, int64_t user, int64_t now_u
 static void a_token_opens_its_own_session_only(void **state)
 {
     struct sessions *sessions = open_sessions();
-    uint8_t          one[32], two[32];
-    struct slice     first = start(sessions, 1, 1, one);
-    struct slice     second = start(sessions, 2, 1, two);
+    uint8_t one[32], two[32];
+    struct slice first = start(sessions, 1, 1, one);
+    struct slice second = start(sessions, 2, 1, two);
 
     (void)state;
     assert_int_equal(session_find(sessions, first, 2)->actor.user, 1);
@@ -53,9 +55,9 @@ static void a_token_opens_its_own_session_only(void **state)
 static void ends_when_idle_and_at_the_latest(void **state)
 {
     struct sessions *sessions = open_sessions();
-    uint8_t          token[32];
-    struct slice     slice = start(sessions, 1, 0, token);
-    int64_t          at_us = 0;
+    uint8_t token[32];
+    struct slice slice = start(sessions, 1, 0, token);
+    int64_t at_us = 0;
 
     (void)state;
     while (at_us + (IDLE_S - 1) * US_PER_SECOND < ABSOLUTE_S * US_PER_SECOND) {
@@ -72,7 +74,7 @@ static void ends_when_idle_and_at_the_latest(void **state)
 static void the_oldest_of_too_many_goes(void **state)
 {
     struct sessions *sessions = open_sessions();
-    uint8_t          tokens[LIMIT_SESSIONS_PER_USER_MAX + 1][32];
+    uint8_t tokens[LIMIT_SESSIONS_PER_USER_MAX + 1][32];
 
     (void)state;
     for (int i = 0; i <= LIMIT_SESSIONS_PER_USER_MAX; i++)
@@ -86,25 +88,26 @@ static void the_oldest_of_too_many_goes(void **state)
 static void every_slot_can_be_used_and_no_more(void **state)
 {
     struct sessions *sessions = open_sessions();
-    struct actor     actor = { .role = ROLE_FRAUD_ANALYST };
-    struct session  *session;
-    uint8_t          token[32];
+    struct actor actor = {.role = ROLE_FRAUD_ANALYST};
+    struct session *session;
+    uint8_t token[32];
 
     (void)state;
     for (int64_t i = 0; i < LIMIT_SESSIONS_MAX; i++)
         start(sessions, i + 1, 1, token);
     actor.user = LIMIT_SESSIONS_MAX + 1;
     assert_int_equal(session_start(sessions, &actor, "", 2, token, &session), ERR_busy);
-    assert_int_equal(session_start(sessions, &actor, "", IDLE_S * US_PER_SECOND + 1, token, &session), ERR_none);
+    assert_int_equal(
+        session_start(sessions, &actor, "", IDLE_S * US_PER_SECOND + 1, token, &session), ERR_none);
     sessions_close(&sessions);
 }
 
 static void a_topic_belongs_to_an_open_session(void **state)
 {
     struct sessions *sessions = open_sessions();
-    uint8_t          token[32];
-    char             topic[SESSION_TOPIC_MAX];
-    struct session  *session = session_find(sessions, start(sessions, 1, 0, token), 0);
+    uint8_t token[32];
+    char topic[SESSION_TOPIC_MAX];
+    struct session *session = session_find(sessions, start(sessions, 1, 0, token), 0);
 
     (void)state;
     memcpy(topic, session->topic, sizeof topic);
@@ -119,8 +122,8 @@ static void a_topic_belongs_to_an_open_session(void **state)
 static void failed_logins_wait_longer_and_longer(void **state)
 {
     struct sessions *sessions = open_sessions();
-    struct slice     email = slice_from("Ann@bank.example");
-    int64_t          before_ms = 0;
+    struct slice email = slice_from("Ann@bank.example");
+    int64_t before_ms = 0;
 
     (void)state;
     for (int i = 0; i < LIMIT_LOGIN_FAILURES_MAX; i++) {
