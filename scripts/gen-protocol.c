@@ -361,9 +361,9 @@ static int compare(struct slice old, const char *path)
     struct slice b;
 
     for (int number = 1; old.n > 0 || renewed.n > 0; number++) {
-        bool more = take_line(&old, &a) & take_line(&renewed, &b);
+        bool more = take_line(&old, &a);
 
-        if (!more || !slice_equal(a, b)) {
+        if (!take_line(&renewed, &b) || !more || !slice_equal(a, b)) {
             fprintf(stderr, "%s:%d: differs from the tables; run `make docs`\n", path, number);
             return 1;
         }
