@@ -411,6 +411,12 @@ static void spoil_version(struct world *world, struct plan *plan)
     plan->change.accounts[0].after.version += 5;
 }
 
+/* Planned as if the posting before it in the group were not there. */
+static void spoil_version_in_group(struct world *world, struct plan *plan)
+{
+    plan->change.accounts[0] = world->plans[0].change.accounts[0];
+}
+
 static void spoil_unknown_account(struct world *world, struct plan *plan)
 {
     (void)world;
@@ -509,6 +515,7 @@ static void spoil_rollup(struct world *world, struct plan *plan)
 
 static const struct trial trials[] = {
     { "version", spoil_version, ERR_changed_meanwhile },
+    { "version in group", spoil_version_in_group, ERR_changed_meanwhile },
     { "unknown account", spoil_unknown_account, ERR_changed_meanwhile },
     { "id in store", spoil_id_in_store, ERR_id_reused },
     { "id in group", spoil_id_in_group, ERR_id_reused },
@@ -922,13 +929,16 @@ static bool held_row(void *context, const void *row)
 
 static void held_ones_are_found_by_expiry(struct world *world)
 {
-    int64_t border = WORLD_BEGIN_US + 5 * US_PER_DAY;
+    int64_t border = 0;
     int64_t all[2] = { 0 };
     int64_t expired[2] = { 0 };
     int64_t all_expected = 0;
     int64_t expired_expected = 0;
 
     random_history(world);
+    for (size_t i = 0; i < world->transaction_count / 2; i++)
+        if (world->transactions[i].status == STATUS_HELD)
+            border = world->transactions[i].hold_expires_at_us; /* this one is not before it */
     for (size_t i = 0; i < world->transaction_count; i++) {
         const struct transaction *transaction = &world->transactions[i];
 
@@ -1163,6 +1173,45 @@ static void audit_entries_are_found(struct world *world)
 }
 ON_EACH(audit_entries_are_found)
 
+struct parties_seen {
+    const struct world *world;
+    size_t              count;
+};
+
+static bool party_row(void *context, const void *row)
+{
+    struct parties_seen *seen = context;
+    struct party         again;
+    struct store        *store = seen->world->store;
+    const struct party  *party = row;
+    const struct party  *wanted = &seen->world->parties[seen->count++];
+
+    assert_int_equal(party->number, wanted->number);
+    assert_string_equal(party->key, wanted->key);
+    assert_int_equal(party->last_sequence, wanted->last_sequence);
+    assert_int_equal(party->transactions, wanted->transactions);
+    assert_int_equal(party->created_at_us, wanted->created_at_us);
+    assert_int_equal(store->ops->party_by_number(store, wanted->number, &again), ERR_none);
+    assert_int_equal(again.transactions, wanted->transactions);
+    assert_int_equal(store->ops->party_by_key(store, slice_from(wanted->key), &again), ERR_none);
+    assert_int_equal(again.number, wanted->number);
+    return true;
+}
+
+static void parties_are_kept_up(struct world *world)
+{
+    struct parties_seen seen = { .world = world };
+    struct party        party;
+
+    random_history(world);
+    assert_int_equal(CALL(world, parties, party_row, &seen), ERR_none);
+    assert_int_equal(seen.count, world->party_count);
+    assert_true(world->parties[0].transactions > 20);
+    assert_int_equal(CALL(world, party_by_key, slice_from("terminal:"), &party), ERR_not_found);
+    assert_int_equal(CALL(world, party_by_number, 99, &party), ERR_not_found);
+}
+ON_EACH(parties_are_kept_up)
+
 /* --- figures --------------------------------------------------------------------------------- */
 
 struct recount {
@@ -1274,6 +1323,34 @@ static void top_lists_are_right(struct world *world)
         assert_top(world, day);
 }
 ON_EACH(top_lists_are_right)
+
+/* Among equals the first stay; and a group that failed is not remembered. */
+static void top_list_keeps_the_first_of_equals(struct world *world)
+{
+    int32_t day = (int32_t)time_day(WORLD_BEGIN_US);
+    size_t  transactions;
+    size_t  failed;
+
+    world_accounts(world, 2);
+    for (int i = 0; i < LIMIT_TOP_PER_DAY + 5; i++)
+        world_post(world, WORLD_CASH, 2, 10, WORLD_BEGIN_US, STATUS_COMPLETED);
+    world_commit(world);
+    assert_top(world, day);
+
+    transactions = world->transaction_count;
+    for (int i = 0; i < LIMIT_TOP_PER_DAY; i++)
+        world_post(world, 2, 3, 100, WORLD_BEGIN_US, STATUS_COMPLETED);
+    spoil_update_missing(world, world_plan(world));
+    assert_int_equal(world_try(world, &failed), ERR_changed_meanwhile);
+    assert_int_equal(failed, LIMIT_TOP_PER_DAY);
+    world->transaction_count = transactions;
+    assert_int_equal(CALL(world, book_by_number, 2, &world->books[1]), ERR_none);
+    assert_int_equal(CALL(world, book_by_number, 3, &world->books[2]), ERR_none);
+    world_post(world, WORLD_CASH, 3, 50, WORLD_BEGIN_US, STATUS_COMPLETED);
+    world_commit(world);
+    assert_top(world, day);
+}
+ON_EACH(top_list_keeps_the_first_of_equals)
 
 /* --- several handles ------------------------------------------------------------------------- */
 
@@ -1403,6 +1480,8 @@ int main(void)
         cmocka_unit_test(test_audit_entries_are_found),
         cmocka_unit_test(test_rollups_are_a_recount),
         cmocka_unit_test(test_top_lists_are_right),
+        cmocka_unit_test(test_top_list_keeps_the_first_of_equals),
+        cmocka_unit_test(test_parties_are_kept_up),
         cmocka_unit_test(test_snapshots_stand_still),
         cmocka_unit_test(test_visitor_may_read_on),
         cmocka_unit_test(test_second_writer_is_noticed),
