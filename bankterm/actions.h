@@ -28,6 +28,7 @@ enum place {
     IN_FORM = 1 << 14,
     IN_REVIEW = 1 << 15,
     IN_LOGIN = 1 << 16,
+    IN_PROMPT = 1 << 17, /* takes all keys itself */
 };
 
 enum action_flag {

@@ -264,8 +264,7 @@ static void take_state(struct app *app, const struct net_result *result)
     app->state = link->ops->state(link->self);
     if (app->was_logged_in && !link->ops->logged_in(link->self)) {
         app->was_logged_in = false;
-        app_lock(app, result->fault.text[0] != '\0' ? result->fault.text
-                                                    : "The session has ended");
+        app_lock(app, result->fault.text[0] != '\0' ? result->fault.text : "The session has ended");
     }
     tell_visible(app, result);
     if (app->state == NET_LIVE && before != NET_LIVE)
@@ -306,8 +305,8 @@ void app_tick(struct app *app)
         app->notice[0] = '\0';
         app->wish.draw = true;
     }
-    if (app->config.idle_lock_minutes > 0 && app->was_logged_in
-        && idle >= app->config.idle_lock_minutes * US_PER_MINUTE)
+    if (app->config.idle_lock_minutes > 0 && app->was_logged_in &&
+        idle >= app->config.idle_lock_minutes * US_PER_MINUTE)
         app_lock(app, "Nobody typed for a while");
     if (now - app->last_tick_us < TICK_US)
         return;
@@ -380,8 +379,8 @@ void app_input(struct app *app, const struct input *input)
 
 bool app_can(const struct app *app, const struct screen *screen, enum action action)
 {
-    return action_allowed(action, app->role)
-           && (screen->ops->can == NULL || screen->ops->can(screen, action));
+    return action_allowed(action, app->role) &&
+           (screen->ops->can == NULL || screen->ops->can(screen, action));
 }
 
 static void show_by_id(struct app *app, enum action action, const char *argument)
@@ -426,8 +425,7 @@ static void copy_selected(struct app *app, struct screen *top)
 }
 
 /* What every screen with a table can do. */
-static bool act_table(struct app *app, struct screen *top, enum action action,
-                      const char *argument)
+static bool act_table(struct app *app, struct screen *top, enum action action, const char *argument)
 {
     if (top->ops->table == NULL && top->ops->copied == NULL)
         return false;
@@ -543,8 +541,8 @@ void app_act(struct app *app, enum action action, const char *argument)
     }
     if (top->ops->act != NULL && top->ops->act(top, action, argument))
         return;
-    if (!act_table(app, top, action, argument) && !act_global(app, action, argument)
-        && !act_go(app, action, argument))
+    if (!act_table(app, top, action, argument) && !act_global(app, action, argument) &&
+        !act_go(app, action, argument))
         app_notice(app, STYLE_WARN, "\"%s\" means nothing on this screen", row->name);
 }
 
@@ -578,8 +576,8 @@ void app_logged_in(struct app *app, const struct msg_session *session)
     const struct role_row *role = role_from_name(session->role);
     char                   user[sizeof app->user];
     slice_copy(session->email, user, sizeof user);
-    bool same = strcmp(user, app->user) == 0 && app->depth > 1
-                && app->role == (role != NULL ? role->role : ROLE_NONE);
+    bool same = strcmp(user, app->user) == 0 && app->depth > 1 &&
+                app->role == (role != NULL ? role->role : ROLE_NONE);
     memcpy(app->user, user, sizeof user);
     slice_copy(session->name, app->user_name, sizeof app->user_name);
     app->role = role != NULL ? role->role : ROLE_NONE;
@@ -602,11 +600,11 @@ void app_logged_in(struct app *app, const struct msg_session *session)
 
 void app_log_out(struct app *app)
 {
-    struct fault      fault = { 0 };
-    struct link      *link = &app->config.link;
-    struct msg_empty  nothing = { 0 };
-    uint64_t          ticket = link->ops->request(link->self, OP_INDEX_session_logout, &nothing,
-                                                  APP_DEADLINE_MS, &fault);
+    struct fault     fault = { 0 };
+    struct link     *link = &app->config.link;
+    struct msg_empty nothing = { 0 };
+    uint64_t         ticket =
+        link->ops->request(link->self, OP_INDEX_session_logout, &nothing, APP_DEADLINE_MS, &fault);
     if (ticket == 0)
         link->ops->forget_session(link->self);
     app->was_logged_in = false;

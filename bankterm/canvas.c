@@ -48,14 +48,14 @@ static const struct range ranges_wide[] = {
 };
 
 static const struct range ranges_empty[] = {
-    { 0x0300, 0x036F },   { 0x0483, 0x0489 }, { 0x0591, 0x05BD }, { 0x05BF, 0x05BF },
-    { 0x05C1, 0x05C2 },   { 0x05C4, 0x05C5 }, { 0x0610, 0x061A }, { 0x064B, 0x065F },
-    { 0x0670, 0x0670 },   { 0x06D6, 0x06DC }, { 0x06DF, 0x06E4 }, { 0x06E7, 0x06E8 },
-    { 0x06EA, 0x06ED },   { 0x0900, 0x0902 }, { 0x093A, 0x093A }, { 0x093C, 0x093C },
-    { 0x0941, 0x0948 },   { 0x094D, 0x094D }, { 0x0E31, 0x0E31 }, { 0x0E34, 0x0E3A },
-    { 0x0E47, 0x0E4E },   { 0x1AB0, 0x1AFF }, { 0x1DC0, 0x1DFF }, { 0x200B, 0x200D },
-    { 0x2060, 0x2064 },   { 0x20D0, 0x20FF }, { 0x302A, 0x302D }, { 0x3099, 0x309A },
-    { 0xFE00, 0xFE0F },   { 0xFE20, 0xFE2F }, { 0xFEFF, 0xFEFF }, { 0xE0100, 0xE01EF },
+    { 0x0300, 0x036F }, { 0x0483, 0x0489 }, { 0x0591, 0x05BD }, { 0x05BF, 0x05BF },
+    { 0x05C1, 0x05C2 }, { 0x05C4, 0x05C5 }, { 0x0610, 0x061A }, { 0x064B, 0x065F },
+    { 0x0670, 0x0670 }, { 0x06D6, 0x06DC }, { 0x06DF, 0x06E4 }, { 0x06E7, 0x06E8 },
+    { 0x06EA, 0x06ED }, { 0x0900, 0x0902 }, { 0x093A, 0x093A }, { 0x093C, 0x093C },
+    { 0x0941, 0x0948 }, { 0x094D, 0x094D }, { 0x0E31, 0x0E31 }, { 0x0E34, 0x0E3A },
+    { 0x0E47, 0x0E4E }, { 0x1AB0, 0x1AFF }, { 0x1DC0, 0x1DFF }, { 0x200B, 0x200D },
+    { 0x2060, 0x2064 }, { 0x20D0, 0x20FF }, { 0x302A, 0x302D }, { 0x3099, 0x309A },
+    { 0xFE00, 0xFE0F }, { 0xFE20, 0xFE2F }, { 0xFEFF, 0xFEFF }, { 0xE0100, 0xE01EF },
 };
 
 /* Characters that a terminal obeys or that reorder what stands around them. */
@@ -280,8 +280,7 @@ static int draw_piece(struct canvas *canvas, int x, int y, enum style style,
     return piece->columns;
 }
 
-int canvas_text(struct canvas *canvas, int x, int y, int width, enum style style,
-                struct slice text)
+int canvas_text(struct canvas *canvas, int x, int y, int width, enum style style, struct slice text)
 {
     if (width <= 0)
         return 0;
@@ -308,8 +307,7 @@ int canvas_string(struct canvas *canvas, int x, int y, int width, enum style sty
     return canvas_text(canvas, x, y, width, style, slice_from(text));
 }
 
-int canvas_right(struct canvas *canvas, int x, int y, int width, enum style style,
-                 const char *text)
+int canvas_right(struct canvas *canvas, int x, int y, int width, enum style style, const char *text)
 {
     int columns = text_columns(slice_from(text));
     int indent = columns < width ? width - columns : 0;
@@ -352,8 +350,7 @@ static size_t line_bytes(struct slice text, int width, size_t *skip)
     return at;
 }
 
-int canvas_paragraph(struct canvas *canvas, struct rect rect, enum style style,
-                     struct slice text)
+int canvas_paragraph(struct canvas *canvas, struct rect rect, enum style style, struct slice text)
 {
     int line = 0;
     if (rect.w < 1)
@@ -390,8 +387,7 @@ void canvas_rule(struct canvas *canvas, int x, int y, int width, const char *tit
     }
 }
 
-struct rect canvas_box(struct canvas *canvas, struct rect rect, enum style style,
-                       const char *title)
+struct rect canvas_box(struct canvas *canvas, struct rect rect, enum style style, const char *title)
 {
     int right = rect.x + rect.w - 1;
     int bottom = rect.y + rect.h - 1;

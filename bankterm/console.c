@@ -34,15 +34,15 @@ static void on_signal(int number)
 }
 
 struct console {
-    struct app  *app;
+    struct app      *app;
     struct terminal *term;
-    struct net  *net;
-    struct clock *clock;
-    sigset_t     waiting; /* signals while waiting */
-    int64_t      last_frame_us;
-    bool         typed; /* since the last frame */
-    bool         mouse;
-    bool         gone;  /* the terminal */
+    struct net      *net;
+    struct clock    *clock;
+    sigset_t         waiting; /* signals while waiting */
+    int64_t          last_frame_us;
+    bool             typed; /* since the last frame */
+    bool             mouse;
+    bool             gone; /* the terminal */
 };
 
 static void watch_signals(sigset_t *before)

@@ -35,7 +35,7 @@ static void state_text(const struct app *app, char *out, size_t size)
     else if (app->state == NET_STALE)
         snprintf(out, size, "stale since %s", since);
     else
-        snprintf(out, size, "away, retry in %d s", (int)retry);
+        snprintf(out, size, "retry in %d s", (int)retry);
 }
 
 static bool tab_active(const struct app *app, enum action action)
@@ -75,7 +75,7 @@ static void draw_top(const struct app *app, struct canvas *canvas)
     state_text(app, state, sizeof state);
     if (app->alerts_new > 0 && app->was_logged_in)
         snprintf(news, sizeof news, " ! %u new ", app->alerts_new);
-    int width = (int)strlen(state) + 4;
+    int width = (int)strlen(state) + 3;
     int room = canvas->width - width - (int)strlen(news);
     canvas_fill(canvas, (struct rect){ 0, 0, canvas->width, 1 }, STYLE_TOP, ' ');
     if (app->was_logged_in)
@@ -87,14 +87,14 @@ static void draw_top(const struct app *app, struct canvas *canvas)
     int        x = canvas->width - width;
     canvas_fill(canvas, (struct rect){ x, 0, width, 1 }, style, ' ');
     canvas_glyph(canvas, x + 1, 0, style, live ? GLYPH_LIVE : GLYPH_AWAY);
-    canvas_string(canvas, x + 3, 0, width - 4, style, state);
+    canvas_string(canvas, x + 3, 0, width - 3, style, state);
 }
 
 static void draw_notice(const struct app *app, struct canvas *canvas)
 {
-    char who[LIMIT_EMAIL_MAX + 96] = "";
-    char now[16];
-    int  y = canvas->height - 2;
+    char                   who[LIMIT_EMAIL_MAX + 96] = "";
+    char                   now[16];
+    int                    y = canvas->height - 2;
     const struct role_row *role = role_find(app->role);
     show_second(app_now_us(app), now, sizeof now);
     if (app->was_logged_in && role != NULL)
@@ -135,8 +135,8 @@ static void draw_bar(const struct app *app, struct canvas *canvas)
     unsigned places = app_places(top);
     for (unsigned n = GLOBAL_FROM; n <= ACT_BAR_MASK; n++) {
         for (int i = 0; i < ACTION_count; i++) {
-            if ((action_row((enum action)i)->flags & ACT_BAR_MASK) == n
-                && (action_row((enum action)i)->places & places) != 0)
+            if ((action_row((enum action)i)->flags & ACT_BAR_MASK) == n &&
+                (action_row((enum action)i)->places & places) != 0)
                 right += draw_key(canvas, 0, y, (enum action)i, false);
         }
     }
@@ -149,8 +149,8 @@ static void draw_bar(const struct app *app, struct canvas *canvas)
         for (int i = 0; i < ACTION_count; i++) {
             enum action              action = (enum action)i;
             const struct action_row *row = action_row(action);
-            if ((row->flags & ACT_BAR_MASK) != n || (row->places & places) == 0
-                || !app_can(app, top, action))
+            if ((row->flags & ACT_BAR_MASK) != n || (row->places & places) == 0 ||
+                !app_can(app, top, action))
                 continue;
             int width = draw_key(canvas, x, y, action, false);
             if (x + width - 2 > (n < GLOBAL_FROM ? end : canvas->width))

@@ -9,11 +9,21 @@ static const struct {
     const char *name;
     uint32_t    key;
 } names[] = {
-    { "Tab", K_TAB },           { "Enter", K_ENTER },       { "Esc", K_ESC },
-    { "Space", K_SPACE },       { "Backspace", K_BACKSPACE }, { "Up", K_UP },
-    { "Down", K_DOWN },         { "Left", K_LEFT },         { "Right", K_RIGHT },
-    { "Home", K_HOME },         { "End", K_END },           { "PgUp", K_PAGE_UP },
-    { "PgDn", K_PAGE_DOWN },    { "Ins", K_INSERT },        { "Del", K_DELETE },
+    { "Tab", K_TAB },
+    { "Enter", K_ENTER },
+    { "Esc", K_ESC },
+    { "Space", K_SPACE },
+    { "Backspace", K_BACKSPACE },
+    { "Up", K_UP },
+    { "Down", K_DOWN },
+    { "Left", K_LEFT },
+    { "Right", K_RIGHT },
+    { "Home", K_HOME },
+    { "End", K_END },
+    { "PgUp", K_PAGE_UP },
+    { "PgDn", K_PAGE_DOWN },
+    { "Ins", K_INSERT },
+    { "Del", K_DELETE },
     { "Shift-Tab", K_BACK_TAB },
 };
 

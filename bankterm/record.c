@@ -24,10 +24,10 @@ struct work {
 enum { WORK_MAX = LIMIT_DEPTH_MAX * 8 };
 
 struct walk {
-    struct work  work[WORK_MAX];
-    size_t       depth;
-    size_t       bytes; /* needed or used so far */
-    char        *block; /* NULL while measuring */
+    struct work work[WORK_MAX];
+    size_t      depth;
+    size_t      bytes; /* needed or used so far */
+    char       *block; /* NULL while measuring */
 };
 
 static size_t aligned(size_t n)

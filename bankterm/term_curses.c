@@ -108,17 +108,17 @@ static const char *capability(const char *name)
 static void prepare_restore(struct terminal *term)
 {
     const char *paste = "\033[?2004l\033[?1000l\033[?1002l\033[?1006l";
-    int n = snprintf(term->restore, sizeof term->restore, "%s%s%s%s\r\n",
+    int         n = snprintf(term->restore, sizeof term->restore, "%s%s%s%s\r\n",
                      term->marks_paste ? paste : "", capability("sgr0"), capability("rmcup"),
-                     capability("cnorm"));
+                             capability("cnorm"));
     term->restore_n = n > 0 && n < RESTORE_MAX ? (size_t)n : 0;
 }
 
 static bool known_to_mark_paste(void)
 {
-    static const char *const names[] = { "xterm", "tmux", "screen", "rxvt", "foot",
+    static const char *const names[] = { "xterm",     "tmux",  "screen",  "rxvt",  "foot",
                                          "alacritty", "kitty", "konsole", "gnome", "st-" };
-    const char *name = getenv("TERM");
+    const char              *name = getenv("TERM");
     if (capability("BE")[0] != '\0')
         return true;
     for (size_t i = 0; name != NULL && i < ARRAY_COUNT(names); i++) {
@@ -245,12 +245,12 @@ static const struct {
     wint_t   curses;
     uint32_t key;
 } special[] = {
-    { KEY_UP, K_UP },          { KEY_DOWN, K_DOWN },   { KEY_LEFT, K_LEFT },
-    { KEY_RIGHT, K_RIGHT },    { KEY_HOME, K_HOME },   { KEY_END, K_END },
-    { KEY_PPAGE, K_PAGE_UP },  { KEY_NPAGE, K_PAGE_DOWN }, { KEY_IC, K_INSERT },
-    { KEY_DC, K_DELETE },      { KEY_BTAB, K_BACK_TAB },   { KEY_BACKSPACE, K_BACKSPACE },
-    { KEY_ENTER, K_ENTER },    { KEY_A1, K_HOME },     { KEY_C1, K_END },
-    { KEY_FIND, K_HOME },      { KEY_SELECT, K_END },
+    { KEY_UP, K_UP },         { KEY_DOWN, K_DOWN },       { KEY_LEFT, K_LEFT },
+    { KEY_RIGHT, K_RIGHT },   { KEY_HOME, K_HOME },       { KEY_END, K_END },
+    { KEY_PPAGE, K_PAGE_UP }, { KEY_NPAGE, K_PAGE_DOWN }, { KEY_IC, K_INSERT },
+    { KEY_DC, K_DELETE },     { KEY_BTAB, K_BACK_TAB },   { KEY_BACKSPACE, K_BACKSPACE },
+    { KEY_ENTER, K_ENTER },   { KEY_A1, K_HOME },         { KEY_C1, K_END },
+    { KEY_FIND, K_HOME },     { KEY_SELECT, K_END },
 };
 
 static uint32_t special_key(wint_t code)
@@ -299,8 +299,8 @@ static bool take_code(struct terminal *term, int status, wint_t code, struct inp
     if (status == KEY_CODE_YES && code == CODE_PASTE_END) {
         bool was = term->pasting;
         term->pasting = false;
-        *input = (struct input){ .kind = INPUT_PASTE,
-                                 .text = slice_of(term->paste, term->paste_n) };
+        *input =
+            (struct input){ .kind = INPUT_PASTE, .text = slice_of(term->paste, term->paste_n) };
         return was;
     }
     if (status == KEY_CODE_YES && code == KEY_MOUSE)
@@ -363,8 +363,7 @@ void term_draw(struct terminal *term, const struct canvas *canvas, bool repaint)
         resizeterm(canvas->height, canvas->width);
     for (int y = 0; y < canvas->height; y++) {
         for (int x = 0; x < canvas->width; x++) {
-            const struct cell *cell = &canvas->cells[(size_t)y * (size_t)canvas->width
-                                                     + (size_t)x];
+            const struct cell *cell = &canvas->cells[(size_t)y * (size_t)canvas->width + (size_t)x];
             if (cell->code != 0)
                 draw_cell(term, x, y, cell);
         }

@@ -54,8 +54,8 @@ static const struct enum_value proof_values[] = {
     { 2, "not proved", "The identity is not proved" },
 };
 
-static const struct enum_desc enum_proof = { "proof", "Whether an identity is proved",
-                                             proof_values, 2 };
+static const struct enum_desc enum_proof = { "proof", "Whether an identity is proved", proof_values,
+                                             2 };
 
 static struct act *act_of(struct screen *screen)
 {
@@ -160,8 +160,7 @@ void act_on_transaction(struct app *app, enum action action, const struct msg_tr
     add_text(act, "Transaction", text);
     add_fact(act, "Account", tx->account_name);
     add_fact(act, "Other side", tx->counterparty_name);
-    snprintf(text, sizeof text, "%d of 1000%s", (int)tx->score,
-             tx->fraud_flag ? ", flagged" : "");
+    snprintf(text, sizeof text, "%d of 1000%s", (int)tx->score, tx->fraud_flag ? ", flagged" : "");
     add_text(act, "Score", text);
     add_text(act, "Id", uuid_text(&tx->transaction_id, text));
 }
@@ -177,8 +176,8 @@ void act_on_alert(struct app *app, enum action action, const struct msg_alert *a
     snprintf(text, sizeof text, "score %d, %s", (int)alert->score,
              enum_text(&enum_alert_state, alert->state));
     add_text(act, "Alert", text);
-    snprintf(text, sizeof text, "%s of %s, %s", enum_text(&enum_transaction_type, alert->type),
-             sum, enum_text(&enum_transaction_status, alert->status));
+    snprintf(text, sizeof text, "%s of %s, %s", enum_text(&enum_transaction_type, alert->type), sum,
+             enum_text(&enum_transaction_status, alert->status));
     add_text(act, "Transaction", text);
     add_fact(act, "Account", alert->account_name);
     if (alert->reasons.count > 0)
@@ -197,8 +196,8 @@ void act_on_account(struct app *app, enum action action, const struct msg_accoun
     if (account->holder.n > 0)
         add_fact(act, "Holder", account->holder);
     show_sum(account->balance, account->currency, sum, sizeof sum);
-    snprintf(text, sizeof text, "%s, balance %s",
-             enum_text(&enum_account_status, account->status), sum);
+    snprintf(text, sizeof text, "%s, balance %s", enum_text(&enum_account_status, account->status),
+             sum);
     add_text(act, "State", text);
     add_text(act, "Id", uuid_text(&account->account_id, text));
 }
@@ -264,9 +263,9 @@ static bool fill_open(struct act *act, struct msg_account_create *body)
         MSG_SET(body, account_create, name, name);
     if (overdraft.n == 0)
         return true;
-    if (money_parse(overdraft.at, overdraft.n, currency_exponent(currency), '.', &limit)
-            != ERR_none
-        || limit < 0)
+    if (money_parse(overdraft.at, overdraft.n, currency_exponent(currency), '.', &limit) !=
+            ERR_none ||
+        limit < 0)
         return wrong(act, "overdraft_limit", "An amount such as 500.00");
     MSG_SET(body, account_create, overdraft_limit, limit);
     return true;
@@ -389,8 +388,8 @@ static enum op_index lookup_op(const struct act *act, const struct uuid **id)
 
 static void look_up(struct act *act)
 {
-    const struct uuid *id;
-    enum op_index      op = lookup_op(act, &id);
+    const struct uuid         *id;
+    enum op_index              op = lookup_op(act, &id);
     struct msg_transaction_ref ref = { .transaction_id = *id }; /* all refs are one id */
     if (act->lookup.ticket == 0)
         fetch_ask(&act->screen, &act->lookup, op, &ref);
@@ -415,8 +414,7 @@ static void done(struct act *act, const struct net_result *result)
     char        state[48];
     state_text(result->op, result->body, state, sizeof state);
     app_pop(app, &act->screen);
-    app_notice(app, STYLE_GOOD, "Done: the %s is %s now",
-               op_rows[result->op].reply->name, state);
+    app_notice(app, STYLE_GOOD, "Done: the %s is %s now", op_rows[result->op].reply->name, state);
 }
 
 static void act_result(struct screen *screen, const struct net_result *result)
@@ -425,14 +423,15 @@ static void act_result(struct screen *screen, const struct net_result *result)
     if (result->ticket == act->lookup.ticket) {
         char state[48] = "not there";
         act->lookup.ticket = 0;
-        if (result->kind == NET_FAILURE && result->fault.err != ERR_not_found
-            && result->fault.err != ERR_account_unknown)
+        if (result->kind == NET_FAILURE && result->fault.err != ERR_not_found &&
+            result->fault.err != ERR_account_unknown)
             return;
         if (result->kind == NET_REPLY)
             state_text(result->op, result->body, state, sizeof state);
         snprintf(act->error, sizeof act->error,
                  "The answer was lost. The record was looked up: it is %s now. Y sends the "
-                 "decision again, Esc leaves.", state);
+                 "decision again, Esc leaves.",
+                 state);
         act->stage = ACT_REVIEW;
         return;
     }
@@ -454,8 +453,7 @@ static void act_result(struct screen *screen, const struct net_result *result)
 
 static void act_event(struct screen *screen, const struct net_result *result)
 {
-    if (result->kind == NET_STATE && app_live(screen->app)
-        && act_of(screen)->stage == ACT_UNKNOWN)
+    if (result->kind == NET_STATE && app_live(screen->app) && act_of(screen)->stage == ACT_UNKNOWN)
         look_up(act_of(screen));
 }
 
@@ -477,7 +475,10 @@ static void act_close(struct screen *screen)
 
 static unsigned act_places(const struct screen *screen)
 {
-    return ((const struct act *)screen)->stage == ACT_EDIT ? IN_FORM : IN_REVIEW;
+    enum stage stage = ((const struct act *)screen)->stage;
+    if (stage == ACT_EDIT)
+        return IN_FORM;
+    return stage == ACT_REVIEW ? IN_REVIEW : IN_PROMPT;
 }
 
 static bool act_key(struct screen *screen, uint32_t key)
@@ -540,10 +541,24 @@ static int draw_values(const struct act *act, struct canvas *canvas, struct rect
         if (value.n == 0)
             value = slice_from("none");
         canvas_string(canvas, rect.x, y, 15, STYLE_LABEL, field->label);
-        y += canvas_paragraph(canvas, (struct rect){ rect.x + 16, y, rect.w - 16, 4 },
-                              STYLE_VALUE, value);
+        y += canvas_paragraph(canvas, (struct rect){ rect.x + 16, y, rect.w - 16, 4 }, STYLE_VALUE,
+                              value);
     }
     return y;
+}
+
+/* Lines of the fields: those of the form with its errors, or those of the review. */
+static int values_height(const struct act *act, int width)
+{
+    int lines = 0;
+    for (int i = 0; i < act->form.count; i++) {
+        const struct form_field *field = &act->form.fields[i];
+        if (act->stage == ACT_EDIT)
+            lines += field->error[0] != '\0' ? 2 : 1;
+        else
+            lines += 1 + (width > 0 ? (int)field->n / width : 0);
+    }
+    return lines;
 }
 
 static void draw_ask(const struct act *act, struct canvas *canvas, struct rect rect, int y)
@@ -559,7 +574,7 @@ static void draw_ask(const struct act *act, struct canvas *canvas, struct rect r
     canvas_cursor(canvas, rect.x, y);
     canvas_string(canvas, rect.x + used + 3, y, 1, STYLE_KEY, "Y");
     canvas_print(canvas, rect.x + used + 5, y, rect.w - used - 5, STYLE_TEXT, "confirm: %s",
-                 action_row(act->action)->help);
+                 action_row(act->action)->label);
 }
 
 static void act_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
@@ -568,20 +583,21 @@ static void act_draw(struct screen *screen, struct canvas *canvas, struct rect r
     const struct action_row *row = action_row(act->action);
     char                     title[96];
     int                      w = rect.w < BOX_WIDTH ? rect.w : BOX_WIDTH;
-    int                      h = act->fact_count + 2 * act->form.count + 10;
+    int h = act->fact_count + 6 + values_height(act, w - 20) + (act->error[0] != '\0' ? 3 : 0);
+    int gap = h <= rect.h ? 1 : 0; /* blank lines only where there is room */
     if (h > rect.h)
         h = rect.h;
     struct rect box = { rect.x + (rect.w - w) / 2, rect.y + (rect.h - h) / 2, w, h };
     snprintf(title, sizeof title, "%s%s", row->label, act->stage == ACT_REVIEW ? ": review" : "");
-    struct rect in = canvas_box(canvas, box,
-                                (row->flags & ACT_DANGER) != 0 ? STYLE_WARN : STYLE_RULE, title);
-    int         y = in.y + (h >= 16 ? 1 : 0);
+    struct rect in =
+        canvas_box(canvas, box, (row->flags & ACT_DANGER) != 0 ? STYLE_WARN : STYLE_RULE, title);
+    int         y = in.y + gap;
     struct rect before = canvas_clip(canvas, in);
     for (int i = 0; i < act->fact_count; i++, y++) {
         canvas_string(canvas, in.x, y, 15, STYLE_LABEL, act->facts[i].label);
         canvas_string(canvas, in.x + 16, y, in.w - 16, STYLE_TEXT, act->facts[i].text);
     }
-    y += h >= 16 ? 1 : 0;
+    y += gap;
     if (act->stage == ACT_EDIT) {
         y += form_draw(&act->form, canvas, (struct rect){ in.x, y, in.w, in.h });
         canvas_string(canvas, in.x + 16, y, in.w - 16, STYLE_DIM,
@@ -589,7 +605,7 @@ static void act_draw(struct screen *screen, struct canvas *canvas, struct rect r
         y += 1;
     } else {
         y = draw_values(act, canvas, in, y);
-        y += h >= 16 ? 1 : 0;
+        y += gap;
         draw_ask(act, canvas, in, y);
         y += 2;
     }

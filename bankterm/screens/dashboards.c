@@ -12,7 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WIDE = 150, NEWEST_ROWS = 30, MINIMUM_US = 5000000 };
+enum {
+    WIDE = 150,
+    NEWEST_ROWS = 60,
+    TOP_ROWS = 30,
+    CHART_ROWS = 11, /* a chart gets at least so many before there is a second one */
+    QUIET_US = 30000000,
+};
 
 struct dash {
     struct screen screen;
@@ -112,7 +118,7 @@ static void finance_open(struct screen *screen, const char *argument)
     period_init(&dash->period);
     list_init(&dash->list, OP_INDEX_top_transactions, rows_transaction, rows_transaction_count,
               query_top);
-    dash->list.limit = NEWEST_ROWS;
+    dash->list.limit = TOP_ROWS;
     dash_refresh(screen);
 }
 
@@ -121,8 +127,7 @@ static void compliance_open(struct screen *screen, const char *argument)
     struct dash *dash = dash_of(screen);
     (void)argument;
     period_init(&dash->period);
-    list_init(&dash->list, OP_INDEX_monitor_list, rows_monitor, rows_monitor_count,
-              query_monitors);
+    list_init(&dash->list, OP_INDEX_monitor_list, rows_monitor, rows_monitor_count, query_monitors);
     list_init(&dash->second, OP_INDEX_audit_list, rows_audit, rows_audit_count, query_audit);
     dash->second.limit = NEWEST_ROWS;
     dash->list.table.context = dash->period.shown;
@@ -167,7 +172,7 @@ static void dash_tick(struct screen *screen)
 {
     struct dash *dash = dash_of(screen);
     int64_t      age = app_monotonic_us(screen->app) - dash->summary.asked_us;
-    if (app_live(screen->app) && age > 6 * MINIMUM_US && dash->summary.ticket == 0)
+    if (app_live(screen->app) && age > QUIET_US && dash->summary.ticket == 0)
         dash_refresh(screen);
 }
 
@@ -199,6 +204,8 @@ static bool dash_act(struct screen *screen, enum action action, const char *argu
 {
     struct dash *dash = dash_of(screen);
     const void  *row = table_selected(&focused_list(dash)->table);
+    if (screen->ops == &screen_fraud)
+        screen->app->alerts_new = 0; /* the queue is before the user's eyes */
     if (action == ACTION_metric) {
         dash->metric++;
         return true;
@@ -305,25 +312,27 @@ static const struct metric fraud_metrics[] = {
     { "Flagged transactions", offsetof(struct msg_trend_point, flagged), false },
 };
 
-static void draw_trend(struct dash *dash, struct canvas *canvas, struct rect rect)
+static void draw_one_trend(struct dash *dash, struct canvas *canvas, struct rect rect, int which)
 {
-    bool                    fraud = dash->screen.ops == &screen_fraud;
-    size_t                  count = fraud ? sizeof fraud_metrics / sizeof *fraud_metrics
-                                          : sizeof finance_metrics / sizeof *finance_metrics;
-    const struct metric    *metric = (fraud ? fraud_metrics : finance_metrics)
-                                  + (size_t)dash->metric % count;
+    bool                 fraud = dash->screen.ops == &screen_fraud;
+    size_t               count = fraud ? sizeof fraud_metrics / sizeof *fraud_metrics
+                                       : sizeof finance_metrics / sizeof *finance_metrics;
+    const struct metric *metric =
+        (fraud ? fraud_metrics : finance_metrics) + (size_t)(dash->metric + which) % count;
     const struct msg_trend *trend = FETCHED(&dash->trend, trend);
     struct chart           *chart = &dash->chart;
     char                    title[64];
     const char             *step = dash->period.days >= 365 ? "month" : "day";
 
     snprintf(title, sizeof title, "%s per %s", metric->title, step);
-    canvas_rule(canvas, rect.x, rect.y, rect.w, title, rect.w > 50 ? "m: another figure" : "m");
+    canvas_rule(canvas, rect.x, rect.y, rect.w, title,
+                which > 0     ? ""
+                : rect.w > 50 ? "m: another figure"
+                              : "m");
     if (trend == NULL || trend->points.count == 0) {
-        canvas_string(canvas, rect.x + 2, rect.y + 1, rect.w - 4,
-                      dash->trend.failed ? STYLE_BAD : STYLE_DIM,
-                      dash->trend.failed ? dash->trend.error
-                                         : (trend == NULL ? "Loading ..." : "No data."));
+        canvas_string(
+            canvas, rect.x + 2, rect.y + 1, rect.w - 4, dash->trend.failed ? STYLE_BAD : STYLE_DIM,
+            dash->trend.failed ? dash->trend.error : (trend == NULL ? "Loading ..." : "No data."));
         return;
     }
     chart->count = trend->points.count < CHART_POINTS_MAX ? trend->points.count : CHART_POINTS_MAX;
@@ -336,8 +345,24 @@ static void draw_trend(struct dash *dash, struct canvas *canvas, struct rect rec
     chart->context = &trend->currency;
     show_day(trend->points.at[0].at, chart->first, sizeof chart->first);
     show_day(trend->points.at[chart->count - 1].at, chart->last, sizeof chart->last);
-    chart_draw(chart, canvas,
-               (struct rect){ rect.x + 1, rect.y + 1, rect.w - 2, rect.h - 1 });
+    chart_draw(chart, canvas, (struct rect){ rect.x + 1, rect.y + 1, rect.w - 2, rect.h - 1 });
+}
+
+/* One figure, or several below each other where there is room. */
+static void draw_trend(struct dash *dash, struct canvas *canvas, struct rect rect)
+{
+    int most = dash->screen.ops == &screen_fraud ? 2 : 4;
+    int count = rect.h / CHART_ROWS;
+    if (count < 1)
+        count = 1;
+    if (count > most)
+        count = most;
+    for (int i = 0; i < count; i++) {
+        int top = rect.h * i / count;
+        int bottom = rect.h * (i + 1) / count;
+        draw_one_trend(dash, canvas, (struct rect){ rect.x, rect.y + top, rect.w, bottom - top },
+                       i);
+    }
 }
 
 /* --- fraud --------------------------------------------------------------------------------- */
@@ -351,7 +376,7 @@ static int fraud_tiles(const struct dash *dash, struct canvas *canvas, struct re
     if (risk == NULL)
         return tiles_height(6, rect.w, width_min);
     set_count(&tiles[0], "Flagged", risk->flagged_total, "in total");
-    set_count(&tiles[1], "Flagged 24 h", risk->flagged_24h, "newest day");
+    set_count(&tiles[1], "Flagged 24h", risk->flagged_24h, "newest day");
     set_count(&tiles[2], "Open alerts", risk->alerts_open, "to decide");
     set_count(&tiles[3], "Held", risk->held_count, "");
     show_short_money(risk->held_amount, currency_exponent(risk->currency), note, sizeof note);
@@ -430,8 +455,7 @@ static void fraud_draw(struct screen *screen, struct canvas *canvas, struct rect
         int why = rect.h >= 24 ? 9 : 0;
         queue = (struct rect){ left.x + left.w + 2, left.y, rect.w - left.w - 2, left.h - why };
         if (why > 0)
-            draw_why(dash, canvas,
-                     (struct rect){ queue.x, queue.y + queue.h, queue.w, why });
+            draw_why(dash, canvas, (struct rect){ queue.x, queue.y + queue.h, queue.w, why });
     } else {
         int tall = rect.h >= 30;
         if (rect.h >= 12)
@@ -458,7 +482,7 @@ static int finance_tiles(const struct dash *dash, struct canvas *canvas, struct 
     char                  note[48];
     if (kpi == NULL)
         return tiles_height(8, rect.w, width_min);
-    snprintf(note, sizeof note, "%d held, %d declined", (int)kpi->held_count,
+    snprintf(note, sizeof note, "%d held %d declined", (int)kpi->held_count,
              (int)kpi->declined_count);
     set_count(&tiles[0], "Transactions", kpi->transactions, note);
     show_short_money(kpi->average_amount, currency_exponent(kpi->currency), note, sizeof note);
@@ -473,7 +497,7 @@ static int finance_tiles(const struct dash *dash, struct canvas *canvas, struct 
         tiles[5].style = STYLE_WARN;
     set_count(&tiles[6], "Active accounts", kpi->active_accounts, "");
     snprintf(tiles[6].note, sizeof tiles[6].note, "of %d", (int)kpi->accounts);
-    set_sum(&tiles[7], "Average balance", kpi->average_balance, kpi->currency, "per active account");
+    set_sum(&tiles[7], "Average balance", kpi->average_balance, kpi->currency, "active accounts");
     show_count(kpi->deposits_count, tiles[2].note, sizeof tiles[2].note);
     show_count(kpi->withdrawals_count, tiles[3].note, sizeof tiles[3].note);
     show_count(kpi->transfers_count, tiles[4].note, sizeof tiles[4].note);
@@ -553,8 +577,7 @@ static void draw_score(const struct dash *dash, struct canvas *canvas, struct re
             *at = *at == '_' ? ' ' : *at;
         snprintf(points, sizeof points, "%d/%d", (int)part->points, (int)part->points_max);
         canvas_string(canvas, rect.x + 1, y, 17, STYLE_LABEL, name);
-        bar_draw(canvas, rect.x + 19, y, rect.w - 29, STYLE_CHART, part->points,
-                 part->points_max);
+        bar_draw(canvas, rect.x + 19, y, rect.w - 29, STYLE_CHART, part->points, part->points_max);
         canvas_right(canvas, rect.x + rect.w - 9, y, 7, STYLE_TEXT, points);
     }
 }
@@ -577,8 +600,8 @@ static void compliance_draw(struct screen *screen, struct canvas *canvas, struct
         list_draw(&dash->list, canvas, monitors, "Thresholds", !dash->on_second);
         audit = (struct rect){ rest.x + w + 2, rest.y, rect.w - w - 2, rest.h };
     } else {
-        int         h = rect.h >= 19 ? rest.h / 2 : 0;
-        int         w = rect.w * 2 / 5;
+        int         h = rect.h < 19 ? 0 : rest.h / 2 < 11 ? rest.h / 2 : 11;
+        int         w = rect.w * 9 / 20;
         struct rect monitors = { rest.x + w + 1, rest.y, rest.w - w - 1, h };
         if (h > 0) {
             draw_score(dash, canvas, (struct rect){ rest.x, rest.y, w, h });

@@ -200,8 +200,7 @@ static void transaction_draw(struct screen *screen, struct canvas *canvas, struc
     canvas_cursor(canvas, in.x, in.y);
 }
 
-static bool transaction_screen_act(struct screen *screen, enum action action,
-                                   const char *argument)
+static bool transaction_screen_act(struct screen *screen, enum action action, const char *argument)
 {
     (void)argument;
     return transaction_act(screen->app, detail_of(screen)->fetch.record.body, action);
@@ -295,8 +294,8 @@ static void alert_draw(struct screen *screen, struct canvas *canvas, struct rect
 static bool alert_screen_act(struct screen *screen, enum action action, const char *argument)
 {
     (void)argument;
-    return action != ACTION_open
-           && alert_act(screen->app, detail_of(screen)->fetch.record.body, action);
+    return action != ACTION_open &&
+           alert_act(screen->app, detail_of(screen)->fetch.record.body, action);
 }
 
 static bool alert_screen_can(const struct screen *screen, enum action action)
@@ -377,8 +376,8 @@ static bool account_screen_act(struct screen *screen, enum action action, const 
         app_show_transaction(screen->app, &tx->transaction_id);
         return true;
     }
-    if (argument[0] == '\0' && action != ACTION_open
-        && account_act(screen->app, detail->fetch.record.body, action))
+    if (argument[0] == '\0' && action != ACTION_open &&
+        account_act(screen->app, detail->fetch.record.body, action))
         return true;
     return list_act(screen, &detail->list, action, argument);
 }
@@ -544,8 +543,8 @@ static void entry_draw(struct screen *screen, struct canvas *canvas, struct rect
     y = line_text(canvas, in, y, "Kind", STYLE_TEXT, enum_text(&enum_audit_kind, entry->kind));
     y = detail_line(canvas, in, y, "Actor", STYLE_TEXT, entry->actor);
     y = detail_line(canvas, in, y, "Operation", STYLE_TEXT, entry->operation);
-    y = detail_line(canvas, in, y, "Outcome",
-                    entry->kind == AUDIT_REFUSAL ? STYLE_BAD : STYLE_GOOD, entry->outcome);
+    y = detail_line(canvas, in, y, "Outcome", entry->kind == AUDIT_REFUSAL ? STYLE_BAD : STYLE_GOOD,
+                    entry->outcome);
     y = detail_line(canvas, in, y, "Subject", STYLE_TEXT, entry->subject);
     y = line_text(canvas, in, y, "Link", STYLE_DIM, show_hex(entry->hash, text, sizeof text));
     canvas_string(canvas, in.x, y, 14, STYLE_LABEL, "Detail");

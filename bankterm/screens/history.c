@@ -312,9 +312,8 @@ static bool parse_date(struct form_field *field, bool *has, int64_t *at)
 static bool parse_amount(struct form_field *field, uint8_t exponent, bool *has, int64_t *amount)
 {
     *has = field->n > 0;
-    if (field->n == 0
-        || (money_parse(field->value, field->n, exponent, '.', amount) == ERR_none
-            && *amount >= 0))
+    if (field->n == 0 ||
+        (money_parse(field->value, field->n, exponent, '.', amount) == ERR_none && *amount >= 0))
         return true;
     snprintf(field->error, sizeof field->error, "An amount such as 1000.00");
     return false;
@@ -458,8 +457,9 @@ static void search_draw(struct screen *screen, struct canvas *canvas, struct rec
     int                      y;
     canvas_rule(canvas, rect.x, rect.y, rect.w, "Search transactions",
                 "Enter searches, Tab next field, Esc leaves");
-    y = rect.y + 1 + form_draw(&search->form, canvas,
-                               (struct rect){ rect.x + 2, rect.y + 1, rect.w - 4, rect.h - 1 });
+    y = rect.y + 1 +
+        form_draw(&search->form, canvas,
+                  (struct rect){ rect.x + 2, rect.y + 1, rect.w - 4, rect.h - 1 });
     canvas_string(canvas, rect.x + 18, y, rect.w - 20, STYLE_DIM, field->help);
     if (on_account(search) && !search->pick.chosen && field->n > 0)
         pick_draw(&search->pick, canvas,
@@ -483,7 +483,8 @@ const struct screen_ops screen_search = {
 
 /* --- the export ------------------------------------------------------------------------------ */
 
-struct export {
+struct export
+{
     struct screen   screen;
     struct form     form;
     struct criteria criteria; /* a copy: the search may change behind it */
@@ -504,7 +505,7 @@ enum { PATH_MAX_BYTES = 400, EXPORT_DEADLINE_MS = 60000, EXPORT_PIECE_ROWS = 500
 
 static void export_open(struct screen *screen, const char *argument)
 {
-    struct export        *export = (struct export *)screen;
+    struct export *export = (struct export *)screen;
     const struct history *history = history_below(screen);
     export->file = -1;
     if (history != NULL)
@@ -548,8 +549,8 @@ static void ask_piece(struct export *export)
     MSG_SET(&query, transaction_query, limit, EXPORT_PIECE_ROWS);
     if (export->cursor_n > 0)
         MSG_SET(&query, transaction_query, cursor, slice_of(export->cursor, export->cursor_n));
-    export->ticket = app_ask(&export->screen, OP_INDEX_transaction_export, &query,
-                             EXPORT_DEADLINE_MS, &fault);
+    export->ticket =
+        app_ask(&export->screen, OP_INDEX_transaction_export, &query, EXPORT_DEADLINE_MS, &fault);
     if (export->ticket == 0)
         export_fail(export, fault.text[0] != '\0' ? fault.text : err_what(fault.err));
 }
@@ -604,7 +605,7 @@ static void export_finish(struct export *export)
 static void export_result(struct screen *screen, const struct net_result *result)
 {
     struct export *export = (struct export *)screen;
-    char           text[LIMIT_DETAIL_MAX];
+    char text[LIMIT_DETAIL_MAX];
     if (result->ticket != export->ticket)
         return;
     export->ticket = 0;
@@ -654,18 +655,18 @@ static bool export_paste(struct screen *screen, struct slice text)
 static void export_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
     struct export *export = (struct export *)screen;
-    int            w = rect.w < 76 ? rect.w : 76;
-    struct rect    box = { rect.x + (rect.w - w) / 2, rect.y + rect.h / 2 - 5, w, 10 };
-    struct rect    in = canvas_box(canvas, box, STYLE_RULE, "Export as CSV");
-    char           text[256];
-    char           rows[32];
+    int         w = rect.w < 76 ? rect.w : 76;
+    struct rect box = { rect.x + (rect.w - w) / 2, rect.y + rect.h / 2 - 5, w, 10 };
+    struct rect in = canvas_box(canvas, box, STYLE_RULE, "Export as CSV");
+    char        text[256];
+    char        rows[32];
     criteria_text(&export->criteria, text, sizeof text);
     canvas_string(canvas, in.x, in.y, 15, STYLE_LABEL, "Which");
     canvas_string(canvas, in.x + 16, in.y, in.w - 16, STYLE_TEXT,
                   text[0] != '\0' ? text : "all transactions");
     if (!export->running) {
-        int used = form_draw(&export->form, canvas,
-                             (struct rect){ in.x, in.y + 2, in.w, in.h - 2 });
+        int used =
+            form_draw(&export->form, canvas, (struct rect){ in.x, in.y + 2, in.w, in.h - 2 });
         canvas_string(canvas, in.x, in.y + 3 + used, in.w, STYLE_DIM,
                       "Enter starts, Esc leaves. A file that exists is not overwritten.");
         canvas_paragraph(canvas, (struct rect){ in.x, in.y + 4 + used, in.w, 2 }, STYLE_BAD,
@@ -685,7 +686,7 @@ const struct screen_ops screen_export = {
     .name = "export",
     .title = "Export",
     .size = sizeof(struct export),
-    .places = IN_REVIEW,
+    .places = IN_PROMPT,
     .modal = true,
     .open = export_open,
     .close = export_close,

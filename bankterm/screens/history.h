@@ -1,4 +1,5 @@
-/* What the list of transactions was asked for; shared by the list, its search form and its export. */
+/* What the list of transactions was asked for: the list shows it, the form changes it, the export
+ * repeats it. */
 #ifndef BANKTERM_SCREENS_HISTORY_H
 #define BANKTERM_SCREENS_HISTORY_H
 

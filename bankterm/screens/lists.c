@@ -112,8 +112,8 @@ static void accounts_open(struct screen *screen, const char *argument)
     struct listing   *listing = listing_of(screen);
     size_t            n = strlen(argument);
     size_t            skip = sizeof prefix - 1;
-    if (n >= skip + 36 && memcmp(argument, prefix, skip) == 0
-        && uuid_parse(argument + skip, 36, &listing->customer) == ERR_none) {
+    if (n >= skip + 36 && memcmp(argument, prefix, skip) == 0 &&
+        uuid_parse(argument + skip, 36, &listing->customer) == ERR_none) {
         listing->of_customer = true;
         argument += skip + 36;
     }

@@ -21,16 +21,16 @@ struct login {
 
 static void add_password(struct form *form)
 {
-    struct form_field *field = form_add(form, "password", "Password", FORM_SECRET,
-                                        LIMIT_PASSWORD_MAX, "");
+    struct form_field *field =
+        form_add(form, "password", "Password", FORM_SECRET, LIMIT_PASSWORD_MAX, "");
     field->required = true;
 }
 
 static void login_open(struct screen *screen, const char *user)
 {
     struct login      *login = (struct login *)screen;
-    struct form_field *email = form_add(&login->form, "email", "E-mail", FORM_TEXT,
-                                        LIMIT_EMAIL_MAX, "");
+    struct form_field *email =
+        form_add(&login->form, "email", "E-mail", FORM_TEXT, LIMIT_EMAIL_MAX, "");
     email->required = true;
     form_set(email, user != NULL ? user : "");
     add_password(&login->form);
@@ -64,8 +64,8 @@ static void send_login(struct login *login)
         .email = email != NULL ? slice_of(email->value, email->n) : slice_from(app->user),
         .password = slice_of(password->value, password->n),
     };
-    login->ticket = app_ask(&login->screen, OP_INDEX_session_login, &body, LOGIN_DEADLINE_MS,
-                            &fault);
+    login->ticket =
+        app_ask(&login->screen, OP_INDEX_session_login, &body, LOGIN_DEADLINE_MS, &fault);
     if (login->ticket == 0) {
         snprintf(login->error, sizeof login->error, "%s",
                  fault.text[0] != '\0' ? fault.text : err_what(fault.err));
@@ -157,7 +157,7 @@ static void draw_state(const struct login *login, struct canvas *canvas, struct 
                      app->config.server);
     else
         canvas_string(canvas, rect.x, rect.y, rect.w, STYLE_DIM,
-                      "Enter goes on; the last Enter logs in.");
+                      login->locked ? "Enter unlocks." : "Enter goes on; the last Enter logs in.");
 }
 
 static void login_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
@@ -165,7 +165,7 @@ static void login_draw(struct screen *screen, struct canvas *canvas, struct rect
     const struct login *login = (const struct login *)screen;
     int                 w = rect.w < BOX_WIDTH ? rect.w : BOX_WIDTH;
     int                 h = rect.h < BOX_HEIGHT ? rect.h : BOX_HEIGHT;
-    struct rect box = { rect.x + (rect.w - w) / 2, rect.y + (rect.h - h) / 2, w, h };
+    struct rect         box = { rect.x + (rect.w - w) / 2, rect.y + (rect.h - h) / 2, w, h };
     struct rect in = canvas_box(canvas, box, STYLE_RULE, login->locked ? "Locked" : "Log in");
     int         y = in.y + (in.h >= 9 ? 1 : 0);
     if (login->locked) {
@@ -174,8 +174,7 @@ static void login_draw(struct screen *screen, struct canvas *canvas, struct rect
         y += 2;
     } else if (in.h >= 9) {
         canvas_string(canvas, in.x, y, in.w, STYLE_VALUE, "B A N K");
-        canvas_string(canvas, in.x + 9, y, in.w - 9, STYLE_DIM,
-                      "operations, fraud and compliance");
+        canvas_string(canvas, in.x + 9, y, in.w - 9, STYLE_DIM, "operations, fraud and compliance");
         y += 2;
     }
     y += form_draw(&login->form, canvas, (struct rect){ in.x, y, in.w, in.h });
@@ -240,7 +239,7 @@ const struct screen_ops screen_quit = {
     .name = "quit",
     .title = "Leave bankterm?",
     .size = sizeof(struct screen),
-    .places = IN_REVIEW,
+    .places = IN_PROMPT,
     .modal = true,
     .key = quit_key,
     .draw = quit_draw,

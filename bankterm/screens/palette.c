@@ -34,11 +34,12 @@ static enum action candidate(const struct app *app, struct slice typed, int n)
     for (int pass = 0; pass < 2; pass++) {
         for (int i = 0; i < ACTION_count; i++) {
             const char *name = action_row((enum action)i)->name;
-            bool starts = strncmp(name, typed.at, typed.n) == 0;
-            char text[APP_COMMAND_MAX];
-            bool holds = strstr(name, slice_copy(typed, text, sizeof text)) != NULL;
-            if (!action_allowed((enum action)i, app->role)
-                || (action_row((enum action)i)->places & (IN_FORM | IN_REVIEW | IN_LOGIN)) != 0)
+            bool        starts = strncmp(name, typed.at, typed.n) == 0;
+            char        text[APP_COMMAND_MAX];
+            bool        holds = strstr(name, slice_copy(typed, text, sizeof text)) != NULL;
+            if (!action_allowed((enum action)i, app->role) ||
+                (action_row((enum action)i)->places &
+                 (IN_FORM | IN_REVIEW | IN_LOGIN | IN_PROMPT)) != 0)
                 continue;
             if ((pass == 0 ? starts : holds && !starts) && n-- == 0)
                 return (enum action)i;
@@ -102,8 +103,8 @@ static bool palette_key(struct screen *screen, uint32_t key)
     struct palette *palette = (struct palette *)screen;
     if (key == K_ENTER)
         run(palette);
-    else if (key == K_ESC || key == KEY_CTRL('C')
-             || (key == K_BACKSPACE && line_of(palette)->n == 0))
+    else if (key == K_ESC || key == KEY_CTRL('C') ||
+             (key == K_BACKSPACE && line_of(palette)->n == 0))
         app_pop(screen->app, screen);
     else if (key == K_TAB)
         complete(palette);
@@ -127,8 +128,7 @@ static void draw_line(const struct form_field *field, struct canvas *canvas, str
     canvas_string(canvas, rect.x, y, 1, STYLE_INPUT_ON, mark);
     canvas_text(canvas, rect.x + 1, y, rect.w - 1, STYLE_INPUT_ON,
                 slice_of(field->value, field->n));
-    canvas_cursor(canvas,
-                  rect.x + 1 + text_columns(slice_of(field->value, field->cursor)), y);
+    canvas_cursor(canvas, rect.x + 1 + text_columns(slice_of(field->value, field->cursor)), y);
 }
 
 static void palette_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
@@ -136,8 +136,8 @@ static void palette_draw(struct screen *screen, struct canvas *canvas, struct re
     struct palette *palette = (struct palette *)screen;
     struct slice    typed = typed_name(palette);
     int             count = 0;
-    while (count < CANDIDATES_MAX && count + 3 < rect.h
-           && candidate(screen->app, typed, count) != ACTION_none)
+    while (count < CANDIDATES_MAX && count + 3 < rect.h &&
+           candidate(screen->app, typed, count) != ACTION_none)
         count++;
     int y = rect.y + rect.h - 1 - count;
     if (count > 0) {
@@ -159,7 +159,7 @@ const struct screen_ops screen_palette = {
     .name = "palette",
     .title = "Commands",
     .size = sizeof(struct palette),
-    .places = IN_REVIEW,
+    .places = IN_PROMPT,
     .modal = true,
     .open = palette_open,
     .key = palette_key,
@@ -227,7 +227,7 @@ const struct screen_ops screen_filter = {
     .name = "filter",
     .title = "Filter",
     .size = sizeof(struct palette),
-    .places = IN_REVIEW,
+    .places = IN_PROMPT,
     .modal = true,
     .open = filter_open,
     .key = filter_key,
@@ -287,7 +287,7 @@ const struct screen_ops screen_columns = {
     .name = "columns",
     .title = "Columns",
     .size = sizeof(struct columns),
-    .places = IN_REVIEW,
+    .places = IN_PROMPT,
     .modal = true,
     .key = columns_key,
     .draw = columns_draw,

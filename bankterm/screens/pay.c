@@ -60,19 +60,21 @@ static void pay_open(struct screen *screen, const char *argument)
     pay->id = uuid_v7(app_now_us(screen->app));
     pay->from.field = "account_id";
     pay->to.field = "counterparty_account_id";
-    struct form_field *account = form_add(&pay->form, pay->from.field,
-                                          pay->type == TYPE_TRANSFER ? "From" : "Account",
-                                          FORM_TEXT, LIMIT_SEARCH_MAX,
-                                          "Type part of the name, the holder or the id");
+    struct form_field *account =
+        form_add(&pay->form, pay->from.field, pay->type == TYPE_TRANSFER ? "From" : "Account",
+                 FORM_TEXT, LIMIT_SEARCH_MAX, "Type part of the name, the holder or the id");
     account->required = true;
     if (pay->type == TYPE_TRANSFER)
         form_add(&pay->form, pay->to.field, "To", FORM_TEXT, LIMIT_SEARCH_MAX,
-                 "The account that receives")->required = true;
+                 "The account that receives")
+            ->required = true;
     form_add(&pay->form, "amount", "Amount", FORM_AMOUNT, MONEY_TEXT_MAX - 1,
-             "Such as 1234.56; no grouping")->required = true;
+             "Such as 1234.56; no grouping")
+        ->required = true;
     form_add(&pay->form, "description", "Description", FORM_TEXT, LIMIT_DESCRIPTION_MAX,
              "Shown to both sides");
     form_add(&pay->again, "amount", "Amount again", FORM_AMOUNT, MONEY_TEXT_MAX - 1, "");
+    snprintf(pay->again.fields[0].note, LIMIT_REASON_MAX, "large amounts are typed twice");
     if (key_next(&rest, &word)) {
         char text[LIMIT_SEARCH_MAX + 1];
         pick_given(screen, &pay->from, account, slice_copy(word, text, sizeof text));
@@ -93,7 +95,9 @@ static void pay_close(struct screen *screen)
 static unsigned pay_places(const struct screen *screen)
 {
     const struct pay *pay = (const struct pay *)screen;
-    return pay->stage == PAY_EDIT ? IN_FORM : IN_REVIEW;
+    if (pay->stage == PAY_EDIT)
+        return IN_FORM;
+    return pay->stage == PAY_REVIEW ? IN_REVIEW : IN_PROMPT;
 }
 
 static struct pick *focused_pick(struct pay *pay)
@@ -125,7 +129,9 @@ static bool check_amount(struct pay *pay, struct form_field *field, int64_t *amo
         return true;
     snprintf(field->error, sizeof field->error,
              "An amount above zero with at most %d decimals, such as 1234%s", exponent,
-             exponent == 0 ? "" : exponent == 3 ? ".560" : ".56");
+             exponent == 0   ? ""
+             : exponent == 3 ? ".560"
+                             : ".56");
     return false;
 }
 
@@ -144,8 +150,8 @@ static void review(struct pay *pay)
     bool from = check_account(pay, &pay->from);
     bool to = check_account(pay, &pay->to);
     bool amount = from && check_amount(pay, form_find(&pay->form, "amount"), &pay->amount);
-    if (complete && from && to && pay->type == TYPE_TRANSFER
-        && uuid_equal(&pay->from.id, &pay->to.id)) {
+    if (complete && from && to && pay->type == TYPE_TRANSFER &&
+        uuid_equal(&pay->from.id, &pay->to.id)) {
         snprintf(form_find(&pay->form, pay->to.field)->error, LIMIT_REASON_MAX,
                  "Both sides are the same account");
         to = false;
@@ -185,8 +191,8 @@ static void send(struct pay *pay)
     if (text->n > 0)
         MSG_SET(&body, transaction_create, description, slice_of(text->value, text->n));
     pay->error[0] = '\0';
-    pay->ticket = app_ask(&pay->screen, OP_INDEX_transaction_create, &body, APP_DEADLINE_MS,
-                          &fault);
+    pay->ticket =
+        app_ask(&pay->screen, OP_INDEX_transaction_create, &body, APP_DEADLINE_MS, &fault);
     if (pay->ticket != 0)
         pay->stage = PAY_SENT;
     else
@@ -304,7 +310,7 @@ static void pay_tick(struct screen *screen)
 
 static void leave(struct pay *pay)
 {
-    char text[UUID_TEXT_MAX];
+    char        text[UUID_TEXT_MAX];
     struct app *app = pay->screen.app;
     uuid_text(&pay->id, text);
     if (pay->stage == PAY_SENT) {
@@ -312,8 +318,10 @@ static void leave(struct pay *pay)
         return;
     }
     if (pay->stage == PAY_UNKNOWN)
-        app_notice(app, STYLE_WARN, "Not known yet whether it was posted: look it up with "
-                                    ":transaction %s", text);
+        app_notice(app, STYLE_WARN,
+                   "Not known yet whether it was posted: look it up with "
+                   ":transaction %s",
+                   text);
     app_pop(app, &pay->screen);
 }
 
@@ -438,8 +446,7 @@ static void draw_review(const struct pay *pay, struct canvas *canvas, struct rec
     show_sum(pay->amount, slice_from(pay->from.currency), amount, sizeof amount);
     y = detail_line(canvas, rect, y, "What", STYLE_VALUE, slice_from(type_title(pay->type)));
     y = detail_line(canvas, rect, y, "Amount", STYLE_VALUE, slice_from(amount));
-    y = draw_account(canvas, rect, y, pay->type == TYPE_TRANSFER ? "From" : "Account",
-                     &pay->from);
+    y = draw_account(canvas, rect, y, pay->type == TYPE_TRANSFER ? "From" : "Account", &pay->from);
     if (pay->type == TYPE_TRANSFER)
         y = draw_account(canvas, rect, y, "To", &pay->to);
     y = detail_line(canvas, rect, y, "Description", STYLE_TEXT,
@@ -477,12 +484,11 @@ static void draw_done(const struct pay *pay, struct canvas *canvas, struct rect 
     char                          text[128];
     char                          id[UUID_TEXT_MAX];
     int                           y = rect.y;
-    const char *what = tx->status == STATUS_HELD
-                           ? "HELD by the fraud check: the funds are reserved, a person decides"
-                       : tx->status == STATUS_COMPLETED ? "ACCEPTED: the money has moved"
-                       : tx->status == STATUS_DECLINED
-                           ? "DECLINED by the fraud check: nothing moved"
-                           : enum_text(&enum_transaction_status, tx->status);
+    const char                   *what =
+        tx->status == STATUS_HELD ? "HELD by the fraud check: funds reserved, a person decides"
+                          : tx->status == STATUS_COMPLETED ? "ACCEPTED: the money has moved"
+                          : tx->status == STATUS_DECLINED ? "DECLINED by the fraud check: nothing moved"
+                                                          : enum_text(&enum_transaction_status, tx->status);
     enum style style = tx->status == STATUS_COMPLETED ? STYLE_GOOD
                        : tx->status == STATUS_HELD    ? STYLE_WARN
                                                       : STYLE_BAD;
@@ -512,11 +518,10 @@ static void draw_done(const struct pay *pay, struct canvas *canvas, struct rect 
 
 static void pay_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
-    struct pay *pay = pay_of(screen);
-    char        title[64];
-    struct rect in = { rect.x + 2, rect.y + 2, rect.w - 4, rect.h - 2 };
-    static const char *const stages[] = { "", ": review", ": sent", ": done",
-                                          ": outcome unknown" };
+    struct pay              *pay = pay_of(screen);
+    char                     title[64];
+    struct rect              in = { rect.x + 2, rect.y + 2, rect.w - 4, rect.h - 2 };
+    static const char *const stages[] = { "", ": review", ": sent", ": done", ": outcome unknown" };
     snprintf(title, sizeof title, "%s%s", type_title(pay->type), stages[pay->stage]);
     canvas_rule(canvas, rect.x, rect.y, rect.w, title, "");
     if (pay->stage == PAY_DONE) {

@@ -47,8 +47,7 @@ void pick_typed(struct screen *screen, struct pick *pick, struct form_field *fie
         ask(screen, pick, text);
 }
 
-void pick_given(struct screen *screen, struct pick *pick, struct form_field *field,
-                const char *id)
+void pick_given(struct screen *screen, struct pick *pick, struct form_field *field, const char *id)
 {
     form_set(field, id);
     pick_typed(screen, pick, field);
@@ -75,9 +74,9 @@ static void choose(struct pick *pick, struct form_field *field, const struct msg
 void pick_only(struct pick *pick, struct form_field *field)
 {
     const struct msg_account_page *page = FETCHED(&pick->fetch, account_page);
-    bool current = strcmp(pick->asked, field->value) == 0;
-    if (!pick->chosen && page != NULL && current && page->items.count == 1
-        && pick->fetch.ticket == 0)
+    bool                           current = strcmp(pick->asked, field->value) == 0;
+    if (!pick->chosen && page != NULL && current && page->items.count == 1 &&
+        pick->fetch.ticket == 0)
         choose(pick, field, &page->items.at[0]);
 }
 
@@ -134,11 +133,11 @@ void pick_draw(const struct pick *pick, struct canvas *canvas, struct rect rect)
         int                       y = rect.y + 1 + i;
         char                      id[16];
         char                      balance[64];
-        int                       name = rect.w >= 100 ? 32 : 24;
+        int                       name = (rect.w - 50) / 2;
         show_id(&account->account_id, id, sizeof id);
         show_sum(account->available, account->currency, balance, sizeof balance);
         canvas_text(canvas, rect.x + 2, y, name, STYLE_TEXT, account->name);
-        canvas_text(canvas, rect.x + 3 + name, y, rect.w - name - 49, STYLE_DIM, account->holder);
+        canvas_text(canvas, rect.x + 3 + name, y, name, STYLE_DIM, account->holder);
         canvas_right(canvas, rect.x + rect.w - 46, y, 22, STYLE_TEXT, balance);
         canvas_string(canvas, rect.x + rect.w - 22, y, 11, STYLE_DIM, id);
         canvas_string(canvas, rect.x + rect.w - 9, y, 8, style_of_account(account->status),

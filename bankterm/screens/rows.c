@@ -118,8 +118,8 @@ static void booking_amount(const struct table *table, const void *row, struct ce
 static void booking_balance(const struct table *table, const void *row, struct cell_text *out)
 {
     const struct msg_transaction *tx = row;
-    bool    here = uuid_equal(&tx->account_id, table->context);
-    int64_t balance = here ? tx->balance : tx->counterparty_balance;
+    bool                          here = uuid_equal(&tx->account_id, table->context);
+    int64_t                       balance = here ? tx->balance : tx->counterparty_balance;
     show_money(balance, currency_exponent(tx->currency), out->text, sizeof out->text);
     out->style = balance < 0 ? STYLE_WARN : STYLE_TEXT;
 }
@@ -128,7 +128,7 @@ static void booking_other(const struct table *table, const void *row, struct cel
 {
     const struct msg_transaction *tx = row;
     bool                          here = uuid_equal(&tx->account_id, table->context);
-    struct slice other = here ? tx->counterparty_name : tx->account_name;
+    struct slice                  other = here ? tx->counterparty_name : tx->account_name;
     if (here && tx->counterparty.n > 0)
         other = tx->counterparty;
     slice_copy(other, out->text, sizeof out->text);
@@ -230,8 +230,7 @@ static void account_balance(const struct table *table, const void *row, struct c
 {
     const struct msg_account *account = row;
     (void)table;
-    show_money(account->balance, currency_exponent(account->currency), out->text,
-               sizeof out->text);
+    show_money(account->balance, currency_exponent(account->currency), out->text, sizeof out->text);
     out->style = account->balance < 0 ? STYLE_WARN : STYLE_VALUE;
 }
 
@@ -257,8 +256,7 @@ static void customer_verified(const struct table *table, const void *row, struct
 {
     const struct msg_customer *customer = row;
     (void)table;
-    set_text(out, customer->verified ? STYLE_GOOD : STYLE_WARN,
-             customer->verified ? "yes" : "no");
+    set_text(out, customer->verified ? STYLE_GOOD : STYLE_WARN, customer->verified ? "yes" : "no");
 }
 
 const struct column rows_customer[] = {
@@ -353,8 +351,8 @@ const int rows_monitor_count = sizeof rows_monitor / sizeof rows_monitor[0];
 
 enum { DETAIL_LABEL = 15, REASON_BAR = 12 };
 
-int detail_line(struct canvas *canvas, struct rect rect, int y, const char *label,
-                enum style style, struct slice value)
+int detail_line(struct canvas *canvas, struct rect rect, int y, const char *label, enum style style,
+                struct slice value)
 {
     if (y >= rect.y + rect.h)
         return y;

@@ -21,8 +21,8 @@ bool transaction_can(const struct msg_transaction *tx, enum action action)
     case ACTION_show_alert:
         return tx != NULL && MSG_HAS(tx, transaction, alert_id);
     case ACTION_show_reversal:
-        return tx != NULL && (MSG_HAS(tx, transaction, reversal_of)
-                              || MSG_HAS(tx, transaction, reversed_by));
+        return tx != NULL &&
+               (MSG_HAS(tx, transaction, reversal_of) || MSG_HAS(tx, transaction, reversed_by));
     case ACTION_show_account:
     case ACTION_show_other:
     case ACTION_open:
@@ -130,8 +130,8 @@ bool account_can(const struct msg_account *account, enum action action)
     case ACTION_unfreeze:
         return account != NULL && account->status == ACCOUNT_FROZEN;
     case ACTION_close:
-        return account != NULL && account->status != ACCOUNT_CLOSED
-               && account->kind == ACCOUNT_CUSTOMER;
+        return account != NULL && account->status != ACCOUNT_CLOSED &&
+               account->kind == ACCOUNT_CUSTOMER;
     case ACTION_open:
     case ACTION_history:
     case ACTION_risk:
@@ -163,8 +163,7 @@ bool account_act(struct app *app, const struct msg_account *account, enum action
             act_on_account(app, action, account);
         else
             app_notice(app, STYLE_WARN, "The account is %s: there is nothing to %s",
-                       enum_text(&enum_account_status, account->status),
-                       action_row(action)->name);
+                       enum_text(&enum_account_status, account->status), action_row(action)->name);
         return true;
     case ACTION_open:
         app_show_account(app, &account->account_id);

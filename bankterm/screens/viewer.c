@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINES_MAX = 4000, LINE_LABEL_MAX = 48, LINE_TEXT_MAX = 512 };
+enum { HELP_WIDTH = 110, LINES_MAX = 4000, LINE_LABEL_MAX = 48, LINE_TEXT_MAX = 512 };
 
 struct line {
     char       label[LINE_LABEL_MAX];
@@ -29,7 +29,9 @@ struct viewer {
     int           top;
     int           height;
     int           label_width;
-    char          title[80];
+    int           width; /* that the lines were made for */
+    void (*fill)(struct viewer *);
+    char title[80];
 };
 
 static struct line *add_line(struct viewer *viewer, enum style style, const char *label)
@@ -53,6 +55,27 @@ static void add_text(struct viewer *viewer, enum style style, const char *label,
 {
     struct line *line = add_line(viewer, style, label);
     snprintf(line->text, sizeof line->text, "%s", text);
+}
+
+/* Breaks the text at blanks so that nothing of it is cut. */
+static void add_wrapped(struct viewer *viewer, enum style style, const char *label,
+                        const char *text)
+{
+    size_t room = viewer->width > viewer->label_width + 20
+                      ? (size_t)(viewer->width - viewer->label_width - 4)
+                      : LINE_TEXT_MAX;
+    while (strlen(text) > room) {
+        size_t n = room;
+        while (n > 0 && text[n] != ' ')
+            n--;
+        if (n == 0)
+            n = room;
+        struct line *line = add_line(viewer, style, label);
+        slice_copy(slice_of(text, n), line->text, sizeof line->text);
+        text += text[n] == ' ' ? n + 1 : n;
+        label = " ";
+    }
+    add_text(viewer, style, label, text);
 }
 
 static void viewer_close(struct screen *screen)
@@ -95,8 +118,12 @@ static void viewer_draw(struct screen *screen, struct canvas *canvas, struct rec
 {
     struct viewer *viewer = (struct viewer *)screen;
     char           position[64] = "";
-    int            label = viewer->label_width;
     viewer->height = rect.h - 1;
+    if (viewer->width != rect.w && viewer->fill != NULL) {
+        viewer->width = rect.w;
+        viewer->fill(viewer);
+    }
+    int label = viewer->label_width;
     if (viewer->top > viewer->count - viewer->height)
         viewer->top = viewer->count - viewer->height;
     if (viewer->top < 0)
@@ -134,8 +161,8 @@ static void add_actions(struct viewer *viewer, const char *title, unsigned place
     bool      first = true;
     for (int i = 0; i < ACTION_count; i++) {
         const struct action_row *row = action_row((enum action)i);
-        bool here = keys ? (row->places & places) != 0 && row->keys[0] != '\0'
-                         : (row->places & (IN_FORM | IN_REVIEW | IN_LOGIN)) == 0;
+        bool                     here = keys ? (row->places & places) != 0 && row->keys[0] != '\0'
+                                             : (row->places & (IN_FORM | IN_REVIEW | IN_LOGIN | IN_PROMPT)) == 0;
         if (!here || !action_allowed((enum action)i, role))
             continue;
         if (first)
@@ -144,21 +171,20 @@ static void add_actions(struct viewer *viewer, const char *title, unsigned place
         char label[LINE_LABEL_MAX];
         snprintf(label, sizeof label, "%s%s%s%s", keys ? "" : ":", keys ? row->keys : row->name,
                  !keys && row->arguments[0] != '\0' ? " " : "", keys ? "" : row->arguments);
-        add_text(viewer, (row->flags & ACT_DANGER) != 0 ? STYLE_WARN : STYLE_KEY, label,
-                 row->help);
+        add_wrapped(viewer, (row->flags & ACT_DANGER) != 0 ? STYLE_WARN : STYLE_KEY, label,
+                    row->help);
     }
     if (!first)
         add_text(viewer, STYLE_TEXT, "", "");
 }
 
-static void help_open(struct screen *screen, const char *argument)
+static void fill_help(struct viewer *viewer)
 {
-    struct viewer       *viewer = (struct viewer *)screen;
-    const struct screen *below = app_below(screen->app, screen);
-    const struct role_row *role = role_find(screen->app->role);
-    unsigned             places = below != NULL ? app_places(below) : IN_ANY;
-    (void)argument;
+    const struct screen   *below = app_below(viewer->screen.app, &viewer->screen);
+    const struct role_row *role = role_find(viewer->screen.app->role);
+    unsigned               places = below != NULL ? app_places(below) : IN_ANY;
     viewer->label_width = 26;
+    viewer->count = 0;
     snprintf(viewer->title, sizeof viewer->title, "Help: %s, %s",
              below != NULL ? below->ops->title : "", role != NULL ? role->title : "");
     add_actions(viewer, "Keys of this screen", places & ~(unsigned)IN_ANY, true);
@@ -169,6 +195,12 @@ static void help_open(struct screen *screen, const char *argument)
     add_text(viewer, STYLE_KEY, "Ctrl-U Ctrl-W", "Clear the field; erase a word");
     add_text(viewer, STYLE_TEXT, "", "");
     add_actions(viewer, "Commands of the palette, behind a colon", 0, false);
+}
+
+static void help_open(struct screen *screen, const char *argument)
+{
+    (void)argument;
+    ((struct viewer *)screen)->fill = fill_help;
 }
 
 const struct screen_ops screen_help = {
@@ -218,9 +250,15 @@ static void add_field(struct viewer *viewer, const struct message_desc *desc, co
     for (char *at = name; *at != '\0'; at++)
         *at = *at == '_' ? ' ' : *at;
     char value[128];
-    field_text(desc, body, field, value, sizeof value);
+    if (row->type == FIELD_UUID)
+        uuid_text(message_at(desc, body, field), value);
+    else
+        field_text(desc, body, field, value, sizeof value);
     line = add_line(viewer, STYLE_LABEL, name);
-    snprintf(line->text, sizeof line->text, "%-34s %s", value, row->help);
+    if (viewer->width >= HELP_WIDTH)
+        snprintf(line->text, sizeof line->text, "%-40s %s", value, row->help);
+    else
+        snprintf(line->text, sizeof line->text, "%s", value);
 }
 
 static void add_features(struct viewer *viewer, const struct msg_risk_account *risk)
@@ -231,7 +269,7 @@ static void add_features(struct viewer *viewer, const struct msg_risk_account *r
         const struct msg_feature *feature = &risk->features.at[i];
         char                      name[LINE_LABEL_MAX];
         char                      value[48];
-        bool money = slice_is(feature->unit, "minor units");
+        bool                      money = slice_is(feature->unit, "minor units");
         if (money)
             show_sum(feature->value, risk->currency, value, sizeof value);
         else
@@ -248,6 +286,8 @@ static void fill_record(struct viewer *viewer)
 {
     const struct message_desc *desc = viewer->fetch.record.desc;
     viewer->count = 0;
+    if (desc == NULL)
+        return;
     for (size_t i = 0; i < desc->count; i++) {
         if (desc->fields[i].type != FIELD_LIST)
             add_field(viewer, desc, viewer->fetch.record.body, (int)i);
@@ -275,6 +315,7 @@ static void viewer_open(struct screen *screen, const char *argument)
     key_next(&rest, &name);
     viewer->action = action_of_name(name);
     viewer->label_width = 20;
+    viewer->fill = fill_record;
     if (viewer->action == ACTION_none)
         return;
     if (key_next(&rest, &id) && uuid_parse(id.at, id.n, &viewer->id) != ERR_none)

@@ -84,16 +84,15 @@ static void draw_column(struct canvas *canvas, int x, int base, int width, int64
     for (int row = 0; (int64_t)row * EIGHTHS < eighths; row++) {
         int64_t    here = eighths - (int64_t)row * EIGHTHS;
         enum style style = (int64_t)row * EIGHTHS < marked ? chart->mark_style : chart->style;
-        enum glyph glyph = here >= EIGHTHS ? GLYPH_BLOCK_8
-                                           : (enum glyph)(GLYPH_BLOCK_1 + here - 1);
+        enum glyph glyph = here >= EIGHTHS ? GLYPH_BLOCK_8 : (enum glyph)(GLYPH_BLOCK_1 + here - 1);
         for (int i = 0; i < width; i++)
             canvas_glyph(canvas, x + i, base - row, style, glyph);
     }
 }
 
-static void draw_hanging(struct canvas *canvas, int x, int top, int width, int64_t halves)
+static void draw_hanging(struct canvas *canvas, int x, int top, int width, int rows, int64_t halves)
 {
-    for (int row = 0; (int64_t)row * 2 < halves; row++) {
+    for (int row = 0; row < rows && (int64_t)row * 2 < halves; row++) {
         bool whole = halves - (int64_t)row * 2 >= 2;
         for (int i = 0; i < width; i++)
             canvas_glyph(canvas, x + i, top + row, STYLE_CHART_BAD,
@@ -101,17 +100,28 @@ static void draw_hanging(struct canvas *canvas, int x, int top, int width, int64
     }
 }
 
-static int draw_axis(const struct chart *chart, struct canvas *canvas, struct rect rect,
-                     const struct bars *bars, int above)
+/* Columns of the numbers beside the axis. */
+static int axis_width(const struct chart *chart, const struct bars *bars)
 {
     char top[24];
     char bottom[24];
-    int  width = 0;
+    int  width;
     chart->label(bars->top, chart->context, top, sizeof top);
     chart->label(bars->bottom, chart->context, bottom, sizeof bottom);
     width = text_columns(slice_from(top));
     if (text_columns(slice_from(bottom)) > width)
         width = text_columns(slice_from(bottom));
+    return width;
+}
+
+static int draw_axis(const struct chart *chart, struct canvas *canvas, struct rect rect,
+                     const struct bars *bars, int above)
+{
+    char top[24];
+    char bottom[24];
+    int  width = axis_width(chart, bars);
+    chart->label(bars->top, chart->context, top, sizeof top);
+    chart->label(bars->bottom, chart->context, bottom, sizeof bottom);
     canvas_right(canvas, rect.x, rect.y, width, STYLE_DIM, top);
     if (above < rect.h)
         canvas_right(canvas, rect.x, rect.y + rect.h - 1, width, STYLE_DIM, bottom);
@@ -140,6 +150,9 @@ void chart_draw(const struct chart *chart, struct canvas *canvas, struct rect re
     struct rect before = canvas_clip(canvas, rect);
     struct rect plot = { rect.x, rect.y, rect.w, rect.h - 1 };
     struct bars bars = make_bars(chart, rect.w - 10 > 1 ? rect.w - 10 : 1);
+    int         room = rect.w - axis_width(chart, &bars) - 2;
+    if (room > rect.w - 10) /* sums of more neighbours have longer numbers, not shorter ones */
+        bars = make_bars(chart, room);
     if (plot.h >= 1 && bars.count > 0) {
         int above = rows_above(&bars, plot.h);
         int axis = draw_axis(chart, canvas, plot, &bars, above);
@@ -155,9 +168,10 @@ void chart_draw(const struct chart *chart, struct canvas *canvas, struct rect re
                 marked = 1;
             draw_column(canvas, x, base, width, eighths, marked, chart);
             if (bars.values[i] < 0 && above < plot.h)
-                draw_hanging(canvas, x, base + 1, width,
+                draw_hanging(canvas, x, base + 1, width, plot.h - above,
                              scaled(-(bars.values[i] + 1), -(bars.bottom + 1),
-                                    (int64_t)(plot.h - above) * 2) + 1);
+                                    (int64_t)(plot.h - above) * 2) +
+                                 1);
         }
         int used = bars.count * bars.width;
         int y = rect.y + rect.h - 1;

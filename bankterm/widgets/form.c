@@ -15,8 +15,8 @@ struct form_field *form_add(struct form *form, const char *name, const char *lab
 {
     CHECK(form->count < FORM_FIELDS_MAX && max < FORM_VALUE_MAX);
     struct form_field *field = &form->fields[form->count++];
-    *field = (struct form_field){ .name = name, .label = label, .kind = kind, .max = max,
-                                  .help = help };
+    *field =
+        (struct form_field){ .name = name, .label = label, .kind = kind, .max = max, .help = help };
     return field;
 }
 
@@ -51,7 +51,9 @@ void form_set(struct form_field *field, const char *value)
 
 const char *form_choice(const struct form_field *field)
 {
-    return field->number == 0 ? "any" : enum_text(field->choice, field->number);
+    if (field->number == 0)
+        return field->required ? "choose" : "any";
+    return enum_text(field->choice, field->number);
 }
 
 /* Steps through the values; an optional choice has "any" before the first. */
@@ -181,8 +183,8 @@ bool form_key(struct form *form, uint32_t key)
     struct form_field *field = &form->fields[form->focus];
     if (field->kind == FORM_CHOICE)
         return choice_key(field, key);
-    bool changes = key_is_text(key) || key == K_BACKSPACE || key == K_DELETE
-                   || key == KEY_CTRL('U') || key == KEY_CTRL('W');
+    bool changes = key_is_text(key) || key == K_BACKSPACE || key == K_DELETE ||
+                   key == KEY_CTRL('U') || key == KEY_CTRL('W');
     if (changes)
         field->error[0] = '\0';
     if (edit_key(field, key))
@@ -206,8 +208,8 @@ bool form_paste(struct form *form, struct slice text)
         uint32_t code;
         size_t   n = slice_char(text, &code);
         if (n > 0 && !char_is_control(code) && !insert(field, text.at, n)) {
-            snprintf(field->error, sizeof field->error,
-                     "The pasted text was cut at %zu characters", field->max);
+            snprintf(field->error, sizeof field->error, "The pasted text was cut at %zu characters",
+                     field->max);
             break;
         }
         text = slice_of(text.at + (n > 0 ? n : 1), text.n - (n > 0 ? n : 1));
@@ -240,7 +242,7 @@ bool form_complete(struct form *form)
     int first = -1;
     for (int i = 0; i < form->count; i++) {
         struct form_field *field = &form->fields[i];
-        bool empty = field->kind == FORM_CHOICE ? field->number == 0 : field->n == 0;
+        bool               empty = field->kind == FORM_CHOICE ? field->number == 0 : field->n == 0;
         if (!field->required || !empty)
             continue;
         snprintf(field->error, sizeof field->error, "This is needed");
@@ -301,8 +303,7 @@ int form_draw(const struct form *form, struct canvas *canvas, struct rect rect)
     for (int i = 0; i < form->count; i++) {
         const struct form_field *field = &form->fields[i];
         int                      width = value_width(field, room);
-        int                      used = canvas_string(canvas, rect.x, y, LABEL_WIDTH - 1,
-                                                      STYLE_LABEL, field->label);
+        int used = canvas_string(canvas, rect.x, y, LABEL_WIDTH - 1, STYLE_LABEL, field->label);
         if (field->required && used < LABEL_WIDTH - 2)
             canvas_put(canvas, rect.x + used, y, STYLE_LABEL, '*');
         draw_value(field, canvas, x, y, width, i == form->focus);

@@ -65,8 +65,8 @@ static void ask(struct screen *screen, struct list *list, bool append)
     list->query(screen, body);
     if (append) {
         struct slice cursor = next_cursor(list);
-        if (cursor.n == 0 || list->page_count == LIST_PAGES_MAX
-            || list->row_count + list->limit > LIST_ROWS_MAX)
+        if (cursor.n == 0 || list->page_count == LIST_PAGES_MAX ||
+            list->row_count + list->limit > LIST_ROWS_MAX)
             return;
         message_set_bytes(request, body, "cursor", cursor);
     } else if (list->row_count > limit && list->limit == LIST_PAGE_ROWS) {
@@ -176,8 +176,8 @@ bool list_act(struct screen *screen, struct list *list, enum action action, cons
     }
     if (!table_act(&list->table, action, argument))
         return false;
-    if (list->table.selected_at + list->table.height >= list->table.view_count
-        && list->limit == LIST_PAGE_ROWS && list->table.filter[0] == '\0')
+    if (list->table.selected_at + list->table.height >= list->table.view_count &&
+        list->limit == LIST_PAGE_ROWS && list->table.filter[0] == '\0')
         ask(screen, list, true);
     return true;
 }

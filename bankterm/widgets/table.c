@@ -92,8 +92,9 @@ void table_init(struct table *table, const struct column *columns, int count,
                 const struct message_desc *item)
 {
     CHECK(count <= TABLE_COLUMNS_MAX);
-    *table = (struct table){ .columns = columns, .column_count = count, .item = item,
-                             .sort_column = -1 };
+    *table = (struct table){
+        .columns = columns, .column_count = count, .item = item, .sort_column = -1
+    };
     for (int i = 0; i < count; i++) {
         if ((columns[i].flags & COLUMN_HIDDEN) != 0)
             table->hidden |= UINT64_C(1) << i;
@@ -281,8 +282,8 @@ static void sort_by(struct table *table, const char *argument)
     if (argument[0] == '\0') {
         do {
             column++;
-        } while (column < table->column_count
-                 && (is_hidden(table, column) || table->columns[column].field == NULL));
+        } while (column < table->column_count &&
+                 (is_hidden(table, column) || table->columns[column].field == NULL));
         table->sort_column = column < table->column_count ? column : -1;
     } else {
         for (int i = 0; i < table->column_count; i++) {
@@ -389,12 +390,27 @@ static void plan_add(struct plan *plan, int column, int width)
     plan->count++;
 }
 
+/* The column that grows gives way first when the others do not fit beside it. */
+static int shrunk_width(const struct table *table, int column, int room)
+{
+    int width = table->widths[column];
+    int least = table->columns[column].width_max / 2;
+    int used = GUTTER - GAP;
+    if ((table->columns[column].flags & COLUMN_GROW) == 0 || width <= least)
+        return width;
+    for (int c = 0; c < table->column_count; c++)
+        used += is_hidden(table, c) ? 0 : table->widths[c] + GAP;
+    width -= used > room ? used - room : 0;
+    return width > least ? width : least;
+}
+
 static struct plan plan_columns(const struct table *table, int room)
 {
     struct plan plan = { .count = 0 };
     int         used = GUTTER;
+    room--; /* the arrow that tells of more columns */
     for (int c = 0; c < table->column_count; c++) {
-        int width = table->widths[c];
+        int width = shrunk_width(table, c, room);
         if (is_hidden(table, c))
             continue;
         if (plan.count > 0 && c < table->first_column) {
@@ -402,8 +418,8 @@ static struct plan plan_columns(const struct table *table, int room)
             continue;
         }
         bool cut = used + width > room;
-        if (cut && plan.count > 0 && ((table->columns[c].flags & COLUMN_GROW) == 0
-                                      || room - used < 8)) {
+        if (cut && plan.count > 0 &&
+            ((table->columns[c].flags & COLUMN_GROW) == 0 || room - used < 8)) {
             plan.more_right = true;
             break;
         }

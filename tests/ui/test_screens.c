@@ -1,0 +1,161 @@
+/* Every screen as text, at 80x24 and wider, in UTF-8 and in ASCII; compared with the files of
+ * tests/ui/golden. The clock stands still and the bank is made up, so a difference is a change of
+ * the console. */
+#include "bankterm/keys.h"
+#include "tests/lib/console.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct size {
+    const char *name;
+    int         width;
+    int         height;
+    bool        ascii;
+};
+
+static const struct size sizes[] = {
+    { "80x24", 80, 24, false },
+    { "80x24-ascii", 80, 24, true },
+    { "120x36", 120, 36, false },
+    { "200x50", 200, 50, false },
+};
+
+/* A screen: who looks at it and the keys that lead there from the dashboard. Bytes below 0x20 are
+ * keys: \r Enter, \t Tab, \033 Esc. \x02 in a script is F2. */
+struct scene {
+    const char *name;
+    enum role   role;
+    const char *keys;
+};
+
+static const struct scene scenes[] = {
+    { "fraud", ROLE_FRAUD_ANALYST, "" },
+    { "finance", ROLE_FINANCIAL_MANAGER, "" },
+    { "finance-netflow", ROLE_FINANCIAL_MANAGER, "mmmmm" },
+    { "compliance", ROLE_COMPLIANCE_OFFICER, "" },
+    { "transactions", ROLE_FRAUD_ANALYST, "2j" },
+    { "transactions-filter", ROLE_FRAUD_ANALYST, "2/carla" },
+    { "search", ROLE_FRAUD_ANALYST, "2f" },
+    { "export", ROLE_FRAUD_ANALYST, "2e" },
+    { "columns", ROLE_FRAUD_ANALYST, "2c" },
+    { "transaction", ROLE_FRAUD_ANALYST, "2\r" },
+    { "accounts", ROLE_FRAUD_ANALYST, "3" },
+    { "account", ROLE_FRAUD_ANALYST, "3jjjj\r" },
+    { "risk", ROLE_FRAUD_ANALYST, "3r" },
+    { "alerts", ROLE_FRAUD_ANALYST, "4" },
+    { "alert", ROLE_FRAUD_ANALYST, "\r" },
+    { "decide", ROLE_FRAUD_ANALYST, "D" },
+    { "decide-review", ROLE_FRAUD_ANALYST, "D \rThe customer confirmed it\r" },
+    { "customers", ROLE_COMPLIANCE_OFFICER, "5" },
+    { "audit", ROLE_COMPLIANCE_OFFICER, "6" },
+    { "audit-entry", ROLE_COMPLIANCE_OFFICER, "6\r" },
+    { "freeze", ROLE_COMPLIANCE_OFFICER, "3F" },
+    { "transfer", ROLE_FINANCIAL_MANAGER, "tali" },
+    { "transfer-review", ROLE_FINANCIAL_MANAGER, "tali\rbruno\033[B\r12000.50\rRent\r" },
+    { "transfer-held", ROLE_FINANCIAL_MANAGER, "tali\rbru\033[B\r25000\rRent\r25000.00Y" },
+    { "deposit-done", ROLE_FINANCIAL_MANAGER, "dali\r99.90\r\rY" },
+    { "help", ROLE_FRAUD_ANALYST, "?" },
+    { "palette", ROLE_FRAUD_ANALYST, ":a" },
+    { "rules", ROLE_FRAUD_ANALYST, ":rules\r" },
+    { "status", ROLE_FRAUD_ANALYST, ":status\r" },
+    { "quit", ROLE_FRAUD_ANALYST, "q" },
+    { "lock", ROLE_FRAUD_ANALYST, "L" },
+};
+
+static void play(struct test_console *console, const char *keys)
+{
+    while (*keys != '\0') {
+        if (strncmp(keys, "\033[B", 3) == 0) {
+            console_press(console, K_DOWN);
+            keys += 3;
+            continue;
+        }
+        console_press(console, (unsigned char)*keys == 2 ? K_F1 + 1 : (unsigned char)*keys);
+        keys++;
+    }
+}
+
+static void every_screen_looks_as_it_should(void **state)
+{
+    int wrong = 0;
+    (void)state;
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        for (size_t i = 0; i < sizeof scenes / sizeof scenes[0]; i++) {
+            struct test_console console;
+            char                name[96];
+            console_open(&console, scenes[i].role, sizes[s].width, sizes[s].height, sizes[s].ascii);
+            console_login(&console);
+            (void)console_text(&console); /* tables learn their height by being drawn */
+            play(&console, scenes[i].keys);
+            snprintf(name, sizeof name, "%s-%s", scenes[i].name, sizes[s].name);
+            wrong += !console_golden(&console, name);
+            console_close(&console);
+        }
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static void the_login_looks_as_it_should(void **state)
+{
+    struct test_console console;
+    (void)state;
+    console_open(&console, ROLE_FRAUD_ANALYST, 80, 24, false);
+    assert_true(console_golden(&console, "login-80x24"));
+    console_login(&console);
+    console_close(&console);
+
+    console_open(&console, ROLE_FRAUD_ANALYST, 80, 24, true);
+    console.bank.refuse_next = ERR_login_failed;
+    console_login(&console);
+    assert_true(console_golden(&console, "login-failed-80x24-ascii"));
+    console_close(&console);
+}
+
+static void a_lost_connection_keeps_the_data_and_says_so(void **state)
+{
+    struct test_console console;
+    (void)state;
+    console_open(&console, ROLE_FRAUD_ANALYST, 80, 24, false);
+    console_login(&console);
+    fake_state(&console.bank, NET_STALE);
+    console_settle(&console);
+    assert_true(console_golden(&console, "stale-80x24"));
+    fake_state(&console.bank, NET_WAITING);
+    console_settle(&console);
+    console_press(&console, 't');
+    assert_true(console_golden(&console, "away-80x24"));
+    console_close(&console);
+}
+
+static void small_windows_get_a_plain_message(void **state)
+{
+    struct test_console console;
+    (void)state;
+    console_open(&console, ROLE_FRAUD_ANALYST, 80, 24, false);
+    console_login(&console);
+    console_size(&console, 40, 10);
+    assert_true(console_golden(&console, "fraud-40x10"));
+    console_size(&console, 39, 10);
+    assert_true(console_golden(&console, "fraud-39x10"));
+    console_size(&console, 1, 1);
+    assert_true(console_golden(&console, "fraud-1x1"));
+    console_close(&console);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_screen_looks_as_it_should),
+        cmocka_unit_test(the_login_looks_as_it_should),
+        cmocka_unit_test(a_lost_connection_keeps_the_data_and_says_so),
+        cmocka_unit_test(small_windows_get_a_plain_message),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
