@@ -57,6 +57,7 @@ struct waiting {
     enum strength strength;
     unsigned      arguments; /* of a function: seen so far; 0 for a parenthesis */
     unsigned      wanted;
+    uint16_t      skip; /* of `and` and `or`: the step that skips the right side */
     struct token  at;
 };
 
@@ -141,6 +142,8 @@ static enum err reduce(struct expression *e, enum strength strength)
             TRY(emit_one(e, &top->at, top->op));
         else
             TRY(emit_two(e, &top->at, top->op));
+        if (top->op == OP_AND || top->op == OP_OR)
+            e->p->rules->steps[top->skip].first = (uint16_t)e->p->rules->step_count;
     }
     return ERR_none;
 }
@@ -357,13 +360,21 @@ static enum err parse_comma(struct expression *e)
     return ERR_none;
 }
 
+/* The left side of an operator is complete; what follows `and` and `or` may be skipped. */
 static enum err parse_operator(struct expression *e, const struct operator *operator)
 {
+    struct waiting waiting = { .op = operator->op, .strength = operator->strength };
+
     TRY(reduce(e, (enum strength)(operator->strength + (operator->strength == STRENGTH_COMPARE))));
     if (operator->strength == STRENGTH_COMPARE && e->waiting_count > 0
         && e->waiting[e->waiting_count - 1].strength == STRENGTH_COMPARE)
         return parser_fail(e->p, &e->p->now, "two comparisons need `and` between them");
-    return wait_for(e, (struct waiting){ .op = operator->op, .strength = operator->strength });
+    waiting.skip = (uint16_t)e->p->rules->step_count;
+    if (operator->op == OP_AND)
+        TRY(add_step(e, &e->p->now, (struct rule_step){ .op = OP_AND_SKIP }));
+    if (operator->op == OP_OR)
+        TRY(add_step(e, &e->p->now, (struct rule_step){ .op = OP_OR_SKIP }));
+    return wait_for(e, waiting);
 }
 
 /* From behind an operand to the next one (`more`), or to the expression's end. */

@@ -2,8 +2,8 @@
  *
  * Every operation is defined for all integers: sums, differences, products and quotients that do
  * not fit are the nearest integer that does, and a division by 0 is 0. Truth is 1 and 0. The
- * parser guarantees that code neither underflows nor outgrows the stack; both sides of `and` and
- * `or` are always run, because nothing here has an effect. */
+ * parser guarantees that code neither underflows nor outgrows the stack, and that skips lead
+ * forward, to where the stack is as deep. */
 #include "bankd/fraud/rules.h"
 
 #include "common/check.h"
@@ -84,6 +84,13 @@ int64_t rule_run(const struct fraud_rules *rules, struct rule_code code, const i
             break;
         case OP_NOT:
             *top = *top == 0;
+            break;
+        case OP_AND_SKIP:
+            i = *top == 0 ? step->first - 1u : i;
+            break;
+        case OP_OR_SKIP:
+            i = *top != 0 ? step->first - 1u : i;
+            *top = *top != 0;
             break;
         case OP_IN:
             *top = is_listed(&rules->values[step->first], step->count, *top);

@@ -16,31 +16,32 @@
 #define MOMENT_AMOUNT_MAX (UINT64_C(1) << 40) /* larger amounts count as this in the moments */
 
 struct ring {
-    uint16_t offset;
-    uint8_t  cells;
-    uint8_t  cell_bytes;
-    int64_t  width_us;
+    size_t  offset;
+    int64_t cells;
+    size_t  cell_bytes;
+    int64_t width_us;
 };
 
-#define RING(field, width)                                                                         \
-    {                                                                                              \
-        offsetof(struct profile, field), ARRAY_COUNT(((struct profile *)0)->field),                \
-            sizeof(((struct profile *)0)->field[0]), width                                         \
-    }
+/* Every ring with its field and the width of its buckets. Code that is given a ring as a constant
+ * needs no division, which is most of what a profile would cost otherwise. */
+#define RINGS(RING)                                                                                \
+    RING(RING_OUT_1H, out_1h, 10 * US_PER_MINUTE)                                                  \
+    RING(RING_OUT_24H, out_24h, 2 * US_PER_HOUR)                                                   \
+    RING(RING_OUT_7D, out_7d, 12 * US_PER_HOUR)                                                    \
+    RING(RING_OUT_30D, out_30d, 3 * US_PER_DAY)                                                    \
+    RING(RING_IN_24H, in_24h, 3 * US_PER_HOUR)                                                     \
+    RING(RING_IN_7D, in_7d, US_PER_DAY)                                                            \
+    RING(RING_IN_30D, in_30d, 3 * US_PER_DAY)                                                      \
+    RING(RING_FAN_IN, fan_in, 84 * US_PER_HOUR)                                                    \
+    RING(RING_FAN_OUT, fan_out, 84 * US_PER_HOUR)                                                  \
+    RING(RING_SMALL_24H, small_24h, 3 * US_PER_HOUR)                                               \
+    RING(RING_SMALL_7D, small_7d, 21 * US_PER_HOUR)
 
-static const struct ring rings[RING_COUNT] = {
-    [RING_OUT_1H] = RING(out_1h, 10 * US_PER_MINUTE),
-    [RING_OUT_24H] = RING(out_24h, 2 * US_PER_HOUR),
-    [RING_OUT_7D] = RING(out_7d, 12 * US_PER_HOUR),
-    [RING_OUT_30D] = RING(out_30d, 3 * US_PER_DAY),
-    [RING_IN_24H] = RING(in_24h, 3 * US_PER_HOUR),
-    [RING_IN_7D] = RING(in_7d, US_PER_DAY),
-    [RING_IN_30D] = RING(in_30d, 3 * US_PER_DAY),
-    [RING_FAN_IN] = RING(fan_in, 84 * US_PER_HOUR),
-    [RING_FAN_OUT] = RING(fan_out, 84 * US_PER_HOUR),
-    [RING_SMALL_24H] = RING(small_24h, 3 * US_PER_HOUR),
-    [RING_SMALL_7D] = RING(small_7d, 21 * US_PER_HOUR),
-};
+#define RING_OF(field, width)                                                                      \
+    ((struct ring){ offsetof(struct profile, field), ARRAY_COUNT(((struct profile *)0)->field),    \
+                    sizeof(((struct profile *)0)->field[0]), (width) })
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 static struct profile *profile_edit(struct fraud_profile *bytes)
 {
@@ -99,40 +100,56 @@ bool profile_is_near_threshold(int64_t amount, int64_t unit)
 
 /* --- rings ----------------------------------------------------------------------------------- */
 
-static size_t ring_slot(const struct ring *ring, int64_t bucket)
+ALWAYS_INLINE size_t ring_slot(struct ring ring, int64_t bucket)
 {
-    int64_t slot = bucket % ring->cells;
+    int64_t slot = bucket % ring.cells;
 
-    return (size_t)(slot < 0 ? slot + ring->cells : slot);
+    return (size_t)(slot < 0 ? slot + ring.cells : slot);
+}
+
+ALWAYS_INLINE void ring_advance(struct profile *p, struct ring ring, int64_t at_us)
+{
+    int64_t        head = profile_bucket(p->last_at_us, ring.width_us);
+    int64_t        steps = profile_bucket(at_us, ring.width_us) - head;
+    unsigned char *cells = (unsigned char *)p + ring.offset;
+
+    if (steps >= ring.cells) {
+        memset(cells, 0, (size_t)ring.cells * ring.cell_bytes);
+        return;
+    }
+    for (int64_t step = 1; step <= steps; step++)
+        memset(cells + ring_slot(ring, head + step) * ring.cell_bytes, 0, ring.cell_bytes);
 }
 
 /* Empties the buckets that the rings pass on their way to `at_us`. */
 static void rings_advance(struct profile *p, int64_t at_us)
 {
-    for (size_t i = 0; i < RING_COUNT; i++) {
-        const struct ring *ring = &rings[i];
-        int64_t            head = profile_bucket(p->last_at_us, ring->width_us);
-        int64_t            steps = profile_bucket(at_us, ring->width_us) - head;
-        unsigned char     *cells = (unsigned char *)p + ring->offset;
+#define RING(which, field, width) ring_advance(p, RING_OF(field, width), at_us);
+    RINGS(RING)
+#undef RING
+}
 
-        if (steps >= ring->cells) {
-            memset(cells, 0, (size_t)ring->cells * ring->cell_bytes);
-            continue;
-        }
-        for (int64_t step = 1; step <= steps; step++)
-            memset(cells + ring_slot(ring, head + step) * ring->cell_bytes, 0, ring->cell_bytes);
-    }
+ALWAYS_INLINE void *ring_find(struct profile *p, struct ring ring, int64_t at_us)
+{
+    int64_t bucket = profile_bucket(at_us, ring.width_us);
+
+    if (bucket <= profile_bucket(p->last_at_us, ring.width_us) - ring.cells)
+        return NULL;
+    return (unsigned char *)p + ring.offset + ring_slot(ring, bucket) * ring.cell_bytes;
 }
 
 /* The bucket's bytes, or NULL when it has left the ring. */
 static void *ring_cell(struct profile *p, enum profile_ring which, int64_t at_us)
 {
-    const struct ring *ring = &rings[which];
-    int64_t            bucket = profile_bucket(at_us, ring->width_us);
-
-    if (bucket <= profile_bucket(p->last_at_us, ring->width_us) - ring->cells)
+    switch (which) {
+#define RING(name, field, width)                                                                   \
+    case name:                                                                                     \
+        return ring_find(p, RING_OF(field, width), at_us);
+        RINGS(RING)
+#undef RING
+    default:
         return NULL;
-    return (unsigned char *)p + ring->offset + ring_slot(ring, bucket) * ring->cell_bytes;
+    }
 }
 
 /* Walks the buckets that both the ring and the window up to a moment have. */
@@ -144,21 +161,33 @@ struct ring_walk {
     int64_t              left;
 };
 
-static struct ring_walk ring_walk(const struct profile *p, enum profile_ring which, int64_t at_us)
+ALWAYS_INLINE struct ring_walk ring_start(const struct profile *p, struct ring ring, int64_t at_us)
 {
-    const struct ring *ring = &rings[which];
-    int64_t            head = profile_bucket(p->last_at_us, ring->width_us);
-    int64_t            now = profile_bucket(at_us, ring->width_us);
-    int64_t            from = (now > head ? now : head) - ring->cells + 1;
-    int64_t            to = now > head ? head : now;
+    int64_t head = profile_bucket(p->last_at_us, ring.width_us);
+    int64_t now = profile_bucket(at_us, ring.width_us);
+    int64_t from = (now > head ? now : head) - ring.cells + 1;
+    int64_t to = now > head ? head : now;
 
     return (struct ring_walk){
-        .cells = (const unsigned char *)p + ring->offset,
+        .cells = (const unsigned char *)p + ring.offset,
         .slot = ring_slot(ring, from),
-        .cell_count = ring->cells,
-        .cell_bytes = ring->cell_bytes,
+        .cell_count = (size_t)ring.cells,
+        .cell_bytes = ring.cell_bytes,
         .left = to - from + 1,
     };
+}
+
+static struct ring_walk ring_walk(const struct profile *p, enum profile_ring which, int64_t at_us)
+{
+    switch (which) {
+#define RING(name, field, width)                                                                   \
+    case name:                                                                                     \
+        return ring_start(p, RING_OF(field, width), at_us);
+        RINGS(RING)
+#undef RING
+    default:
+        return (struct ring_walk){ .left = 0 };
+    }
 }
 
 static const void *ring_next(struct ring_walk *walk)

@@ -79,7 +79,7 @@ struct profile {
 static_assert(sizeof(struct profile) == FRAUD_PROFILE_BYTES, "the profile fills its bytes");
 static_assert((int)sizeof(struct profile) <= (int)LIMIT_PROFILE_BYTES, "the profile is bounded");
 
-/* The rings, in the order of the table in profile.c. Only those before RING_FAN_IN hold money. */
+/* The rings; profile.c has their table. Only those before RING_FAN_IN hold money. */
 enum profile_ring {
     RING_OUT_1H,
     RING_OUT_24H,
@@ -91,8 +91,7 @@ enum profile_ring {
     RING_FAN_IN,
     RING_FAN_OUT,
     RING_SMALL_24H,
-    RING_SMALL_7D,
-    RING_COUNT
+    RING_SMALL_7D
 };
 
 struct profile_sum {

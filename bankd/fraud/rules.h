@@ -64,13 +64,15 @@ enum rule_op {
     OP_AND,
     OP_OR,
     OP_NOT,
-    OP_IN
+    OP_IN,
+    OP_AND_SKIP, /* a left side of `and` that is no: its right side need not be run */
+    OP_OR_SKIP   /* a left side of `or` that is yes */
 };
 
 struct rule_step {
     int64_t  value; /* OP_PUSH: the constant */
     uint16_t op;    /* enum rule_op */
-    uint16_t first; /* OP_SLOT: the slot; OP_IN: the first of the list's values */
+    uint16_t first; /* OP_SLOT: the slot; OP_IN: the list's first value; skips: the step behind */
     uint16_t count; /* OP_IN: how many */
 };
 
