@@ -126,8 +126,8 @@ static void decide(const struct fraud_rules *rules, const int64_t *values, bool 
         out->verdict = VERDICT_DECLINE;
     else if (out->score >= rules->threshold_hold || action == ACTION_HOLD)
         out->verdict = VERDICT_HOLD;
-    out->alert = out->verdict != VERDICT_APPROVE || out->score >= rules->threshold_alert
-                 || action == ACTION_ALERT;
+    out->alert = out->verdict != VERDICT_APPROVE || out->score >= rules->threshold_alert ||
+                 action == ACTION_ALERT;
     write_reasons(rules, values, fired, count, with_text, out);
 }
 
@@ -182,9 +182,9 @@ static bool read_decision(const struct fraud_rules *rules, const uint8_t *bytes,
 {
     size_t at = DECISION_HEAD;
 
-    if (size < DECISION_HEAD || size > LIMIT_DECISION_MAX || bytes[0] != DECISION_FORMAT
-        || bytes[1] != (uint8_t)rules->slots_print || bytes[2] != rules->slots_print >> 8
-        || bytes[3] != rules->slot_count)
+    if (size < DECISION_HEAD || size > LIMIT_DECISION_MAX || bytes[0] != DECISION_FORMAT ||
+        bytes[1] != (uint8_t)rules->slots_print || bytes[2] != rules->slots_print >> 8 ||
+        bytes[3] != rules->slot_count)
         return false;
     for (size_t i = 0; i < rules->slot_count; i++)
         if (!read_number(bytes, size, &at, &values[i]))

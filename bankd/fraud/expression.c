@@ -20,13 +20,13 @@ enum strength {
     STRENGTH_SIGN
 };
 
-struct operator {
+struct binary {
     const char   *text;
     enum rule_op  op;
     enum strength strength;
 };
 
-static const struct operator operators[] = {
+static const struct binary binaries[] = {
     { "or", OP_OR, STRENGTH_OR },
     { "and", OP_AND, STRENGTH_AND },
     { "=", OP_EQUAL, STRENGTH_COMPARE },
@@ -69,13 +69,13 @@ struct expression {
     size_t         depth;
 };
 
-static const struct operator *operator_find(const struct token *token)
+static const struct binary *binary_find(const struct token *token)
 {
     if (token->kind != TOKEN_WORD && token->kind != TOKEN_SYMBOL)
         return NULL;
-    for (size_t i = 0; i < ARRAY_COUNT(operators); i++)
-        if (slice_is(token->text, operators[i].text))
-            return &operators[i];
+    for (size_t i = 0; i < ARRAY_COUNT(binaries); i++)
+        if (slice_is(token->text, binaries[i].text))
+            return &binaries[i];
     return NULL;
 }
 
@@ -361,18 +361,18 @@ static enum err parse_comma(struct expression *e)
 }
 
 /* The left side of an operator is complete; what follows `and` and `or` may be skipped. */
-static enum err parse_operator(struct expression *e, const struct operator *operator)
+static enum err parse_binary(struct expression *e, const struct binary *binary)
 {
-    struct waiting waiting = { .op = operator->op, .strength = operator->strength };
+    struct waiting waiting = { .op = binary->op, .strength = binary->strength };
 
-    TRY(reduce(e, (enum strength)(operator->strength + (operator->strength == STRENGTH_COMPARE))));
-    if (operator->strength == STRENGTH_COMPARE && e->waiting_count > 0
-        && e->waiting[e->waiting_count - 1].strength == STRENGTH_COMPARE)
+    TRY(reduce(e, (enum strength)(binary->strength + (binary->strength == STRENGTH_COMPARE))));
+    if (binary->strength == STRENGTH_COMPARE && e->waiting_count > 0 &&
+        e->waiting[e->waiting_count - 1].strength == STRENGTH_COMPARE)
         return parser_fail(e->p, &e->p->now, "two comparisons need `and` between them");
     waiting.skip = (uint16_t)e->p->rules->step_count;
-    if (operator->op == OP_AND)
+    if (binary->op == OP_AND)
         TRY(add_step(e, &e->p->now, (struct rule_step){ .op = OP_AND_SKIP }));
-    if (operator->op == OP_OR)
+    if (binary->op == OP_OR)
         TRY(add_step(e, &e->p->now, (struct rule_step){ .op = OP_OR_SKIP }));
     return wait_for(e, waiting);
 }
@@ -384,7 +384,7 @@ static enum err parse_between(struct expression *e, bool *more)
 
     *more = false;
     for (;;) {
-        const struct operator *op = operator_find(&p->now);
+        const struct binary *op = binary_find(&p->now);
 
         if (parser_is(p, TOKEN_SYMBOL, ")")) {
             TRY(parse_close(e));
@@ -395,7 +395,7 @@ static enum err parse_between(struct expression *e, bool *more)
             return parse_comma(e);
         } else if (op != NULL) {
             *more = true;
-            return parse_operator(e, op);
+            return parse_binary(e, op);
         } else {
             return ERR_none;
         }

@@ -125,8 +125,8 @@ VALUE_OF(is_round)
 {
     int64_t hundred;
 
-    return in->event->unit > 0 && money_mul(in->event->unit, 100, &hundred)
-           && in->event->amount % hundred == 0;
+    return in->event->unit > 0 && money_mul(in->event->unit, 100, &hundred) &&
+           in->event->amount % hundred == 0;
 }
 
 VALUE_OF(is_near_threshold)
@@ -373,8 +373,8 @@ VALUE_OF(amount_zscore_x100)
 {
     int64_t distance;
 
-    if (in->event->incoming || in->subject->out_count < COMPARED_MIN
-        || !money_sub(in->event->amount, profile_habit_mean(in->subject), &distance))
+    if (in->event->incoming || in->subject->out_count < COMPARED_MIN ||
+        !money_sub(in->event->amount, profile_habit_mean(in->subject), &distance))
         return 0;
     return percent_of(distance, profile_habit_deviation(in->subject));
 }
@@ -404,8 +404,8 @@ VALUE_OF(pass_through_bp)
 
 VALUE_OF(is_new_counterparty)
 {
-    return !in->event->incoming && in->event->counterparty != 0
-           && !profile_knows(in->subject, in->event->counterparty);
+    return !in->event->incoming && in->event->counterparty != 0 &&
+           !profile_knows(in->subject, in->event->counterparty);
 }
 
 VALUE_OF(payments_to_counterparty)
@@ -482,10 +482,10 @@ int64_t feature_value(enum feature feature, const struct feature_input *input)
 }
 
 static const char *const unit_names[] = {
-    [UNIT_YES] = "yes",         [UNIT_COUNT] = "",     [UNIT_MINOR] = "minor",
-    [UNIT_MAJOR] = "major",     [UNIT_BP] = "bp",      [UNIT_PCT] = "%",
-    [UNIT_X100] = "x100",       [UNIT_HOUR] = "hour",  [UNIT_WEEKDAY] = "weekday",
-    [UNIT_DAYS] = "days",       [UNIT_SECONDS] = "s",  [UNIT_WORD] = "word",
+    [UNIT_YES] = "yes",     [UNIT_COUNT] = "",    [UNIT_MINOR] = "minor",
+    [UNIT_MAJOR] = "major", [UNIT_BP] = "bp",     [UNIT_PCT] = "%",
+    [UNIT_X100] = "x100",   [UNIT_HOUR] = "hour", [UNIT_WEEKDAY] = "weekday",
+    [UNIT_DAYS] = "days",   [UNIT_SECONDS] = "s", [UNIT_WORD] = "word",
 };
 
 size_t fraud_features(const struct fraud_profile *profile, int64_t now_us,

@@ -32,7 +32,7 @@ struct fraud_profile {
 /* What happens, seen from the account that the payment is about (its subject). */
 struct fraud_event {
     int64_t at_us;
-    int64_t amount;       /* minor units, > 0 */
+    int64_t amount;       /* minor units, >= 0 */
     int64_t unit;         /* minor units of one major unit: 100 for USD */
     int32_t type;         /* enum transaction_type */
     int32_t status;       /* enum transaction_status as decided; 0 when judging */
@@ -60,8 +60,8 @@ struct fraud_verdict {
     struct fraud_reason reasons[LIMIT_REASONS_MAX];
     /* The features that the rule set used, in its order, as bytes that are stored with the
      * decision; fraud_explain makes the same verdict from them. */
-    uint16_t            decision_size;
-    uint8_t             decision[LIMIT_DECISION_MAX];
+    uint16_t decision_size;
+    uint8_t  decision[LIMIT_DECISION_MAX];
 };
 
 /* A parsed, checked rule set; immutable once made; may be used by several threads. */
@@ -71,8 +71,8 @@ struct fraud_rules;
  * with a hint, field = the file's name. The text is not kept. */
 ERR_MUST_USE enum err fraud_rules_parse(struct slice text, const char *file,
                                         struct fraud_rules **out, struct fault *fault);
-void        fraud_rules_free(struct fraud_rules **rules);
-size_t      fraud_rules_count(const struct fraud_rules *rules);
+void                  fraud_rules_free(struct fraud_rules **rules);
+size_t                fraud_rules_count(const struct fraud_rules *rules);
 /* "clamp" for FRAUD_RULE_CLAMP, "?" for one that does not exist. */
 const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule);
 

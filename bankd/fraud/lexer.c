@@ -99,9 +99,9 @@ static void lex_money(struct lexer *lexer, struct token *token, size_t whole)
         return;
     }
     cents = (peek(lexer, whole + 1) - '0') * 10 + (peek(lexer, whole + 2) - '0');
-    if (!digits_value(slice_of(lexer->rest.at, whole), &token->value)
-        || !money_mul(token->value, 100, &token->value)
-        || !money_add(token->value, cents, &token->value)) {
+    if (!digits_value(slice_of(lexer->rest.at, whole), &token->value) ||
+        !money_mul(token->value, 100, &token->value) ||
+        !money_add(token->value, cents, &token->value)) {
         fail(lexer, token, "the number is too large", n);
         return;
     }
@@ -181,8 +181,8 @@ static struct token lex(struct lexer *lexer, bool hyphens)
     if (is_letter(c)) {
         size_t n = 1;
 
-        while (is_letter(peek(lexer, n)) || is_digit(peek(lexer, n))
-               || (hyphens && peek(lexer, n) == '-'))
+        while (is_letter(peek(lexer, n)) || is_digit(peek(lexer, n)) ||
+               (hyphens && peek(lexer, n) == '-'))
             n++;
         take(lexer, &token, TOKEN_WORD, n);
     } else if (is_digit(c)) {

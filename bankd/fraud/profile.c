@@ -10,9 +10,9 @@
 #include "common/check.h"
 #include "common/clock.h"
 
-#define CELL_SUM_MAX ((UINT64_C(1) << 48) - 1)
-#define CELL_COUNT_ONE (UINT64_C(1) << 48)
-#define CELL_COUNT_MAX UINT64_C(0xffff)
+#define CELL_SUM_MAX      ((UINT64_C(1) << 48) - 1)
+#define CELL_COUNT_ONE    (UINT64_C(1) << 48)
+#define CELL_COUNT_MAX    UINT64_C(0xffff)
 #define MOMENT_AMOUNT_MAX (UINT64_C(1) << 40) /* larger amounts count as this in the moments */
 
 struct ring {
@@ -64,11 +64,11 @@ bool fraud_profile_valid(const struct fraud_profile *profile)
 {
     const struct profile *p = profile_of(profile);
 
-    return p->magic == PROFILE_MAGIC && p->version == PROFILE_VERSION && p->size == sizeof *p
-           && p->first_at_us <= p->last_at_us && p->first_at_us <= p->last_out_at_us
-           && p->last_out_at_us <= p->last_at_us && p->habit_count < PROFILE_HABIT_MAX
-           && p->habit_count <= p->out_count && p->out_max <= p->out_sum && p->in_max <= p->in_sum
-           && p->reserved == 0;
+    return p->magic == PROFILE_MAGIC && p->version == PROFILE_VERSION && p->size == sizeof *p &&
+           p->first_at_us <= p->last_at_us && p->first_at_us <= p->last_out_at_us &&
+           p->last_out_at_us <= p->last_at_us && p->habit_count < PROFILE_HABIT_MAX &&
+           p->habit_count <= p->out_count && p->out_max <= p->out_sum && p->in_max <= p->in_sum &&
+           p->reserved == 0;
 }
 
 uint64_t fraud_profile_digest(const struct fraud_profile *profile)
@@ -82,8 +82,8 @@ uint64_t fraud_profile_digest(const struct fraud_profile *profile)
 
 bool profile_is_act(int32_t type)
 {
-    return type == TYPE_DEPOSIT || type == TYPE_WITHDRAWAL || type == TYPE_TRANSFER
-           || type == TYPE_PAYMENT;
+    return type == TYPE_DEPOSIT || type == TYPE_WITHDRAWAL || type == TYPE_TRANSFER ||
+           type == TYPE_PAYMENT;
 }
 
 bool profile_is_empty(const struct profile *profile)
@@ -231,11 +231,10 @@ int64_t profile_fan(const struct profile *profile, enum profile_ring ring, int64
 {
     /* Linear counting with 64 bits: the nearest integer to -64 ln(1 - set / 64). */
     static const uint16_t estimates[65] = {
-        0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13,
-        15, 16, 17, 18, 20, 21, 23, 24, 25, 27, 28, 30, 32,
-        33, 35, 37, 39, 40, 42, 44, 46, 48, 51, 53, 55, 58,
-        60, 63, 65, 68, 71, 74, 78, 81, 85, 89, 93, 97, 102,
-        107, 113, 119, 126, 133, 142, 151, 163, 177, 196, 222, 266, 300,
+        0,   1,   2,   3,   4,   5,   6,   7,   9,   10,  11,  12,  13,  15,  16, 17, 18,
+        20,  21,  23,  24,  25,  27,  28,  30,  32,  33,  35,  37,  39,  40,  42, 44, 46,
+        48,  51,  53,  55,  58,  60,  63,  65,  68,  71,  74,  78,  81,  85,  89, 93, 97,
+        102, 107, 113, 119, 126, 133, 142, 151, 163, 177, 196, 222, 266, 300,
     };
     uint64_t         marks = 0;
     struct ring_walk walk = ring_walk(profile, ring, at_us);
@@ -376,9 +375,9 @@ static void party_remember(struct profile *p, int64_t entity, int64_t at_us)
     older_add(p, mix);
     for (size_t i = 0; i < PROFILE_RECENT; i++) {
         const struct profile_party *party = &p->recent[i];
-        uint32_t age = party->hash == hash ? UINT32_MAX
-                       : party->hash == 0  ? UINT32_MAX - 1
-                                           : (uint16_t)(newest - party->hour);
+        uint32_t                    age = party->hash == hash ? UINT32_MAX
+                                          : party->hash == 0  ? UINT32_MAX - 1
+                                                              : (uint16_t)(newest - party->hour);
 
         if (age > oldest) {
             oldest = age;
@@ -491,8 +490,8 @@ int64_t profile_share_below(const struct profile *profile, int64_t amount)
 
 static void hour_add(struct profile *p, int64_t at_us)
 {
-    uint8_t *cell = &p->hours[profile_bucket(at_us, US_PER_HOUR)
-                              - profile_bucket(at_us, US_PER_DAY) * 24];
+    uint8_t *cell =
+        &p->hours[profile_bucket(at_us, US_PER_HOUR) - profile_bucket(at_us, US_PER_DAY) * 24];
 
     if (*cell == UINT8_MAX)
         for (size_t i = 0; i < ARRAY_COUNT(p->hours); i++)
@@ -586,7 +585,7 @@ void fraud_observe(struct fraud_profile *profile, const struct fraud_event *even
     bool            held = event->status == STATUS_HELD || event->status == STATUS_REJECTED;
     bool            declined = event->status == STATUS_DECLINED;
 
-    if (!profile_is_act(event->type) || event->amount <= 0)
+    if (!profile_is_act(event->type) || event->amount < 0)
         return;
     if (done ? false : incoming || (!held && !declined))
         return; /* nothing arrived, or an unknown status */

@@ -22,11 +22,11 @@
 enum {
     PROFILE_MAGIC = 0x46505246, /* "FRPF" */
     PROFILE_VERSION = 1,
-    PROFILE_RECENT = 16,     /* counterparties remembered one by one */
-    PROFILE_SIZES = 40,      /* classes of amounts, two for each power of two */
-    PROFILE_SIZES_FROM = 7,  /* the first class ends above 2^7 minor units */
+    PROFILE_RECENT = 16,      /* counterparties remembered one by one */
+    PROFILE_SIZES = 40,       /* classes of amounts, two for each power of two */
+    PROFILE_SIZES_FROM = 7,   /* the first class ends above 2^7 minor units */
     PROFILE_HABIT_MAX = 4096, /* acts after which older ones fade */
-    PROFILE_SMALL = 8,       /* buckets of the small counters */
+    PROFILE_SMALL = 8,        /* buckets of the small counters */
     PROFILE_OLDER_WORDS = 8,
     PROFILE_NEAR_MAJOR = 10000, /* the reporting threshold that structuring stays below */
 };
@@ -44,10 +44,10 @@ struct profile {
     uint32_t magic;
     uint16_t version;
     uint16_t size;
-    int64_t  first_at_us; /* the earliest act */
-    int64_t  last_at_us;  /* the newest act; where the rings stand */
+    int64_t  first_at_us;    /* the earliest act */
+    int64_t  last_at_us;     /* the newest act; where the rings stand */
     int64_t  last_out_at_us; /* the newest outgoing act or attempt; when none, the first act */
-    uint32_t out_count; /* since the beginning, done */
+    uint32_t out_count;      /* since the beginning, done */
     uint32_t in_count;
     uint64_t out_sum;
     uint64_t in_sum;
@@ -73,7 +73,7 @@ struct profile {
     uint8_t  hours[24];            /* outgoing acts by hour of the day; halved when one is full */
     uint8_t  small_24h[PROFILE_SMALL][SMALL_KINDS]; /* 3 hours */
     uint8_t  small_7d[PROFILE_SMALL][SMALL_KINDS];  /* 21 hours */
-    uint64_t reserved; /* 0 */
+    uint64_t reserved;                              /* 0 */
 };
 
 static_assert(sizeof(struct profile) == FRAUD_PROFILE_BYTES, "the profile fills its bytes");
@@ -111,8 +111,8 @@ bool profile_is_act(int32_t type);
 bool               profile_is_empty(const struct profile *profile);
 struct profile_sum profile_window(const struct profile *profile, enum profile_ring ring,
                                   int64_t at_us);
-int64_t profile_small(const struct profile *profile, enum profile_ring ring,
-                      enum profile_small kind, int64_t at_us);
+int64_t            profile_small(const struct profile *profile, enum profile_ring ring,
+                                 enum profile_small kind, int64_t at_us);
 /* About how many different entities, from 7 days of marks; 0 .. 300. */
 int64_t profile_fan(const struct profile *profile, enum profile_ring ring, int64_t at_us);
 

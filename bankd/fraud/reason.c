@@ -62,7 +62,7 @@ static void value_text(enum feature feature, int64_t value, int64_t unit, char o
 {
     static const char *const days[] = { "Monday", "Tuesday",  "Wednesday", "Thursday",
                                         "Friday", "Saturday", "Sunday" };
-    char money[MONEY_TEXT_MAX];
+    char                     money[MONEY_TEXT_MAX];
 
     switch (feature_rows[feature].unit) {
     case UNIT_YES:

@@ -99,8 +99,7 @@ static enum err compile_mark(struct parser *p, struct slice rest, char mark[2], 
     feature = feature_find(slice_of(rest.at + 1, n));
     if (feature < 0)
         return parser_fail(p, &p->now, "the text names the feature `%.*s`, which does not exist%s",
-                           (int)n, rest.at + 1,
-                           parser_hint(p, slice_of(rest.at + 1, n), hint));
+                           (int)n, rest.at + 1, parser_hint(p, slice_of(rest.at + 1, n), hint));
     TRY(parser_slot(p, &p->now, feature, &slot));
     if (feature_rows[feature].unit == UNIT_MINOR)
         TRY(parser_slot(p, &p->now, FEATURE_unit, &unit)); /* says how many decimals to print */
@@ -188,12 +187,12 @@ static void example_complete(struct example *example)
 
     if (!example->given[FEATURE_unit])
         values[FEATURE_unit] = 100;
-    if (example->given[FEATURE_amount] && !example->given[FEATURE_amount_major]
-        && values[FEATURE_unit] > 0)
+    if (example->given[FEATURE_amount] && !example->given[FEATURE_amount_major] &&
+        values[FEATURE_unit] > 0)
         values[FEATURE_amount_major] = values[FEATURE_amount] / values[FEATURE_unit];
-    if (example->given[FEATURE_amount_major] && !example->given[FEATURE_amount]
-        && __builtin_mul_overflow(values[FEATURE_amount_major], values[FEATURE_unit],
-                                  &values[FEATURE_amount]))
+    if (example->given[FEATURE_amount_major] && !example->given[FEATURE_amount] &&
+        __builtin_mul_overflow(values[FEATURE_amount_major], values[FEATURE_unit],
+                               &values[FEATURE_amount]))
         values[FEATURE_amount] = INT64_MAX;
 }
 
@@ -414,8 +413,8 @@ static enum err check_thresholds(struct parser *p)
         return parser_fail(p, &p->now, "the file needs `threshold hold` and `threshold decline`");
     if (rules->threshold_alert == 0)
         rules->threshold_alert = rules->threshold_hold;
-    if (rules->threshold_alert > rules->threshold_hold
-        || rules->threshold_hold > rules->threshold_decline)
+    if (rules->threshold_alert > rules->threshold_hold ||
+        rules->threshold_hold > rules->threshold_decline)
         return parser_fail(p, &p->now, "the thresholds must rise from alert over hold to decline");
     return ERR_none;
 }

@@ -31,8 +31,9 @@ static struct fraud_rules *crowded_rules(struct random *random, int count)
 {
     static const char *const actions[] = { "score", "score", "score", "alert", "hold", "decline" };
     static char              text[RULES_TEXT_MAX];
-    int used = snprintf(text, sizeof text, "version 1 threshold alert 300 threshold hold 600\n"
-                                           "threshold decline 900\n");
+    int                      used = snprintf(text, sizeof text,
+                                             "version 1 threshold alert 300 threshold hold 600\n"
+                                                                  "threshold decline 900\n");
 
     for (int i = 0; i < count; i++) {
         int range = 1 + (int)random_below(random, 1000);
@@ -385,8 +386,9 @@ static void test_the_catalogue_is_sound(void **state)
 static struct fraud_rules *curious_rules(size_t first, size_t count)
 {
     static char text[RULES_TEXT_MAX];
-    int used = snprintf(text, sizeof text, "version 1 threshold hold 600 threshold decline 900\n"
-                                           "rule r when amount > 0 score (0");
+    int         used = snprintf(text, sizeof text,
+                                "version 1 threshold hold 600 threshold decline 900\n"
+                                        "rule r when amount > 0 score (0");
 
     for (size_t i = first; i < first + count && i < FEATURE_COUNT; i++)
         used += snprintf(text + used, sizeof text - (size_t)used, " + %s", feature_rows[i].name);

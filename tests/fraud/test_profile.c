@@ -67,8 +67,8 @@ static struct profile_sum recount(const struct fraud_event *acts, size_t count, 
     struct profile_sum total = { 0, 0 };
 
     for (size_t i = 0; i < count; i++)
-        if (acts[i].incoming == incoming && acts[i].at_us <= now_us
-            && acts[i].at_us > now_us - width_us) {
+        if (acts[i].incoming == incoming && acts[i].at_us <= now_us &&
+            acts[i].at_us > now_us - width_us) {
             total.count++;
             total.sum += acts[i].amount;
         }
@@ -80,11 +80,11 @@ static void assert_windows(const struct fraud_profile *profile, const struct fra
 {
     for (size_t i = 0; i < ARRAY_COUNT(windows); i++) {
         const struct window *w = &windows[i];
-        struct profile_sum   least = recount(acts, count, w->incoming, now_us,
-                                             w->width_us - w->bucket_us);
-        struct profile_sum   most = recount(acts, count, w->incoming, now_us, w->width_us);
-        int64_t              told = value_of(profile, now_us, w->count);
-        int64_t              sum = value_of(profile, now_us, w->sum);
+        struct profile_sum   least =
+            recount(acts, count, w->incoming, now_us, w->width_us - w->bucket_us);
+        struct profile_sum most = recount(acts, count, w->incoming, now_us, w->width_us);
+        int64_t            told = value_of(profile, now_us, w->count);
+        int64_t            sum = value_of(profile, now_us, w->sum);
 
         if (told < least.count || told > most.count || sum < least.sum || sum > most.sum)
             fail_msg("%s is %lld, not %lld to %lld", w->count, (long long)told,
@@ -101,15 +101,13 @@ static void test_windows_keep_their_promise(void **state)
     (void)state;
     for (int stream = 0; stream < STREAMS; stream++) {
         struct fraud_profile profile;
-        int64_t              last_us = (int64_t)random_below(&random, 20000) * US_PER_DAY
-                                       - 5000 * US_PER_DAY;
+        int64_t last_us = (int64_t)random_below(&random, 20000) * US_PER_DAY - 5000 * US_PER_DAY;
 
         fraud_profile_init(&profile);
         for (size_t i = 0; i < ACTS; i++) {
             int64_t step = (int64_t)(random_next(&random) >> (24 + random_below(&random, 16)));
-            int64_t late = random_below(&random, 5) == 0
-                               ? (int64_t)random_below(&random, 2 * US_PER_DAY)
-                               : 0;
+            int64_t late =
+                random_below(&random, 5) == 0 ? (int64_t)random_below(&random, 2 * US_PER_DAY) : 0;
 
             last_us += step;
             acts[i] = make_act(last_us - late, 1 + (int64_t)random_below(&random, 1000000),
@@ -173,7 +171,7 @@ static void test_mean_and_deviation_are_exact(void **state)
 
         fraud_profile_init(&profile);
         for (size_t i = 0; i < ACTS; i++) {
-            unsigned __int128 squares = 0;
+            unsigned __int128  squares = 0;
             struct fraud_event act;
             int64_t            n = (int64_t)i + 1;
 
@@ -377,7 +375,7 @@ static void test_only_own_bytes_are_valid(void **state)
 
 static int64_t wild_time(struct random *random)
 {
-    return random_below(random, 8) == 0 ? INT64_MAX
+    return random_below(random, 8) == 0   ? INT64_MAX
            : random_below(random, 8) == 0 ? INT64_MIN
                                           : random_int64(random);
 }

@@ -128,15 +128,16 @@ static void combine(struct random *random, const struct sample *a, const struct 
                     struct sample *out)
 {
     static const char *const forms[] = {
-        "(%s + %s)", "(%s - %s)", "(%s * %s)", "(%s / %s)", "min(%s, %s)", "max(%s, %s)",
-        "((%s < %s) * 3)", "((%s = %s) * 3)", "((%s >= %s) + 1)",
+        "(%s + %s)",   "(%s - %s)",       "(%s * %s)",       "(%s / %s)",        "min(%s, %s)",
+        "max(%s, %s)", "((%s < %s) * 3)", "((%s = %s) * 3)", "((%s >= %s) + 1)",
     };
     size_t   form = random_below(random, ARRAY_COUNT(forms));
     __int128 x = a->value;
     __int128 y = b->value;
     __int128 values[] = {
-        x + y, x - y, x * y, y == 0 ? 0 : x / (y == 0 ? 1 : y), x < y ? x : y, x > y ? x : y,
-        (x < y) * 3, (x == y) * 3, (x >= y) + 1,
+        x + y,         x - y,         x * y,       y == 0 ? 0 : x / (y == 0 ? 1 : y),
+        x < y ? x : y, x > y ? x : y, (x < y) * 3, (x == y) * 3,
+        (x >= y) + 1,
     };
 
     out->value = nearest(values[form]);
@@ -278,8 +279,7 @@ static void test_mistakes_in_an_expression_are_told(void **state)
 {
     static const struct mistake mistakes[] = {
         { HEAD "rule r when", "2:12: expected a feature or a number, but the file ends" },
-        { HEAD "rule r when amount",
-          "2:13: this is a number, not a condition; compare it" },
+        { HEAD "rule r when amount", "2:13: this is a number, not a condition; compare it" },
         { HEAD "rule r when amuont > 5",
           "2:13: there is no feature `amuont`; did you mean `amount`?" },
         { HEAD "rule r when zzzzzzzzzzzzzzzz > 5", "2:13: there is no feature `zzzzzzzzzzzzzzzz`" },
@@ -413,11 +413,13 @@ static void test_too_many_features_are_refused(void **state)
 
 static void test_a_rule_can_be_shown(void **state)
 {
-    struct fraud_rule_view view;
-    struct fraud_rules    *rules = must_parse(
+    static const char text[] =
         HEAD "rule first when amount = 5.00 score 1" TAIL
-             "rule second when amount = 5.00 action hold severity high tags mule, account-takeover"
-             " because \"{{{amount}}} \" \"twice\" fires on amount=5.00 silent on amount=0 end");
+             "rule second when amount = 5.00 action hold severity high "
+             "tags mule, account-takeover because \"{{{amount}}} \" \"twice\" "
+             "fires on amount=5.00 silent on amount=0 end";
+    struct fraud_rules    *rules = must_parse(text);
+    struct fraud_rule_view view;
 
     (void)state;
     assert_int_equal(fraud_rules_count(rules), 2);

@@ -108,8 +108,8 @@ static int32_t type_of(const char *word)
 {
     int32_t type = TYPE_TRANSFER;
 
-    if (strcmp(word, "income") != 0
-        && enum_parse(&enum_transaction_type, slice_from(word), &type) != ERR_none)
+    if (strcmp(word, "income") != 0 &&
+        enum_parse(&enum_transaction_type, slice_from(word), &type) != ERR_none)
         fail_msg("%s is nothing that happens", word);
     return type;
 }

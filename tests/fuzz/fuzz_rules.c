@@ -43,10 +43,10 @@ static void check_verdict(const struct fraud_rules *rules, const struct fraud_ve
     }
     CHECK(sum == verdict->score && sum >= 0 && sum <= 1000);
     CHECK(fraud_explain(rules, verdict->decision, verdict->decision_size, &again));
-    CHECK(again.score == verdict->score && again.verdict == verdict->verdict
-          && again.reason_count == verdict->reason_count);
-    CHECK(again.decision_size == verdict->decision_size
-          && memcmp(again.decision, verdict->decision, verdict->decision_size) == 0);
+    CHECK(again.score == verdict->score && again.verdict == verdict->verdict &&
+          again.reason_count == verdict->reason_count);
+    CHECK(again.decision_size == verdict->decision_size &&
+          memcmp(again.decision, verdict->decision, verdict->decision_size) == 0);
 }
 
 static void judge_all(const struct fraud_rules *rules, const uint8_t *bytes, size_t n)
@@ -77,8 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct fraud_rules  *rules = NULL;
     struct fault         fault = { 0 };
 
-    if (fraud_rules_parse(slice_of((const char *)data, text_n), "fuzz", &rules, &fault)
-        != ERR_none) {
+    if (fraud_rules_parse(slice_of((const char *)data, text_n), "fuzz", &rules, &fault) !=
+        ERR_none) {
         CHECK(fault.err != ERR_none && fault.text[0] >= '1' && fault.text[0] <= '9');
         CHECK(slice_is_utf8(slice_from(fault.text)) && rules == NULL);
         return 0;
