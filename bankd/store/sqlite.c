@@ -180,9 +180,11 @@ static enum err schema_check(struct sqlite_store *store, const char *path, struc
         char sql[64];
 
         snprintf(sql, sizeof sql, "PRAGMA application_id = %d", APPLICATION_ID);
-        TRY(exec(store, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL", fault));
+        TRY(exec(store, "PRAGMA page_size = 4096", fault));
         TRY(exec(store, sql, fault));
     }
+    if (store->mode != STORE_READ) /* of the file, not of the handle; others may have changed it */
+        TRY(exec(store, "PRAGMA journal_mode = WAL", fault));
     while (version < MIGRATION_COUNT)
         TRY(migrate_step(store, ++version, fault));
     return ERR_none;

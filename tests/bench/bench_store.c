@@ -81,8 +81,101 @@ static void plan_group(struct world *world)
     }
 }
 
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b)
+{
+    const double *left = a;
+    const double *right = b;
+
+    return *left < *right ? -1 : *left > *right;
+}
+
+static bool fill_page(void *context, const void *row)
+{
+    (void)row;
+    return --*(int *)context > 0;
+}
+
+static void read_book(struct world *world, struct store *store, uint64_t random)
+{
+    struct account_book        book;
+    const struct account_book *wanted = &world->books[random % world->account_count];
+
+    CHECK(store->ops->book_by_id(store, &wanted->account_id, &book) == ERR_none);
+}
+
+static void read_history(struct world *world, struct store *store, uint64_t random)
+{
+    struct transaction_filter filter = { 0 };
+    int                       room = 50;
+
+    filter.from_sequence = 1 + (int64_t)(random % (uint64_t)world->head.sequence);
+    CHECK(store->ops->transactions(store, &filter, fill_page, &room, NULL) == ERR_none);
+}
+
+static void read_account_page(struct world *world, struct store *store, uint64_t random)
+{
+    struct transaction_filter filter = { 0 };
+    int                       room = 50;
+
+    filter.account = 1 + (int64_t)(random % world->account_count);
+    CHECK(store->ops->transactions(store, &filter, fill_page, &room, NULL) == ERR_none);
+}
+
+static void read_figures(struct world *world, struct store *store, uint64_t random)
+{
+    int32_t             day = (int32_t)time_day(WORLD_BEGIN_US);
+    struct rollup_range range = { .scale = ROLLUP_DAY, .bucket_from = day - 30, .bucket_to = day,
+                                  .currency = WORLD_CURRENCY };
+    int                 room = 100000;
+
+    (void)world;
+    (void)random;
+    CHECK(store->ops->rollups(store, &range, fill_page, &room) == ERR_none);
+}
+
+static void scan_all(struct world *world, struct store *store, uint64_t random)
+{
+    struct transaction_filter filter = { .amount_min = INT64_MAX };
+    int                       room = 1;
+
+    (void)world;
+    (void)random;
+    CHECK(store->ops->transactions(store, &filter, fill_page, &room, NULL) == ERR_none);
+}
+
+static void bench_read(struct world *world, struct store *store, const char *name,
+                       void (*read)(struct world *, struct store *, uint64_t), size_t rounds)
+{
+    double *took = calloc(rounds, sizeof *took);
+
+    CHECK(took != NULL);
+    for (size_t i = 0; i < rounds; i++) {
+        double before = now_s();
+
+        read(world, store, random_next(&world->random));
+        took[i] = now_s() - before;
+    }
+    qsort(took, rounds, sizeof *took, by_size);
+    printf("read   %-24s p50 %8.1f us, p99 %8.1f us\n", name, took[rounds / 2] * 1e6,
+           took[rounds * 99 / 100] * 1e6);
+    free(took);
+}
+
+static void bench_reads(struct world *world, struct store *reader)
+{
+    bench_read(world, reader, "book by id", read_book, 2000);
+    bench_read(world, reader, "page of the history", read_history, 2000);
+    bench_read(world, reader, "page of an account", read_account_page, 2000);
+    bench_read(world, reader, "figures of 30 days", read_figures, 2000);
+    bench_read(world, reader, "scan that finds nothing", scan_all, 3);
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
 /* Only apply is timed, not the planning. */
-static void bench_store(size_t accounts, int postings)
+static void bench_store(size_t accounts, int postings, bool with_reads)
 {
     struct world        world;
     struct mover        mover = { .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -120,6 +213,8 @@ static void bench_store(size_t accounts, int postings)
            "log %lld pages\n",
            accounts, postings / spent, cpu / postings * 1e6, longest * 1e3,
            (long long)health.log_pages);
+    if (with_reads)
+        bench_reads(&world, mover.store);
     world.ops->close(&mover.store);
     world_close(&world);
 }
@@ -239,9 +334,9 @@ int main(int argc, char **argv)
 
     for (int round = 0; round < ROUNDS; round++) {
         bench_bare(10 * 1000, postings);
-        bench_store(10 * 1000, postings);
+        bench_store(10 * 1000, postings, false);
         bench_bare(100 * 1000, postings);
-        bench_store(100 * 1000, postings);
+        bench_store(100 * 1000, postings, round == ROUNDS - 1);
     }
     return 0;
 }
