@@ -64,6 +64,10 @@ struct verify_set { /* by transaction: what the audit log last made of it */
     int32_t flag;   /* 0 = untouched, 1 flagged, 2 not */
 };
 
+struct verify_rules { /* by the front of a rule set's hash: the audit log names it */
+    int64_t key;
+};
+
 struct verify_status { /* by account id: what the audit log last made of it */
     int64_t key;
     int32_t status;
@@ -121,6 +125,7 @@ struct verify {
     uint8_t               *is_audit;
     struct verify_map      sets;
     struct verify_map      statuses;
+    struct verify_map      rule_hashes;
     struct verify_map      cells;
     struct verify_map      days;
     struct verify_map      tops;
@@ -141,6 +146,7 @@ void verify_warning(struct verify *verify, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 int64_t verify_account_key(const struct uuid *id);
+int64_t verify_rules_key(const uint8_t hash[CHAIN_HASH_BYTES]);
 /* Adds to a cell; false when there is no memory. */
 bool verify_count(struct verify *verify, uint8_t scale, int64_t bucket, uint16_t currency,
                   uint16_t metric, int64_t count, int64_t amount);

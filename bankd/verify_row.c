@@ -8,6 +8,7 @@
 #include "common/money.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <string.h>
 
 /* --- figures ---------------------------------------------------------------------------------- */
@@ -176,6 +177,29 @@ static void take_party(struct verify *verify, const struct transaction *row, boo
 
 /* --- decision, status, flag ------------------------------------------------------------------- */
 
+/* The text of a rule set against its hash, and the hash against the audit log. */
+static enum err check_rules(struct verify *verify, int64_t number)
+{
+    struct rule_set row;
+    struct buf      text;
+    uint8_t         hash[CHAIN_HASH_BYTES];
+    enum err        err;
+
+    buf_init(&text, LIMIT_RULES_FILE_MAX);
+    err = verify->store->ops->rule_set_get(verify->store, number, &row, &text);
+    if (err == ERR_none) {
+        crypto_generichash(hash, sizeof hash, (const uint8_t *)text.at, text.n, NULL, 0);
+        if (memcmp(hash, row.hash, sizeof hash) != 0)
+            verify_problem(verify, VERIFY_DECISIONS, "the text of rule set %" PRId64
+                           " was changed: its hash does not follow from it", number);
+        else if (verify_map_find(&verify->rule_hashes, verify_rules_key(hash)) == NULL)
+            verify_problem(verify, VERIFY_DECISIONS, "the audit log does not know the text of "
+                           "rule set %" PRId64, number);
+    }
+    buf_free(&text);
+    return err == ERR_not_found ? ERR_none : err;
+}
+
 static enum err rules_of(struct verify *verify, int64_t number)
 {
     if (verify->rules_number == number)
@@ -184,6 +208,7 @@ static enum err rules_of(struct verify *verify, int64_t number)
         bank_rules_release(verify->bank, verify->rules);
     verify->rules = NULL;
     verify->rules_number = number;
+    TRY(check_rules(verify, number));
     enum err err = bank_rules(verify->bank, verify->store, number, &verify->rules);
     if (err == ERR_memory || err == ERR_storage)
         return err;
