@@ -75,7 +75,7 @@ static void draw_top(const struct app *app, struct canvas *canvas)
     state_text(app, state, sizeof state);
     if (app->alerts_new > 0 && app->was_logged_in)
         snprintf(news, sizeof news, " ! %u new ", app->alerts_new);
-    int width = (int)strlen(state) + 3;
+    int width = (int)strlen(state) + (live ? 3 : 4);
     int room = canvas->width - width - (int)strlen(news);
     canvas_fill(canvas, (struct rect){ 0, 0, canvas->width, 1 }, STYLE_TOP, ' ');
     if (app->was_logged_in)

@@ -78,6 +78,14 @@ const char *show_short_money(int64_t minor, uint8_t exponent, char *out, size_t 
     return show_short(whole, minor < 0, out, size);
 }
 
+const char *show_short_sum(int64_t minor, struct slice currency, char *out, size_t size)
+{
+    char text[MONEY_TEXT_MAX];
+    show_short_money(minor, currency_exponent(currency), text, sizeof text);
+    snprintf(out, size, "%s %.*s", text, (int)currency.n, currency.at != NULL ? currency.at : "");
+    return out;
+}
+
 const char *show_share(int64_t basis_points, char *out, size_t size)
 {
     snprintf(out, size, "%" PRId64 ".%02" PRId64 "%%", basis_points / 100, basis_points % 100);

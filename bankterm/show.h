@@ -15,6 +15,7 @@ const char *show_money(int64_t minor, uint8_t exponent, char *out, size_t size);
 const char *show_sum(int64_t minor, struct slice currency, char *out, size_t size);
 /* At most about 8 characters: "1.24M"; for tiles and axes. */
 const char *show_short_money(int64_t minor, uint8_t exponent, char *out, size_t size);
+const char *show_short_sum(int64_t minor, struct slice currency, char *out, size_t size);
 const char *show_short_count(int64_t count, char *out, size_t size);
 const char *show_count(int64_t count, char *out, size_t size);        /* "1,204" */
 const char *show_share(int64_t basis_points, char *out, size_t size); /* "12.34%" */

@@ -510,7 +510,7 @@ static void finance_draw(struct screen *screen, struct canvas *canvas, struct re
     struct rect  rest = { rect.x, rect.y + 1, rect.w, rect.h - 1 };
     draw_title(dash, canvas, rect);
     if (rect.h >= 14) {
-        int used = finance_tiles(dash, canvas, rest, rect.w >= 104 ? 15 : 19);
+        int used = finance_tiles(dash, canvas, rest, 19);
         rest.y += used;
         rest.h -= used;
     }

@@ -146,11 +146,11 @@ static int draw_entry(const struct msg_transaction *tx, struct canvas *canvas, s
     char text[FACT_MAX];
     char minute[32];
     y = line_sum(canvas, in, y, "Balance after", tx->balance, tx->currency);
-    snprintf(text, sizeof text, "%s UTC by %.*s, entry %lld",
-             show_minute(tx->posted_at, minute, sizeof minute),
-             tx->posted_by.n > 0 ? (int)tx->posted_by.n : 10,
-             tx->posted_by.n > 0 ? tx->posted_by.at : "the system", (long long)tx->sequence);
+    snprintf(text, sizeof text, "%s UTC, number %lld",
+             show_minute(tx->posted_at, minute, sizeof minute), (long long)tx->sequence);
     y = line_text(canvas, in, y, "Entered", STYLE_TEXT, text);
+    if (tx->posted_by.n > 0)
+        y = detail_line(canvas, in, y, "By", STYLE_TEXT, tx->posted_by);
     y = line_id(canvas, in, y, "Id", &tx->transaction_id);
     if (tx->external_id.n > 0)
         y = detail_line(canvas, in, y, "External id", STYLE_DIM, tx->external_id);

@@ -91,16 +91,33 @@ static void listing_draw_titled(struct screen *screen, struct canvas *canvas, st
 
 /* --- accounts ------------------------------------------------------------------------------ */
 
+/* What the key steps through. */
+static const struct which {
+    const char *title;
+    int32_t     kind;
+    int32_t     status;
+} which_accounts[] = {
+    { "Customers' accounts", ACCOUNT_CUSTOMER, 0 },
+    { "Frozen accounts", 0, ACCOUNT_FROZEN },
+    { "Closed accounts", 0, ACCOUNT_CLOSED },
+    { "All accounts, the bank's own too", 0, 0 },
+};
+
+enum { WHICH_COUNT = sizeof which_accounts / sizeof which_accounts[0] };
+
 static void query_accounts(const struct screen *screen, void *body)
 {
     const struct listing     *listing = listing_of_const(screen);
     struct msg_account_query *query = body;
-    if (listing->choice != 0)
-        MSG_SET(query, account_query, status, listing->choice);
     if (listing->of_customer) {
         MSG_SET(query, account_query, customer_id, listing->customer);
         return;
     }
+    const struct which *which = &which_accounts[listing->choice];
+    if (which->kind != 0)
+        MSG_SET(query, account_query, kind, which->kind);
+    if (which->status != 0)
+        MSG_SET(query, account_query, status, which->status);
     if (listing->search[0] != '\0')
         MSG_SET(query, account_query, search, slice_from(listing->search));
 }
@@ -128,7 +145,9 @@ static bool accounts_act(struct screen *screen, enum action action, const char *
     struct listing           *listing = listing_of(screen);
     const struct msg_account *account = table_selected(&listing->list.table);
     if (action == ACTION_kind) {
-        step_choice(listing, &enum_account_status);
+        listing->of_customer = false;
+        listing->choice = (listing->choice + 1) % WHICH_COUNT;
+        list_restart(screen, &listing->list);
         return true;
     }
     if (argument[0] == '\0' && account_act(screen->app, account, action))
@@ -143,11 +162,9 @@ static bool accounts_can(const struct screen *screen, enum action action)
 
 static void accounts_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
-    int32_t choice = listing_of(screen)->choice;
-    char    title[48];
-    snprintf(title, sizeof title, "%s accounts",
-             choice == 0 ? "All" : enum_text(&enum_account_status, choice));
-    title[0] = (char)(title[0] >= 'a' && title[0] <= 'z' ? title[0] - 32 : title[0]);
+    const struct listing *listing = listing_of(screen);
+    const char *title = listing->of_customer ? "Accounts of the customer"
+                                             : which_accounts[listing->choice].title;
     listing_draw_titled(screen, canvas, rect, title);
 }
 

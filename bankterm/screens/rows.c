@@ -291,11 +291,11 @@ static void audit_outcome(const struct table *table, const void *row, struct cel
 const struct column rows_audit[] = {
     { "entry", "Entry", "sequence", 10, COLUMN_RIGHT, NULL },
     { "time", "Time, UTC", "at", 16, 0, audit_time },
-    { "kind", "Kind", "kind", 11, 0, NULL },
-    { "actor", "Actor", "actor", 24, 0, NULL },
     { "operation", "Operation", "operation", 22, 0, NULL },
     { "outcome", "Outcome", "outcome", 18, 0, audit_outcome },
+    { "actor", "Actor", "actor", 24, 0, NULL },
     { "detail", "Detail", "detail", 60, COLUMN_GROW, NULL },
+    { "kind", "Kind", "kind", 11, 0, NULL },
     { "subject", "Subject", "subject", 36, 0, NULL },
     { "hash", "Link", "hash", 16, COLUMN_HIDDEN, NULL },
 };
@@ -308,7 +308,7 @@ static void figure(const struct table *table, struct slice unit, int64_t value,
     if (slice_is(unit, "basis points"))
         show_share(value, out->text, sizeof out->text);
     else if (slice_is(unit, "minor units"))
-        show_sum(value, slice_from(currency), out->text, sizeof out->text);
+        show_short_sum(value, slice_from(currency), out->text, sizeof out->text);
     else
         show_count(value, out->text, sizeof out->text);
 }

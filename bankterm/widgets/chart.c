@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EIGHTHS = 8 };
+enum { EIGHTHS = 8, BAR_MAX = 8 };
 
 static int64_t scaled(int64_t value, int64_t most, int64_t parts)
 {
@@ -39,8 +39,8 @@ struct bars {
     int64_t values[CHART_POINTS_MAX];
     int64_t marks[CHART_POINTS_MAX];
     int     count;
-    int     width; /* columns of one bar with its gap */
-    int     gap;
+    int     room;  /* columns of all bars */
+    int     gap;   /* between two bars */
     int64_t top;    /* largest value, at least 1 */
     int64_t bottom; /* smallest value or 0 */
 };
@@ -71,11 +71,19 @@ static struct bars make_bars(const struct chart *chart, int room)
         if (bars.values[i] < bars.bottom)
             bars.bottom = bars.values[i];
     }
-    bars.width = bars.count > 0 ? room / bars.count : 1;
-    if (bars.width > 8)
-        bars.width = 8;
-    bars.gap = bars.width >= 2 ? 1 : 0;
+    int width = bars.count > 0 ? room / bars.count : 1;
+    if (width > BAR_MAX)
+        width = BAR_MAX;
+    bars.gap = width >= 2 ? 1 : 0;
+    /* Narrow bars touch, and some are a column wider, so that they fill the room. */
+    bars.room = width >= 2 ? width * bars.count : room < 2 * bars.count ? room : bars.count;
     return bars;
+}
+
+/* The column where a bar starts. */
+static int bar_start(const struct bars *bars, int bar)
+{
+    return bars->count > 0 ? bar * bars->room / bars->count : 0;
 }
 
 static void draw_column(struct canvas *canvas, int x, int base, int width, int64_t eighths,
@@ -158,8 +166,8 @@ void chart_draw(const struct chart *chart, struct canvas *canvas, struct rect re
         int axis = draw_axis(chart, canvas, plot, &bars, above);
         int base = plot.y + above - 1;
         for (int i = 0; i < bars.count; i++) {
-            int     x = plot.x + axis + i * bars.width;
-            int     width = bars.width - bars.gap;
+            int     x = plot.x + axis + bar_start(&bars, i);
+            int     width = bar_start(&bars, i + 1) - bar_start(&bars, i) - bars.gap;
             int64_t eighths = scaled(bars.values[i], bars.top, (int64_t)above * EIGHTHS);
             int64_t marked = scaled(bars.marks[i], bars.top, (int64_t)above * EIGHTHS);
             if (bars.values[i] > 0 && eighths == 0)
@@ -173,7 +181,7 @@ void chart_draw(const struct chart *chart, struct canvas *canvas, struct rect re
                                     (int64_t)(plot.h - above) * 2) +
                                  1);
         }
-        int used = bars.count * bars.width;
+        int used = bars.room;
         int y = rect.y + rect.h - 1;
         int first = canvas_string(canvas, plot.x + axis, y, used, STYLE_DIM, chart->first);
         if (used - first > text_columns(slice_from(chart->last)))

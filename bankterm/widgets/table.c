@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP = 2, GUTTER = 2 };
+enum { GAP = 2, GUTTER = 2, CUT_MIN = 10 };
 
 void field_text(const struct message_desc *desc, const void *message, int field, char *out,
                 size_t size)
@@ -418,12 +418,14 @@ static struct plan plan_columns(const struct table *table, int room)
             continue;
         }
         bool cut = used + width > room;
+        plan.more_right = plan.more_right || cut;
+        /* A text may be cut, which its ellipsis tells; a figure is whole or not there. */
         if (cut && plan.count > 0 &&
-            ((table->columns[c].flags & COLUMN_GROW) == 0 || room - used < 8)) {
-            plan.more_right = true;
+            ((table->columns[c].flags & COLUMN_RIGHT) != 0 || room - used < CUT_MIN))
             break;
-        }
         plan_add(&plan, c, cut ? room - used : width);
+        if (cut)
+            break;
         used += width + GAP;
     }
     int left = room - used + GAP;
