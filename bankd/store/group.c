@@ -23,18 +23,18 @@ enum err group_new(struct group **out)
     *out = group;
     if (group == NULL)
         return ERR_memory;
-    group->account_index = (struct group_index){
-        .slots = group->account_slots, .size = GROUP_ACCOUNT_SLOTS, .used = group->account_used
-    };
-    group->party_index = (struct group_index){
-        .slots = group->party_slots, .size = GROUP_SLOTS, .used = group->party_used
-    };
-    group->day_index = (struct group_index){
-        .slots = group->day_slots, .size = GROUP_SLOTS, .used = group->day_used
-    };
-    group->rollup_index = (struct group_index){
-        .slots = group->rollup_slots, .size = GROUP_ROLLUP_SLOTS, .used = group->rollup_used
-    };
+    group->account_index = (struct group_index){ .slots = group->account_slots,
+                                                 .size = GROUP_ACCOUNT_SLOTS,
+                                                 .used = group->account_used };
+    group->party_index = (struct group_index){ .slots = group->party_slots,
+                                               .size = GROUP_SLOTS,
+                                               .used = group->party_used };
+    group->day_index = (struct group_index){ .slots = group->day_slots,
+                                             .size = GROUP_SLOTS,
+                                             .used = group->day_used };
+    group->rollup_index = (struct group_index){ .slots = group->rollup_slots,
+                                                .size = GROUP_ROLLUP_SLOTS,
+                                                .used = group->rollup_used };
     return ERR_none;
 }
 
@@ -79,8 +79,7 @@ static enum err group_accounts(struct group *group, const struct change *change,
         bool                         fresh;
 
         CHECK(account->after.version == account->version_before + 1);
-        entry = &group->accounts[index_entry(&group->account_index,
-                                             (uint64_t)account->after.number,
+        entry = &group->accounts[index_entry(&group->account_index, (uint64_t)account->after.number,
                                              group->account_count, &fresh)];
         if (fresh) {
             group->account_count++;

@@ -73,7 +73,7 @@ struct group {
 };
 
 ERR_MUST_USE enum err group_new(struct group **out);
-void group_free(struct group **group);
+void                  group_free(struct group **group);
 
 /* Sums the commit up. ERR_changed_meanwhile and *failed when a change's version_before is not what
  * an earlier change of the group left. ERR_amount_overflow when a figure does not fit. Accounts

@@ -35,8 +35,8 @@ static void shared_free(struct memory_shared *shared)
     free(shared);
 }
 
-enum err memory_open(const struct store_config *config, enum store_mode mode,
-                            struct store **out, struct fault *fault)
+enum err memory_open(const struct store_config *config, enum store_mode mode, struct store **out,
+                     struct fault *fault)
 {
     struct memory_store *store = calloc(1, sizeof *store);
 

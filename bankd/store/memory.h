@@ -108,7 +108,7 @@ static inline struct memory_store *memory_of(struct store *store)
 
 /* --- rows and maps --------------------------------------------------------------------------- */
 
-void *memory_row(const struct records *records, enum memory_table table, size_t row);
+void  *memory_row(const struct records *records, enum memory_table table, size_t row);
 size_t memory_count(const struct records *records, enum memory_table table);
 /* The row of a number or sequence, in the tables that are in the order of it; NULL = none. */
 void *memory_find(const struct records *records, enum memory_table table, int64_t number);
@@ -116,47 +116,47 @@ void *memory_find(const struct records *records, enum memory_table table, int64_
 ERR_MUST_USE enum err memory_add(struct memory_shared *shared, enum memory_table table, void **out);
 /* Puts a row by before it is changed. */
 ERR_MUST_USE enum err memory_edit(struct memory_shared *shared, enum memory_table table, void *row);
-void memory_undo(struct memory_shared *shared);
-void memory_keep(struct memory_shared *shared);
+void                  memory_undo(struct memory_shared *shared);
+void                  memory_keep(struct memory_shared *shared);
 
-uint64_t memory_hash(const void *bytes, size_t n);
+uint64_t              memory_hash(const void *bytes, size_t n);
 ERR_MUST_USE enum err map_add(struct map *map, uint64_t hash, size_t row);
 /* The next row that may have this hash; begins at *cursor = 0; false = no more. */
 bool map_next(const struct map *map, uint64_t hash, size_t *cursor, size_t *row);
 
 ERR_MUST_USE enum err records_copy(const struct records *from, struct records *to);
-void records_free(struct records *records);
+void                  records_free(struct records *records);
 
 /* --- looking up by something else than a number; NULL = none --------------------------------- */
 
-struct account *memory_account_by_id(const struct records *records, const struct uuid *id);
+struct account     *memory_account_by_id(const struct records *records, const struct uuid *id);
 struct transaction *memory_transaction_by_id(const struct records *records, const struct uuid *id);
-struct party *memory_party_by_key(const struct records *records, struct slice key);
-struct label *memory_label_of(const struct records *records, int64_t transaction);
+struct party       *memory_party_by_key(const struct records *records, struct slice key);
+struct label       *memory_label_of(const struct records *records, int64_t transaction);
 struct memory_profile *memory_profile_of(const struct records *records, int64_t entity);
 struct rollup *memory_rollup_of(const struct records *records, const struct rollup_key *key);
-uint64_t memory_rollup_hash(const struct rollup_key *key);
-uint64_t memory_number_hash(int64_t number);
+uint64_t       memory_rollup_hash(const struct rollup_key *key);
+uint64_t       memory_number_hash(int64_t number);
 
 /* --- between a call's begin and end the records stand still ---------------------------------- */
 
 const struct records *memory_begin(struct store *store);
-void memory_end(struct store *store);
+void                  memory_end(struct store *store);
 
 /* --- the operations that do not list or find, as in store.h ---------------------------------- */
 
 enum err memory_open(const struct store_config *config, enum store_mode mode, struct store **out,
                      struct fault *fault);
-void memory_close(struct store **store);
+void     memory_close(struct store **store);
 enum err memory_apply(struct store *store, const struct commit *commit, size_t *failed,
                       struct fault *fault);
 enum err memory_numbers(struct store *store, struct store_numbers *out);
 enum err memory_checkpoint(struct store *store);
 enum err memory_backup(struct store *store, const char *path, struct fault *fault);
 enum err memory_snapshot_begin(struct store *store);
-void memory_snapshot_end(struct store *store);
+void     memory_snapshot_end(struct store *store);
 enum err memory_health(struct store *store, struct store_health *out);
-bool memory_changed(struct store *store);
+bool     memory_changed(struct store *store);
 enum err memory_integrity(struct store *store, struct fault *fault);
 
 #endif

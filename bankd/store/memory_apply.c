@@ -38,8 +38,8 @@ static enum err put_user(struct memory_shared *shared, const struct user *user)
     for (size_t i = 0; i < memory_count(records, TABLE_USER); i++) {
         const struct user *other = memory_row(records, TABLE_USER, i);
 
-        if (other->number != user->number && (strcmp(other->email, user->email) == 0 ||
-                                              uuid_equal(&other->user_id, &user->user_id)))
+        if (other->number != user->number &&
+            (strcmp(other->email, user->email) == 0 || uuid_equal(&other->user_id, &user->user_id)))
             return ERR_exists;
     }
     if (row == NULL)
@@ -137,10 +137,10 @@ static enum err put_transaction(struct memory_shared *shared, const struct chang
         return ERR_changed_meanwhile;
     TRY(add_numbered(shared, TABLE_TRANSACTION, transaction->sequence, transaction,
                      sizeof *transaction));
-    TRY(map_add(&shared->records.maps[MAP_TRANSACTION_ID],
-                memory_hash(transaction->transaction_id.bytes,
-                            sizeof transaction->transaction_id.bytes),
-                last_row(shared, TABLE_TRANSACTION)));
+    TRY(map_add(
+        &shared->records.maps[MAP_TRANSACTION_ID],
+        memory_hash(transaction->transaction_id.bytes, sizeof transaction->transaction_id.bytes),
+        last_row(shared, TABLE_TRANSACTION)));
     if (change->party_number == 0)
         return ERR_none;
     party = memory_find(&shared->records, TABLE_PARTY, change->party_number);
@@ -167,7 +167,7 @@ static enum err put_update(struct memory_shared *shared, const struct transactio
     return ERR_none;
 }
 
-static enum err put_account_change(struct memory_shared *shared,
+static enum err put_account_change(struct memory_shared        *shared,
                                    const struct account_change *change)
 {
     const struct account_book *after = &change->after;

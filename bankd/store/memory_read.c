@@ -318,9 +318,9 @@ static enum err accounts(struct store *store, const struct account_filter *filte
     return ERR_none;
 }
 
-static bool transaction_shown(const struct records *records,
+static bool transaction_shown(const struct records            *records,
                               const struct transaction_filter *filter,
-                              const struct transaction *transaction)
+                              const struct transaction        *transaction)
 {
     const struct party *party = memory_find(records, TABLE_PARTY, transaction->party);
 
@@ -340,8 +340,8 @@ static enum err transactions(struct store *store, const struct transaction_filte
 
     CHECK(filter->account == 0 || !filter->ascending);
     for (size_t i = 0; i < count && stopped == 0; i++) {
-        const struct transaction *row = memory_row(records, TABLE_TRANSACTION,
-                                                   filter->ascending ? i : count - 1 - i);
+        const struct transaction *row =
+            memory_row(records, TABLE_TRANSACTION, filter->ascending ? i : count - 1 - i);
 
         if (filter->cancel != NULL && atomic_load(filter->cancel)) {
             err = ERR_cancelled;
@@ -382,10 +382,9 @@ static int amount_order(const void *a, const void *b)
 }
 
 /* Collects what `want` wants, sorts it, and shows at most `most`. */
-static enum err visit_sorted(struct store *store, bool (*want)(const struct transaction *, int64_t,
-                                                               int64_t),
-                             int64_t a, int64_t b,
-                             int (*order)(const void *, const void *), size_t most,
+static enum err visit_sorted(struct store *store,
+                             bool (*want)(const struct transaction *, int64_t, int64_t), int64_t a,
+                             int64_t b, int (*order)(const void *, const void *), size_t most,
                              store_visit *visit, void *context)
 {
     const struct records      *records = memory_begin(store);
@@ -421,8 +420,8 @@ static bool wants_held(const struct transaction *transaction, int64_t before_us,
 
 static bool wants_top(const struct transaction *transaction, int64_t day, int64_t currency)
 {
-    return transaction->initial_status != STATUS_DECLINED &&
-           time_day(transaction->at_us) == day && transaction->currency == currency;
+    return transaction->initial_status != STATUS_DECLINED && time_day(transaction->at_us) == day &&
+           transaction->currency == currency;
 }
 
 static enum err held(struct store *store, int64_t expires_before_us, store_visit *visit,

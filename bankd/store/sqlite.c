@@ -366,8 +366,8 @@ void bind_slice(struct row *row, struct slice text)
 void bind_bytes(struct row *row, const void *bytes, size_t n)
 {
     /* A NULL pointer would bind NULL, which is not an empty value. */
-    bind_checked(row, sqlite3_bind_blob(row->statement, row->at, n > 0 ? bytes : "", (int)n,
-                                        SQLITE_STATIC));
+    bind_checked(
+        row, sqlite3_bind_blob(row->statement, row->at, n > 0 ? bytes : "", (int)n, SQLITE_STATIC));
 }
 
 int64_t row_int(struct row *row)

@@ -71,7 +71,7 @@ void       sqlite_done(struct row *row);
 ERR_MUST_USE enum err sqlite_step(struct row *row);
 /* Steps a statement that gives no rows, and is done with it; the plain SQLite result code. */
 ERR_MUST_USE int sqlite_run(struct row *row);
-int sqlite_exec(struct sqlite_store *store, enum sqlite_sql sql);
+int              sqlite_exec(struct sqlite_store *store, enum sqlite_sql sql);
 
 void bind_int(struct row *row, int64_t value);
 void bind_text(struct row *row, const char *text);
@@ -97,7 +97,7 @@ void read_head(struct row *row, struct chain_head *out);
 
 /* A snapshot for one call that needs several statements; nothing when one is held already. */
 ERR_MUST_USE enum err sqlite_snapshot(struct sqlite_store *store, bool *begun);
-void sqlite_snapshot_over(struct sqlite_store *store, bool begun);
+void                  sqlite_snapshot_over(struct sqlite_store *store, bool begun);
 ERR_MUST_USE enum err sqlite_data_version(struct sqlite_store *store, int64_t *version);
 
 /* --- the operations, as in store.h ----------------------------------------------------------- */

@@ -276,9 +276,8 @@ static enum err top_look(struct sqlite_store *store, struct top_cell *cell)
 static enum err put_top(struct sqlite_store *store, const struct transaction *t)
 {
     int32_t          day = (int32_t)time_day(t->at_us);
-    struct top_cell *cell =
-        &store->top[((uint32_t)day * 31u + t->currency) % (uint32_t)TOP_CELLS];
-    struct row row;
+    struct top_cell *cell = &store->top[((uint32_t)day * 31u + t->currency) % (uint32_t)TOP_CELLS];
+    struct row       row;
 
     if (t->initial_status == STATUS_DECLINED)
         return ERR_none;
@@ -442,8 +441,7 @@ static enum err check_head(struct sqlite_store *store, const struct chain_head *
     sqlite_done(&row);
     if (err != ERR_none)
         return err == ERR_not_found ? ERR_storage_corrupt : err;
-    if (head.sequence != before->sequence ||
-        memcmp(head.hash, before->hash, sizeof head.hash) != 0)
+    if (head.sequence != before->sequence || memcmp(head.hash, before->hash, sizeof head.hash) != 0)
         return ERR_changed_meanwhile;
     TRY(sqlite_data_version(store, &version));
     if (version != store->version_applied)

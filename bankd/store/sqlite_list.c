@@ -54,9 +54,9 @@ enum err sqlite_customers(struct store *store, int64_t before_number, struct sli
 enum err sqlite_accounts(struct store *store, const struct account_filter *filter,
                          store_visit *visit, void *context)
 {
-    bool    of_customer = filter->customer != 0;
-    int64_t low = 1;
-    int64_t high = filter->before_number != 0 ? filter->before_number - 1 : INT64_MAX;
+    bool           of_customer = filter->customer != 0;
+    int64_t        low = 1;
+    int64_t        high = filter->before_number != 0 ? filter->before_number - 1 : INT64_MAX;
     struct account account;
     struct uuid    id;
     struct row     row;
@@ -245,8 +245,7 @@ static enum err walk_chain(struct walk *walk)
         if (err != ERR_none)
             return err == ERR_not_found ? ERR_storage_corrupt : err;
         previous = transaction_previous(&walk->row, account);
-        if (previous >= sequence ||
-            (walk->row.debit != account && walk->row.credit != account))
+        if (previous >= sequence || (walk->row.debit != account && walk->row.credit != account))
             return ERR_storage_corrupt;
         if (is_cancelled(walk))
             return ERR_cancelled;
@@ -278,9 +277,9 @@ static enum err walk_index(struct walk *walk, enum sqlite_sql sql)
 static enum err walk_window(struct walk *walk, int64_t low, int64_t high)
 {
     const struct transaction_filter *filter = walk->filter;
-    struct row row = sqlite_use(walk->store,
-                                filter->ascending ? SQL_transactions_up : SQL_transactions_down);
-    enum err   err;
+    struct row                       row =
+        sqlite_use(walk->store, filter->ascending ? SQL_transactions_up : SQL_transactions_down);
+    enum err err;
 
     bind_int(&row, low);
     bind_int(&row, high);
@@ -330,10 +329,11 @@ static enum err walk_scan(struct walk *walk)
 enum err sqlite_transactions(struct store *store, const struct transaction_filter *filter,
                              store_visit *visit, void *context, int64_t *stopped_at)
 {
-    struct walk walk = { .store = sqlite_of(store), .filter = filter, .visit = visit,
-                         .context = context };
-    bool        begun;
-    enum err    err;
+    struct walk walk = {
+        .store = sqlite_of(store), .filter = filter, .visit = visit, .context = context
+    };
+    bool     begun;
+    enum err err;
 
     TRY(sqlite_snapshot(walk.store, &begun));
     err = walk_bounds(&walk);

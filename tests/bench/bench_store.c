@@ -126,9 +126,10 @@ static void read_account_page(struct world *world, struct store *store, uint64_t
 static void read_figures(struct world *world, struct store *store, uint64_t random)
 {
     int32_t             day = (int32_t)time_day(WORLD_BEGIN_US);
-    struct rollup_range range = { .scale = ROLLUP_DAY, .bucket_from = day - 30, .bucket_to = day,
-                                  .currency = WORLD_CURRENCY };
-    int                 room = 100000;
+    struct rollup_range range = {
+        .scale = ROLLUP_DAY, .bucket_from = day - 30, .bucket_to = day, .currency = WORLD_CURRENCY
+    };
+    int room = 100000;
 
     (void)world;
     (void)random;
@@ -177,9 +178,8 @@ static void bench_reads(struct world *world, struct store *reader)
 /* Only apply is timed, not the planning. */
 static void bench_store(size_t accounts, int postings, bool with_reads)
 {
-    struct world        world;
-    struct mover        mover = { .lock = PTHREAD_MUTEX_INITIALIZER,
-                                  .wake = PTHREAD_COND_INITIALIZER };
+    struct world world;
+    struct mover mover = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
     struct store_health health = { 0 };
     pthread_t           thread;
     double              spent = 0;
@@ -249,10 +249,9 @@ static void bare_run(sqlite3_stmt *statement)
 static void bare_posting(struct bare *bare, const struct plan *plan)
 {
     const struct transaction *t = &plan->transaction;
-    const int64_t numbers[] = { t->sequence,      t->type,           t->status,
-                                t->flagged,       t->currency,       t->amount,
-                                t->at_us,         t->debit,          t->credit,
-                                t->debit_previous, t->credit_previous };
+    const int64_t numbers[] = { t->sequence, t->type,           t->status,         t->flagged,
+                                t->currency, t->amount,         t->at_us,          t->debit,
+                                t->credit,   t->debit_previous, t->credit_previous };
 
     for (int i = 0; i < (int)ARRAY_COUNT(numbers); i++)
         sqlite3_bind_int64(bare->insert, i + 1, numbers[i]);
@@ -266,9 +265,10 @@ static void bare_posting(struct bare *bare, const struct plan *plan)
     bare_run(bare->insert);
     for (size_t i = 0; i < plan->change.account_count; i++) {
         const struct account_book *book = &plan->change.accounts[i].after;
-        const int64_t values[] = { book->number,        book->balance,    book->held,
-                                   book->version,       book->last_sequence,
-                                   book->last_at_us,    book->transactions };
+        const int64_t              values[] = {
+                         book->number,        book->balance,    book->held,         book->version,
+                         book->last_sequence, book->last_at_us, book->transactions,
+        };
 
         for (int j = 0; j < (int)ARRAY_COUNT(values); j++)
             sqlite3_bind_int64(bare->update, j + 1, values[j]);

@@ -14,7 +14,8 @@
 #include "common/check.h"
 #include "tests/lib/world.h"
 
-/* --- a disk that fails on demand ---------------------------------------------------------------- */
+/* --- a disk that fails on demand ----------------------------------------------------------------
+ */
 
 /* SQLite's own file methods, with two of them replaced. SQLite keeps a pointer to the methods in
  * each open file, so the replaced ones find the real ones behind it. */
@@ -95,7 +96,8 @@ static int teardown(void **state)
     return sqlite3_vfs_unregister(&faulty) == SQLITE_OK ? sqlite3_vfs_register(real_vfs, 1) : 1;
 }
 
-/* --- the groups --------------------------------------------------------------------------------- */
+/* --- the groups ---------------------------------------------------------------------------------
+ */
 
 enum { GROUP = 60, ACCOUNTS = 40 };
 
@@ -110,8 +112,8 @@ static bool count_row(void *context, const void *row)
 static void assert_shows(struct world *world, struct store *store, int64_t head)
 {
     static const struct transaction_filter all = { 0 };
-    struct store_numbers numbers;
-    size_t               rows = 0;
+    struct store_numbers                   numbers;
+    size_t                                 rows = 0;
 
     assert_int_equal(store->ops->numbers(store, &numbers), ERR_none);
     assert_int_equal(numbers.head.sequence, head);

@@ -55,8 +55,7 @@ void world_close(struct world *world)
 
 struct store *world_handle(struct world *world, enum store_mode mode)
 {
-    struct store_config config = { .path = world->path, .cache_kib = 4096,
-                                   .shared = world->store };
+    struct store_config config = { .path = world->path, .cache_kib = 4096, .shared = world->store };
     struct store       *store;
 
     CHECK(world->ops->open(&config, mode, &store, NULL) == ERR_none);
@@ -106,8 +105,10 @@ int64_t world_next(struct world *world)
 
 static enum err apply(struct world *world, size_t *failed, struct fault *fault)
 {
-    struct commit commit = { .before = world->before, .after = world->head,
-                             .changes = world->changes, .count = world->planned };
+    struct commit commit = { .before = world->before,
+                             .after = world->head,
+                             .changes = world->changes,
+                             .count = world->planned };
     enum err      err;
 
     CHECK(world->planned > 0);
@@ -258,8 +259,7 @@ struct plan *world_post(struct world *world, int64_t debit, int64_t credit, int6
         return plan;
     if (world->transaction_count == world->transaction_capacity) {
         world->transaction_capacity = world->transaction_capacity * 2 + 64;
-        world->transactions = realloc(world->transactions,
-                                      world->transaction_capacity * sizeof *t);
+        world->transactions = realloc(world->transactions, world->transaction_capacity * sizeof *t);
         CHECK(world->transactions != NULL);
     }
     world->transactions[world->transaction_count++] = *t;
@@ -268,15 +268,15 @@ struct plan *world_post(struct world *world, int64_t debit, int64_t credit, int6
 
 struct plan *world_post_random(struct world *world)
 {
-    static const int32_t statuses[] = { STATUS_COMPLETED, STATUS_COMPLETED, STATUS_COMPLETED,
-                                        STATUS_HELD, STATUS_DECLINED };
+    static const int32_t     statuses[] = { STATUS_COMPLETED, STATUS_COMPLETED, STATUS_COMPLETED,
+                                            STATUS_HELD, STATUS_DECLINED };
     static const char *const words[] = { "Rent", "Salary", "coffee 50%", "Gift_card", "" };
-    struct random      *random = &world->random;
-    int64_t             debit = 1 + (int64_t)random_below(random, world->account_count);
-    int64_t             credit = 1 + (int64_t)random_below(random, world->account_count - 1);
-    int64_t             at_us = WORLD_BEGIN_US + (int64_t)random_below(random, 1000);
-    struct plan        *plan;
-    struct transaction *t;
+    struct random           *random = &world->random;
+    int64_t                  debit = 1 + (int64_t)random_below(random, world->account_count);
+    int64_t                  credit = 1 + (int64_t)random_below(random, world->account_count - 1);
+    int64_t                  at_us = WORLD_BEGIN_US + (int64_t)random_below(random, 1000);
+    struct plan             *plan;
+    struct transaction      *t;
 
     at_us += (int64_t)random_below(random, 40) * US_PER_DAY / 4;
     credit += credit >= debit;

@@ -280,9 +280,9 @@ static void test_backup_is_equal(void **state)
     for (size_t i = 0; i < world->transaction_count - 1; i++) {
         struct transaction transaction = { 0 };
 
-        assert_int_equal(copy->ops->transaction_by_sequence(
-                             copy, world->transactions[i].sequence, &transaction),
-                         ERR_none);
+        assert_int_equal(
+            copy->ops->transaction_by_sequence(copy, world->transactions[i].sequence, &transaction),
+            ERR_none);
         assert_memory_equal(&transaction, &world->transactions[i], sizeof transaction);
     }
     assert_int_equal(copy->ops->book_by_number(copy, WORLD_CASH, &book), ERR_none);
@@ -357,18 +357,16 @@ static void test_other_writer_is_waited_for(void **state)
 static void assert_plan(sqlite3 *db, const char *name, const char *sql)
 {
     /* Lists that are short by nature may be sorted or read whole. */
-    static const char *const short_ones[] = { "users", "parties", "labels", "signed_heads",
-                                              "top" };
-    sqlite3_stmt *statement;
-    bool          is_short = false;
+    static const char *const short_ones[] = { "users", "parties", "labels", "signed_heads", "top" };
+    sqlite3_stmt            *statement;
+    bool                     is_short = false;
 
     for (size_t i = 0; i < ARRAY_COUNT(short_ones); i++)
         is_short = is_short || strcmp(short_ones[i], name) == 0;
     CHECK(sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK);
     while (!is_short && sqlite3_step(statement) == SQLITE_ROW) {
         const char *detail = (const char *)sqlite3_column_text(statement, 3);
-        bool        scan = strncmp(detail, "SCAN ", 5) == 0 &&
-                    strcmp(detail, "SCAN CONSTANT ROW") != 0;
+        bool scan = strncmp(detail, "SCAN ", 5) == 0 && strcmp(detail, "SCAN CONSTANT ROW") != 0;
 
         if (scan || strstr(detail, "TEMP B-TREE") != NULL)
             fail_msg("%s: %s", name, detail);
@@ -393,18 +391,12 @@ static void test_statements_use_their_indexes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_records_outlive_the_handle),
-        TEST(test_absent_file_is_only_made_by_create),
-        TEST(test_empty_file_is_no_bank_yet),
-        TEST(test_newer_schema_is_left_alone),
-        TEST(test_other_files_are_refused),
-        TEST(test_damage_is_found),
-        TEST(test_lock_keeps_a_second_daemon_out),
-        TEST(test_broken_off_migration_is_done_again),
-        TEST(test_log_is_moved_and_used_again),
-        TEST(test_backup_is_equal),
-        TEST(test_write_error_leaves_nothing),
-        TEST(test_other_writer_is_waited_for),
+        TEST(test_records_outlive_the_handle),     TEST(test_absent_file_is_only_made_by_create),
+        TEST(test_empty_file_is_no_bank_yet),      TEST(test_newer_schema_is_left_alone),
+        TEST(test_other_files_are_refused),        TEST(test_damage_is_found),
+        TEST(test_lock_keeps_a_second_daemon_out), TEST(test_broken_off_migration_is_done_again),
+        TEST(test_log_is_moved_and_used_again),    TEST(test_backup_is_equal),
+        TEST(test_write_error_leaves_nothing),     TEST(test_other_writer_is_waited_for),
         TEST(test_statements_use_their_indexes),
     };
 

@@ -43,11 +43,11 @@ static bool sum_row(void *context, const void *row)
 static void look_at_snapshot(struct side *side)
 {
     static const struct transaction_filter all = { 0 };
-    struct store_numbers numbers;
-    struct account_book  book;
-    struct sum           sum = { 0 };
-    int64_t              balance = 0;
-    int64_t              named = 0;
+    struct store_numbers                   numbers;
+    struct account_book                    book;
+    struct sum                             sum = { 0 };
+    int64_t                                balance = 0;
+    int64_t                                named = 0;
 
     CHECK(side->store->ops->snapshot_begin(side->store) == ERR_none);
     CHECK(side->store->ops->numbers(side->store, &numbers) == ERR_none);
