@@ -144,6 +144,13 @@ void *cache_get(struct cache *cache, int64_t key)
     return slot_at(cache, i);
 }
 
+void *cache_peek(struct cache *cache, int64_t key)
+{
+    uint32_t i = find(cache, key);
+
+    return i == NONE ? NULL : slot_at(cache, i);
+}
+
 static void forget(struct cache *cache, uint32_t i)
 {
     uint32_t *from = &cache->buckets[bucket_of(cache, cache->links[i].key)];
@@ -200,13 +207,4 @@ void cache_unpin_all(struct cache *cache)
 size_t cache_count(const struct cache *cache)
 {
     return cache->count;
-}
-
-void cache_each(struct cache *cache, bool (*visit)(void *context, int64_t key, void *slot),
-                void         *context)
-{
-    uint32_t i = cache->oldest;
-
-    while (i != NONE && visit(context, cache->links[i].key, slot_at(cache, i)))
-        i = cache->links[i].newer;
 }

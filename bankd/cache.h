@@ -20,15 +20,13 @@ ERR_MUST_USE enum err cache_open(size_t capacity, size_t slot_size, cache_keep *
                                  struct cache **out);
 void                  cache_close(struct cache **cache);
 
-void *cache_get(struct cache *cache, int64_t key); /* NULL when absent; pins */
+void *cache_get(struct cache *cache, int64_t key);  /* NULL when absent; pins */
+void *cache_peek(struct cache *cache, int64_t key); /* the same without counting as use */
 /* A zeroed slot under a new key (CHECKs that it is absent), pinned; NULL when every slot is
  * pinned or kept. */
 void  *cache_put(struct cache *cache, int64_t key);
 void   cache_clear(struct cache *cache);
 void   cache_unpin_all(struct cache *cache);
 size_t cache_count(const struct cache *cache);
-/* Visits slots from the least to the most recently used one until `visit` says false. */
-void cache_each(struct cache *cache, bool (*visit)(void *context, int64_t key, void *slot),
-                void         *context);
 
 #endif

@@ -296,6 +296,7 @@ static void *writer_main(void *context)
     int64_t         expired_us = 0;
     int64_t         saved_us = clock->monotonic_us(clock);
 
+    pthread_setname_np(pthread_self(), "bankd-writer");
     while (!job_queue_ended(workers->writer_queue)) {
         size_t  n = job_take(workers->writer_queue, jobs, WORKER_GROUP_MAX, WRITER_WAIT_US);
         int64_t now_us = clock->monotonic_us(clock);
@@ -358,6 +359,7 @@ static void *reader_main(void *context)
     struct workers *workers = reader->workers;
     struct job     *job;
 
+    pthread_setname_np(pthread_self(), "bankd-reader");
     while (!job_queue_ended(workers->reader_queue)) {
         if (job_take(workers->reader_queue, &job, 1, WRITER_WAIT_US) == 0)
             continue;
@@ -406,6 +408,7 @@ static void *login_main(void *context)
     struct workers      *workers = login->workers;
     struct job          *job;
 
+    pthread_setname_np(pthread_self(), "bankd-login");
     while (!job_queue_ended(workers->login_queue)) {
         if (job_take(workers->login_queue, &job, 1, WRITER_WAIT_US) == 0)
             continue;
@@ -426,6 +429,7 @@ static void *checkpoint_main(void *context)
     struct workers *workers = context;
     struct timespec pause = { .tv_nsec = CHECKPOINT_EVERY_US * 1000 };
 
+    pthread_setname_np(pthread_self(), "checkpoint");
     while (!atomic_load(&workers->stopping)) {
         enum err err = workers->checkpoint_store->ops->checkpoint(workers->checkpoint_store);
 

@@ -16,11 +16,6 @@ enum { SIGN_EVERY_US = 60 * 1000 * 1000 };
 
 /* --- open and close -------------------------------------------------------------------------- */
 
-static bool profile_is_dirty(const void *slot)
-{
-    return ((const struct profile_slot *)slot)->dirty;
-}
-
 static enum err open_caches(struct writer *writer)
 {
     size_t books = writer->config.books_max != 0 ? writer->config.books_max : WRITER_BOOKS_DEFAULT;
@@ -30,7 +25,7 @@ static enum err open_caches(struct writer *writer)
     TRY(cache_open(books, sizeof(struct book_slot), NULL, &writer->books));
     TRY(cache_open(books, sizeof(struct id_slot), NULL, &writer->ids));
     TRY(cache_open(WRITER_PARTIES_MAX, sizeof(struct party_slot), NULL, &writer->parties));
-    return cache_open(profiles, sizeof(struct profile_slot), profile_is_dirty, &writer->profiles);
+    return writer_saving_open(writer, profiles);
 }
 
 static enum err load_numbers(struct writer *writer)
@@ -71,23 +66,16 @@ enum err writer_open(const struct writer_config *config, struct writer **out, st
 static void save_everything(struct writer *writer)
 {
     struct fault fault = { 0 };
-    enum err     err = ERR_none;
+    enum err     err;
 
     writer_abandon(writer);
     writer->signed_at_us = 0;
-    while (err == ERR_none &&
-           (writer->dirty > 0 || writer->signed_sequence != writer->committed.sequence)) {
-        size_t dirty = writer->dirty;
-
+    do
         err = writer_idle(writer, &fault);
-        if (writer->dirty == dirty && dirty > 0)
-            break;
-        if (writer->config.sign_secret == NULL && writer->dirty == 0)
-            break;
-    }
+    while (err == ERR_none && writer->waiting_count > 0);
     if (err != ERR_none)
         log_event(LOG_WARNING, "profiles_not_saved", "error=%s profiles=%zu", err_name(err),
-                  writer->dirty);
+                  writer->waiting_count);
 }
 
 void writer_close(struct writer **writer)
@@ -103,7 +91,7 @@ void writer_close(struct writer **writer)
     cache_close(&w->books);
     cache_close(&w->ids);
     cache_close(&w->parties);
-    cache_close(&w->profiles);
+    writer_saving_close(w);
     for (size_t i = 0; i < WRITER_EVENTS_MAX; i++)
         buf_free(&w->events[i].bytes);
     free(w->drafts);
@@ -243,37 +231,6 @@ enum err writer_party(struct writer *writer, struct slice key, int64_t now_us, s
     slot->party = row;
     *out = &slot->party;
     return ERR_none;
-}
-
-enum err writer_profile(struct writer *writer, int64_t entity, struct profile_slot **out)
-{
-    struct profile_slot *slot = cache_get(writer->profiles, entity);
-    struct profile_slot  row;
-    enum err             err;
-
-    if (slot == NULL) {
-        row.dirty = false;
-        err = profile_current(writer->store, entity, &row.profile, &row.last_sequence);
-        if (err == ERR_not_found) { /* its first transaction comes in this very group */
-            fraud_profile_init(&row.profile);
-            row.last_sequence = 0;
-            err = ERR_none;
-        }
-        TRY(err);
-        slot = cache_put(writer->profiles, entity);
-        if (slot == NULL)
-            return ERR_busy;
-        *slot = row;
-    }
-    *out = slot;
-    return ERR_none;
-}
-
-void writer_mark_dirty(struct writer *writer, struct profile_slot *slot, int64_t sequence)
-{
-    slot->last_sequence = sequence;
-    writer->dirty += slot->dirty ? 0 : 1;
-    slot->dirty = true;
 }
 
 int64_t writer_next_user(struct writer *writer)
@@ -561,12 +518,10 @@ static void forget_all(struct writer *writer)
 {
     group_clear(writer);
     writer->event_count = 0;
-    writer->flush_count = 0;
-    writer->dirty = 0;
     cache_clear(writer->books);
     cache_clear(writer->ids);
     cache_clear(writer->parties);
-    cache_clear(writer->profiles);
+    writer_saving_forget(writer);
 }
 
 void writer_abandon(struct writer *writer)
@@ -585,39 +540,7 @@ size_t writer_planned(const struct writer *writer)
     return writer->count;
 }
 
-static bool collect_dirty(void *context, int64_t entity, void *slot)
-{
-    struct writer       *writer = context;
-    struct profile_slot *profile = slot;
-
-    if (!profile->dirty)
-        return true;
-    writer->flushed[writer->flush_count] = profile;
-    writer->flush[writer->flush_count++] = (struct profile_row){
-        .entity = entity,
-        .last_sequence = profile->last_sequence,
-        .bytes = slice_of((const char *)profile->profile.bytes, sizeof profile->profile.bytes),
-    };
-    return writer->flush_count < WRITER_FLUSH_MAX;
-}
-
-static int compare_profiles(const void *a, const void *b)
-{
-    const struct profile_row *left = a;
-    const struct profile_row *right = b;
-
-    return (left->entity > right->entity) - (left->entity < right->entity);
-}
-
-static void flush_done(struct writer *writer)
-{
-    for (size_t i = 0; i < writer->flush_count; i++)
-        writer->flushed[i]->dirty = false;
-    writer->dirty -= writer->flush_count;
-    writer->flush_count = 0;
-}
-
-static enum err apply(struct writer *writer, bool flush, struct fault *fault)
+static enum err apply(struct writer *writer, bool idle, struct fault *fault)
 {
     struct commit      commit = { .before = writer->committed,
                                   .after = writer->numbers.head,
@@ -627,13 +550,9 @@ static enum err apply(struct writer *writer, bool flush, struct fault *fault)
     int64_t            now_us = writer_now_us(writer);
     size_t             failed = 0;
 
-    writer->flush_count = 0;
-    if (flush && writer->dirty > 0) {
-        cache_each(writer->profiles, collect_dirty, writer);
-        qsort(writer->flush, writer->flush_count, sizeof writer->flush[0], compare_profiles);
-        commit.profiles = writer->flush;
-        commit.profile_count = writer->flush_count;
-    }
+    writer_lot_collect(writer, now_us, idle);
+    commit.profiles = writer->lot;
+    commit.profile_count = writer->lot_count;
     if (writer->config.sign_secret != NULL && now_us - writer->signed_at_us >= SIGN_EVERY_US &&
         writer->signed_sequence != commit.after.sequence) {
         signed_head = (struct signed_head){ .head = commit.after, .at_us = now_us };
@@ -647,7 +566,7 @@ static enum err apply(struct writer *writer, bool flush, struct fault *fault)
         writer->signed_at_us = now_us;
         writer->signed_sequence = commit.after.sequence;
     }
-    flush_done(writer);
+    writer_lot_saved(writer);
     return ERR_none;
 }
 
@@ -657,7 +576,7 @@ enum err writer_commit(struct writer *writer, struct fault *fault)
 
     if (writer->count == 0)
         return ERR_none;
-    err = apply(writer, writer->dirty >= WRITER_DIRTY_MAX, fault);
+    err = apply(writer, false, fault);
     if (err != ERR_none) {
         forget_all(writer);
         if (load_numbers(writer) != ERR_none)
@@ -675,7 +594,7 @@ enum err writer_idle(struct writer *writer, struct fault *fault)
                          writer_now_us(writer) - writer->signed_at_us >= SIGN_EVERY_US;
 
     CHECK(writer->count == 0);
-    if (writer->dirty == 0 && !unsigned_head)
+    if (writer->waiting_count == 0 && !unsigned_head)
         return ERR_none;
     writer->numbers.head = writer->committed;
     enum err err = apply(writer, true, fault);

@@ -1,5 +1,6 @@
-/* The inside of the writer, shared by writer.c (group, caches, commit), writer_post.c (money in)
- * and writer_decide.c (holds, expiry). Nobody else includes it. */
+/* The inside of the writer, shared by writer.c (group, caches, commit), writer_post.c (money in),
+ * writer_decide.c (holds, expiry) and writer_save.c (profiles behind the commits). Nobody else
+ * includes it. */
 #ifndef BANKD_WRITER_IMPL_H
 #define BANKD_WRITER_IMPL_H
 
@@ -9,9 +10,12 @@
 
 enum {
     WRITER_PARTIES_MAX = 32768,
-    WRITER_FLUSH_MAX = 1024, /* profiles saved with one commit */
-    WRITER_DIRTY_MAX = 4096, /* unsaved profiles that start a flush */
-    WRITER_ID_SLOTS = 4096,  /* open addressing for the ids of one group */
+    WRITER_LOT_MAX = 1024, /* profiles saved with one commit */
+    WRITER_LOT_SMALL = 64, /* of them under load, each quarter of a second */
+    WRITER_SAVE_EVERY_US = 250 * 1000,
+    WRITER_UNSAVED_MAX = 4096, /* transactions that a profile may be ahead of its row */
+    WRITER_URGENT_MAX = 64,
+    WRITER_ID_SLOTS = 4096, /* open addressing for the ids of one group */
     WRITER_CURRENCIES_MAX = 32,
 };
 
@@ -34,7 +38,9 @@ struct party_slot {
 struct profile_slot {
     struct fraud_profile profile;
     int64_t              last_sequence;
-    bool                 dirty;
+    uint32_t             unsaved; /* transactions seen since it was saved */
+    bool                 waiting; /* stands in the queue of those to be saved */
+    bool                 in_lot;
 };
 
 struct event_slot {
@@ -57,7 +63,17 @@ struct writer {
     struct cache *ids;      /* by hash of the account's id */
     struct cache *parties;  /* by hash of the key */
     struct cache *profiles; /* by entity */
-    size_t        dirty;
+
+    /* Saving, see writer_save.c. */
+    int64_t             *waiting; /* ring of entities */
+    size_t               waiting_max, waiting_first, waiting_count;
+    int64_t              urgent[WRITER_URGENT_MAX];
+    size_t               urgent_count;
+    int64_t              saved_at_us;
+    struct profile_row   lot[WRITER_LOT_MAX];
+    struct profile_slot *lot_slots[WRITER_LOT_MAX];
+    size_t               lot_count;
+    size_t               lot_taken; /* from the front of the ring */
 
     /* The group. */
     struct draft  *drafts; /* LIMIT_BATCH_MAX */
@@ -69,10 +85,6 @@ struct writer {
     } group_ids[WRITER_ID_SLOTS];
     struct event_slot events[WRITER_EVENTS_MAX];
     size_t            event_count;
-
-    struct profile_row   flush[WRITER_FLUSH_MAX];
-    struct profile_slot *flushed[WRITER_FLUSH_MAX];
-    size_t               flush_count;
 
     struct transaction found; /* row of a repeated post */
 };
@@ -86,7 +98,15 @@ ERR_MUST_USE enum err writer_party(struct writer *writer, struct slice key, int6
                                    struct party **out);
 ERR_MUST_USE enum err writer_profile(struct writer *writer, int64_t entity,
                                      struct profile_slot **out);
-void writer_mark_dirty(struct writer *writer, struct profile_slot *slot, int64_t sequence);
+void writer_profile_changed(struct writer *writer, int64_t entity, struct profile_slot *slot,
+                            int64_t sequence);
+
+ERR_MUST_USE enum err writer_saving_open(struct writer *writer, size_t profiles);
+void                  writer_saving_close(struct writer *writer);
+void                  writer_saving_forget(struct writer *writer);
+/* Chooses the profiles that go with the next commit, and believes that they went. */
+void writer_lot_collect(struct writer *writer, int64_t now_us, bool idle);
+void writer_lot_saved(struct writer *writer);
 
 /* Moves the cells of a transaction's present status; sign is +1 or -1. */
 void writer_count_status(struct draft *draft, const struct transaction *row, int32_t status,

@@ -262,12 +262,13 @@ static void observe(struct writer *writer, const struct plan *plan, const struct
     if (plan->subject_profile != NULL) {
         profile_observe(&plan->subject_profile->profile, plan->subject, row, &plan->debit,
                         &plan->credit);
-        writer_mark_dirty(writer, plan->subject_profile, row->sequence);
+        writer_profile_changed(writer, plan->subject, plan->subject_profile, row->sequence);
     }
     if (plan->counterparty_profile != NULL) {
         profile_observe(&plan->counterparty_profile->profile, plan->counterparty, row, &plan->debit,
                         &plan->credit);
-        writer_mark_dirty(writer, plan->counterparty_profile, row->sequence);
+        writer_profile_changed(writer, plan->counterparty, plan->counterparty_profile,
+                               row->sequence);
     }
 }
 
