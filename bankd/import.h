@@ -160,7 +160,8 @@ struct import_options {
     bool check_balances;
     bool labels;
     void (*disagreement)(void *context, const struct import_row *row, int64_t ledger);
-    void *context;
+    void  *context;
+    size_t names_max; /* accounts, and customers, whose ids are in memory; 0 = 65536 */
 };
 
 /* The map is bound before the first row. The loader owns nothing of what it is given. */

@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-    LOADER_NAMES_MAX = 65536,       /* external ids in memory; more are read again */
+    LOADER_NAMES_DEFAULT = 65536,   /* external ids in memory; more are read again */
     LOADER_SLACK = 16,              /* changes that one row may plan, and some */
     LOADER_KINDS_MAX = 16,
     LOADER_LINES_MIN = 1 << 12,
@@ -489,6 +489,8 @@ enum err import_loader_open(const struct import_map *map, struct writer *writer,
                             const struct import_options *options, struct import_loader **out)
 {
     struct import_loader *loader = calloc(1, sizeof *loader);
+    size_t                names = options->names_max != 0 ? options->names_max
+                                                          : LOADER_NAMES_DEFAULT;
     enum err              err;
 
     if (loader == NULL)
@@ -497,9 +499,9 @@ enum err import_loader_open(const struct import_map *map, struct writer *writer,
     loader->writer = writer;
     loader->store = writer_store(writer);
     loader->options = *options;
-    err = cache_open(LOADER_NAMES_MAX, sizeof(struct name_slot), NULL, &loader->accounts);
+    err = cache_open(names, sizeof(struct name_slot), NULL, &loader->accounts);
     if (err == ERR_none)
-        err = cache_open(LOADER_NAMES_MAX, sizeof(struct name_slot), NULL, &loader->customers);
+        err = cache_open(names, sizeof(struct name_slot), NULL, &loader->customers);
     if (err != ERR_none) {
         import_loader_close(&loader);
         return err;
