@@ -285,6 +285,44 @@ static struct fraud_verdict judge_amount(const char *rules_text, int64_t amount)
     "rule r when amount > 0 score amount - 1 action " action                                       \
     " because \"{amount}\" fires on amount=5 silent on amount=0 end"
 
+/* Each value has one form in a decision, the shortest; the others are refused. */
+static void test_numbers_have_one_form(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t      n;
+        bool        good;
+    } cases[] = {
+        { "\x04", 1, true },
+        { "\x84\x00", 2, false },
+        { "\x84\x80\x00", 3, false },
+        { "\x80\x01", 2, true },
+        { "\x80", 1, false },
+        { "", 0, false },
+        { "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10, true }, /* the least integer */
+        { "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10, false },
+        { "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x00", 11, false },
+    };
+    static struct fraud_verdict out;
+    struct fraud_verdict        verdict = judge_amount(ONE("score"), INT64_MIN);
+    struct fraud_rules         *rules = parse(ONE("score"));
+    size_t                      head = 4;
+
+    (void)state;
+    assert_int_equal(verdict.decision[3], 2); /* the amount, and the unit that its text needs */
+    assert_int_equal(verdict.decision_size, head + 10 + 2);
+    assert_memory_equal(verdict.decision + head, cases[6].bytes, cases[6].n);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        uint8_t bytes[32];
+
+        memcpy(bytes, verdict.decision, head);
+        memcpy(bytes + head, cases[i].bytes, cases[i].n);
+        memcpy(bytes + head + cases[i].n, verdict.decision + head + 10, 2);
+        assert_int_equal(fraud_explain(rules, bytes, head + cases[i].n + 2, &out), cases[i].good);
+    }
+    fraud_rules_free(&rules);
+}
+
 static void test_thresholds_and_actions_decide(void **state)
 {
     static const struct {
@@ -445,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_judging_changes_nothing_and_text_is_only_text),
         cmocka_unit_test(test_foreign_decisions_are_refused),
         cmocka_unit_test(test_noise_never_crashes_an_explanation),
+        cmocka_unit_test(test_numbers_have_one_form),
         cmocka_unit_test(test_thresholds_and_actions_decide),
         cmocka_unit_test(test_the_sum_is_kept_within_its_limits),
         cmocka_unit_test(test_values_are_written_by_their_unit),
