@@ -639,6 +639,28 @@ def test_a_lost_answer_is_looked_up(wire, finance, pair):
     assert float(balance(finance, pair[0])) == before + 2.5
 
 
+def test_a_restart_before_the_answer(wire, bank, finance, pair):
+    """The session is gone with the old daemon: the terminal logs in again to look it up."""
+    before = float(balance(finance, pair[0]))
+    wire.lose = ("transaction.create", "answer")
+    with subprocess.Popen([BANKTERM, "run", "transaction.create", "type=deposit", "amount=2.50",
+                           f"account_id={pair[0]}", "--deadline-ms", "1000", "--format", "json",
+                           "--server", wire.endpoint],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL,
+                          env=environment(**finance.settings)) as process:
+        end = time.monotonic() + LIMIT
+        while wire.lost == 0:
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.01)
+        bank.stop()
+        bank.start()
+        answer, told = process.communicate(timeout=LIMIT)
+    assert process.returncode == DONE, told
+    assert b"it was done" in told and json.loads(answer)["amount"] == "2.50"
+    assert float(balance(finance, pair[0])) == before + 2.5
+
+
 def test_a_late_answer_counts(wire, finance, pair):
     clerk = Terminal(wire.endpoint, FINANCE)
     wire.lose, wire.hold_seconds = ("transaction.create", "answer"), 2
