@@ -227,7 +227,7 @@ static void rebuild(struct table *table)
             table->view[n++] = i;
     }
     table->view_count = n;
-    if (table->sort_column >= 0 || table->reverse)
+    if (n > 1 && (table->sort_column >= 0 || table->reverse))
         qsort_r(table->view, (size_t)n, sizeof *table->view, view_compare, table);
     measure(table);
     find_selected(table);

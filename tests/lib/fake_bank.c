@@ -373,7 +373,7 @@ static void *kpi(struct fake_bank *bank)
         .total_balance = 981234567,
         .average_balance = 1231160,
     };
-    MSG_SET(kpi, kpi, data_from, base_us - 90 * US_PER_DAY);
+    MSG_SET(kpi, kpi, data_from, base_us - 90 * US_PER_DAY + bank->era_us);
     MSG_SET(kpi, kpi, data_to, (base_us / US_PER_DAY + 1) * US_PER_DAY + bank->era_us);
     return kpi;
 }
@@ -403,7 +403,7 @@ static void *risk_summary(struct fake_bank *bank)
                                                     .score_from = i * 200,
                                                     .score_to = i == 4 ? 1000 : i * 200 + 199,
                                                     .count = counts[i] };
-    MSG_SET(risk, risk_summary, data_from, base_us - 90 * US_PER_DAY);
+    MSG_SET(risk, risk_summary, data_from, base_us - 90 * US_PER_DAY + bank->era_us);
     MSG_SET(risk, risk_summary, data_to, (base_us / US_PER_DAY + 1) * US_PER_DAY + bank->era_us);
     return risk;
 }
