@@ -481,11 +481,12 @@ int64_t feature_value(enum feature feature, const struct feature_input *input)
     return values[feature](input);
 }
 
+/* The words of the protocol; "minor units" is what makes a terminal write money. */
 static const char *const unit_names[] = {
-    [UNIT_YES] = "yes",     [UNIT_COUNT] = "",    [UNIT_MINOR] = "minor",
-    [UNIT_MAJOR] = "major", [UNIT_BP] = "bp",     [UNIT_PCT] = "%",
-    [UNIT_X100] = "x100",   [UNIT_HOUR] = "hour", [UNIT_WEEKDAY] = "weekday",
-    [UNIT_DAYS] = "days",   [UNIT_SECONDS] = "s", [UNIT_WORD] = "word",
+    [UNIT_YES] = "yes or no",     [UNIT_COUNT] = "count",     [UNIT_MINOR] = "minor units",
+    [UNIT_MAJOR] = "whole units", [UNIT_BP] = "basis points", [UNIT_PCT] = "percent",
+    [UNIT_X100] = "hundredths",   [UNIT_HOUR] = "hour",       [UNIT_WEEKDAY] = "weekday",
+    [UNIT_DAYS] = "days",         [UNIT_SECONDS] = "seconds", [UNIT_WORD] = "type",
 };
 
 size_t fraud_features(const struct fraud_profile *profile, int64_t now_us,
