@@ -115,8 +115,7 @@ uint64_t fraud_profile_digest(const struct fraud_profile *profile);
  * windows. */
 struct fraud_feature {
     const char *name;
-    const char
-        *unit; /* "count", "minor units", "basis points", "percent", "days", "seconds", ... */
+    const char *unit; /* "count", "minor units", "basis points", "percent", "days", ... */
     const char *help;
     int64_t     value;
 };
