@@ -426,6 +426,27 @@ static bool is_own(enum err err)
     return err_class(err) == ERR_CLASS_INPUT || err_class(err) == ERR_CLASS_CONFLICT;
 }
 
+/* A bad record may have run over many lines behind one lost quote. Only its first line is bad:
+ * goes back to the one after it. */
+static enum err step_back(struct job *job, int64_t from, struct fault *fault)
+{
+    static char text[CSV_RECORD_MAX];
+    ssize_t     n = pread(job->raw, text, sizeof text, from);
+    ssize_t     at = 0;
+
+    while (at < n && (text[at] == '\n' || text[at] == '\r'))
+        at++;
+    while (at < n && text[at] != '\n')
+        at++;
+    if (at >= n || from + at + 1 >= job->reader.bytes)
+        return ERR_none;
+    if (fseeko(job->file, from + at + 1, SEEK_SET) != 0)
+        return file_fault(job->file_name, fault);
+    job->reader.bytes = from + at + 1;
+    job->reader.next_line = job->reader.line + 1;
+    return ERR_none;
+}
+
 /* One record; *end when there is no more. */
 static enum err take_record(struct job *job, bool *end, struct fault *fault)
 {
@@ -437,6 +458,7 @@ static enum err take_record(struct job *job, bool *end, struct fault *fault)
     if (err == ERR_file_syntax) {
         counts->rows++;
         counts->rejected++;
+        TRY(step_back(job, from, fault));
         return reject(job, from, err, &why, fault);
     }
     if (err == ERR_none && job->reader.count == 0) {

@@ -250,18 +250,19 @@ static enum err read_rest(const struct source *source, struct import_row *row)
     const struct import_map *map = source->map;
     char                     buffer[IMPORT_CELL_MAX];
     struct slice             label;
+    struct slice             value;
 
-    row->has_balance = false;
     row->rounding = 0;
     TRY(value_of(source, &map->label, buffer, &label));
     row->has_label = label.n > 0;
     row->fraud = slice_is(label, map->fraud_value);
-    if (map->rounding.count > 0)
+    TRY(value_of(source, &map->rounding, buffer, &value));
+    if (value.n > 0)
         TRY(read_money(source, &map->rounding, row, &row->rounding));
-    if (map->balance.count == 0)
-        return ERR_none;
-    row->has_balance = map->check_always ||
-                       slice_equal(cell(source, map->check.column), map->check.value);
+    TRY(value_of(source, &map->balance, buffer, &value));
+    row->has_balance = value.n > 0 &&
+                       (map->check_always ||
+                        slice_equal(cell(source, map->check.column), map->check.value));
     return row->has_balance ? read_money(source, &map->balance, row, &row->balance) : ERR_none;
 }
 

@@ -108,9 +108,9 @@ enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_
 
 static void print_report(const struct verify_report *report)
 {
-    printf("%-40s %12s %9s\n", "proved", "count", "problems");
+    printf("%-44s %12s %9s\n", "proved", "count", "problems");
     for (int item = 0; item < VERIFY_ITEM_COUNT; item++)
-        printf("%-40s %12" PRId64 " %9" PRId64 "\n", verify_sentence((enum verify_item)item),
+        printf("%-44s %12" PRId64 " %9" PRId64 "\n", verify_sentence((enum verify_item)item),
                report->proved[item], report->problems[item]);
     if (report->problem_count == 0)
         printf("the books and the audit chain agree, up to entry %" PRId64 "\n",

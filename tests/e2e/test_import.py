@@ -1,0 +1,271 @@
+"""`bankd import` as an operator runs it: plain files, broken rows, the same file again, a dry run,
+an interrupted import, and two sets of real and simulated data where they are at hand.
+
+BANK_TEST_DATA names the folder with those sets; without it they are looked for beside the tree.
+Of the card payments only the first rows are loaded, all of them with BANK_TEST_FULL=1."""
+import csv
+import datetime
+import hashlib
+import os
+import pathlib
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from conftest import BUILD, LIMIT, ROOT, environment
+
+DATA = pathlib.Path(os.environ.get("BANK_TEST_DATA", ROOT.parent / "shared" / "data"))
+FULL = os.environ.get("BANK_TEST_FULL") == "1"
+CARD_ROWS = 1236698 if FULL else 15000
+HEADER = "time,account,type,amount,currency,counterparty,party,description,id,balance"
+ROWS = ["2026-01-05T09:30:00Z,1001,opening,500.00,USD,,,,o-1,500.00",
+        "2026-01-05T10:00:00Z,1002,deposit,80.00,USD,,,Wages,o-2,80.00",
+        "2026-01-06T12:00:00Z,1001,transfer,-20.00,USD,1002,,Lunch,o-3,480.00",
+        "2026-01-07T12:00:00Z,1001,payment,-19.90,USD,,merchant:books,Books,o-4,460.10",
+        "2026-01-08T12:00:00Z,1002,withdrawal,-100.00,USD,,,Cash,o-5,0.00"]
+
+
+def bankd(*arguments, cwd=ROOT):
+    return subprocess.run([BUILD / "bankd", *map(str, arguments)], cwd=cwd, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, env=environment(),
+                          timeout=LIMIT * 10, check=False)
+
+
+@pytest.fixture
+def home(tmp_path):
+    place = tmp_path / "bank"
+    done = bankd("init", "--data-dir", place)
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def load(home, file, *options, name="plain"):
+    return bankd("import", file, "--map", name, "--data-dir", home, *options)
+
+
+def summary(done):
+    """The lines of the summary as numbers."""
+    return {name: int(value) for name, value in
+            re.findall(r"^([a-z ]+?) {2,}(\d+)$", done.stdout, re.M)}
+
+
+def assert_proved(home):
+    done = bankd("verify", "--data-dir", home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {name.strip(): int(count) for name, count in
+            re.findall(r"^(.{44}) +(\d+) +0$", done.stdout, re.M)}
+
+
+def records(home, query):
+    with sqlite3.connect(f"file:{home / 'bank.db'}?mode=ro", uri=True) as database:
+        return database.execute(query).fetchall()
+
+
+def write(path, *rows, header=HEADER):
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_plain_file_is_loaded_once(home, tmp_path):
+    file = write(tmp_path / "plain.csv", *ROWS)
+    done = load(home, file, "--check-balances")
+    assert done.returncode == 0, done.stderr
+    told = summary(done)
+    assert (told["rows read"], told["loaded"], told["rejected"]) == (5, 5, 0)
+    assert (told["balances agree"], told["balances disagree"]) == (5, 0)
+    assert (told["accounts created"], told["customers created"]) == (2, 2)
+    assert not (tmp_path / "plain.csv.rejects.csv").exists()
+    assert records(home, "SELECT a.external_id, b.balance FROM account a JOIN balance b ON "
+                         "b.account = a.number WHERE a.kind = 1 ORDER BY 1") \
+        == [("plain:1001", 46010), ("plain:1002", 0)]
+    entries = records(home, "SELECT operation, actor_name, outcome, detail FROM audit WHERE "
+                            "operation LIKE 'import.%' ORDER BY sequence")
+    assert [entry[:3] for entry in entries] == [("import.start", "import", "done"),
+                                                ("import.done", "import", "done")]
+    digest = hashlib.blake2b(file.read_bytes(), digest_size=32).hexdigest()
+    assert f"hash={digest}" in entries[1][3] and "loaded=5" in entries[1][3]
+
+    done = load(home, file, "--check-balances")
+    assert done.returncode == 0, done.stderr
+    told = summary(done)
+    assert (told["loaded"], told["repeated"], told["balances agree"]) == (0, 5, 5)
+    proved = assert_proved(home)
+    assert proved["transactions: sides, balances, status, flag"] == 5
+
+
+def test_bad_rows_are_kept_aside_and_the_rest_is_loaded(home, tmp_path):
+    bad = ["2026-01-09,1001,deposit,1.005,USD,,,,b-1,",
+           "2026-13-09,1001,deposit,1.00,USD,,,,b-2,",
+           "2026-01-09,,deposit,1.00,USD,,,,b-3,",
+           "2026-01-09,1001,gift,1.00,USD,,,,b-4,",
+           "2026-01-09,1001,deposit,1.00,XYZ,,,,b-5,",
+           "2026-01-09,1001,withdrawal,-9999.00,USD,,,,b-6,",
+           "2026-01-09,1001,deposit,1.00",
+           '2026-01-09,1001,deposit,1.00,USD,,,"not closed,b-8,',
+           ROWS[0].replace("500.00,USD", "2.00,USD")]
+    file = write(tmp_path / "bad.csv", ROWS[0], *bad, ROWS[3].replace("-19.90", "-0.90"))
+    done = load(home, file)
+    assert done.returncode == 0, done.stderr
+    told = summary(done)
+    assert (told["rows read"], told["loaded"], told["rejected"]) == (11, 2, 9)
+    with open(tmp_path / "bad.csv.rejects.csv", encoding="utf-8", newline="") as rejects:
+        rows = list(csv.DictReader(rejects))
+    assert [int(row["line"]) for row in rows] == list(range(3, 12))
+    assert [row["column"] for row in rows] == ["amount", "time", "account", "type", "currency",
+                                               "amount", "", "", "transaction_id"]
+    assert [row["error"] for row in rows] \
+        == ["amount_invalid", "field_invalid", "field_missing", "field_invalid", "currency_unknown",
+            "insufficient_funds", "file_syntax", "file_syntax", "id_reused"]
+    assert all(row["text"] for row in rows)
+    assert [row["row"] for row in rows] == bad
+    assert_proved(home)
+
+    other = tmp_path / "elsewhere.csv"
+    done = load(home, write(tmp_path / "all.csv", *bad[:2]), "--rejects", other)
+    assert done.returncode == 2, "every row was rejected"
+    assert len(other.read_text().splitlines()) == 3
+
+
+def test_a_dry_run_writes_nothing(home, tmp_path):
+    file = write(tmp_path / "plain.csv", *ROWS, ROWS[0].replace("500.00,USD", "5.00,USD"))
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    done = load(home, file, "--dry-run", "--check-balances")
+    assert done.returncode == 0, done.stderr
+    told = summary(done)
+    assert (told["loaded"], told["rejected"], told["accounts created"]) == (5, 1, 2)
+    assert "nothing was written" in done.stdout
+    left = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()
+            and path.suffix not in (".lock",) and not path.name.endswith(("-wal", "-shm"))}
+    assert left == {path: bytes_ for path, bytes_ in before.items() if path in left}
+    assert records(home, "SELECT count(*) FROM transactions") == [(0,)]
+    assert records(home, "SELECT count(*) FROM audit WHERE operation LIKE 'import.%'") == [(0,)]
+
+
+def test_a_balance_that_disagrees_is_told(home, tmp_path):
+    file = write(tmp_path / "plain.csv", ROWS[0], ROWS[3].replace("460.10", "460.00"))
+    done = load(home, file, "--check-balances")
+    assert done.returncode == 4
+    assert summary(done)["balances disagree"] == 1
+    assert "line 3: account plain:1001: the file says 460.00, the ledger 480.10" in done.stderr
+
+
+@pytest.mark.parametrize("arguments, code, told", [
+    ((), 2, "A file and a map are needed"),
+    (("FILE",), 2, "A file and a map are needed"),
+    (("FILE", "--map"), 2, "A value is missing"),
+    (("FILE", "--map", "plain", "--loud"), 2, "does not belong here: --loud"),
+    (("FILE", "--map", "no-such"), 1, "The map no-such cannot be opened"),
+    (("FILE", "--map", "BAD"), 2, "bad.map:2: there is no key"),
+    (("nowhere.csv", "--map", "plain"), 1, "nowhere.csv: No such file"),
+    (("OTHER", "--map", "plain"), 2, "the file has no column \"currency\""),
+])
+def test_mistakes_are_told(home, tmp_path, arguments, code, told):
+    names = {"FILE": write(tmp_path / "f.csv", *ROWS), "BAD": tmp_path / "bad.map",
+             "OTHER": write(tmp_path / "o.csv", "1,2", header="time,account")}
+    names["BAD"].write_text("source = x\nnonsense = 1\n", encoding="utf-8")
+    done = bankd("import", *[names.get(a, a) for a in arguments], "--data-dir", home)
+    assert done.returncode == code, done.stderr
+    assert told in done.stderr
+
+
+def test_a_bank_that_is_served_keeps_import_out(bank, tmp_path):
+    file = write(tmp_path / "plain.csv", *ROWS)
+    done = load(bank.directory, file)
+    assert done.returncode == 1
+    assert "storage_locked" in done.stderr
+    assert load(bank.directory, file, "--dry-run").returncode == 0
+    assert bank.verify().returncode == 0
+
+
+def test_an_interrupted_import_goes_on(home, tmp_path):
+    numbers = random.Random(7)
+    begin = datetime.datetime(2025, 1, 1)
+    rows = [f"{(begin + datetime.timedelta(minutes=i)).isoformat()},{numbers.randrange(500)},"
+            f"deposit,{numbers.randrange(1, 900)}.{i % 100:02d},USD,,,,," for i in range(120000)]
+    file = write(tmp_path / "many.csv", *rows)
+    command = [BUILD / "bankd", "import", file, "--map", "plain", "--data-dir", home]
+    log = home / "bank.db-wal"
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=environment()) as process:
+        end = time.monotonic() + LIMIT
+        while not (log.exists() and log.stat().st_size > 1 << 20):
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        told, talk = process.communicate(timeout=LIMIT)
+    assert process.returncode == 5, talk
+    assert "goes on from there" in talk
+    first = int(re.search(r"^loaded +(\d+)$", told, re.M).group(1))
+    assert 0 < first < len(rows)
+    assert records(home, "SELECT outcome FROM audit WHERE operation = 'import.done'") \
+        == [("cancelled",)]
+
+    done = load(home, file)
+    assert done.returncode == 0, done.stderr
+    assert (summary(done)["repeated"], summary(done)["loaded"]) == (first, len(rows) - first)
+    assert records(home, "SELECT count(*), count(DISTINCT transaction_id) FROM transactions") \
+        == [(len(rows), len(rows))]
+    assert_proved(home)
+
+
+def unpack(name, tmp_path, rows=None):
+    """A file of the data sets, or its first rows; skips where they are not at hand."""
+    packed = DATA / f"{name}.zst"
+    if not packed.exists():
+        pytest.skip(f"{packed} is not there; BANK_TEST_DATA names the folder of the data sets")
+    file = tmp_path / pathlib.Path(name).name
+    with open(file, "wb") as out, subprocess.Popen(["zstd", "-dc", packed],
+                                                   stdout=subprocess.PIPE) as process:
+        for number, line in enumerate(process.stdout):
+            if rows is not None and number > rows:
+                process.kill()
+                break
+            out.write(line)
+    return file
+
+
+def test_a_real_bank_agrees_to_the_haler(home, tmp_path):
+    file = unpack("berka/trans_chained.csv", tmp_path)
+    done = load(home, file, "--check-balances", name="berka")
+    assert done.returncode == 0, done.stderr
+    told = summary(done)
+    assert (told["rows read"], told["loaded"], told["rejected"]) == (49102, 49102, 0)
+    assert (told["balances agree"], told["balances disagree"], told["balances not checked"]) \
+        == (49070, 0, 32)
+    assert (told["accounts created"], told["roundings posted"]) == (1229, 2325)
+    proved = assert_proved(home)
+    assert proved["transactions: sides, balances, status, flag"] == 49102 + 2325
+    assert records(home, "SELECT sum(balance) FROM balance") == [(0,)]
+    # Recounted from the file itself: what each account came to.
+    last = {}
+    with open(file, encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            last[row["account_id"]] = last.get(row["account_id"], 0) \
+                + int(row["signed_amount_haler"]) + int(row["rounding_haler"])
+    assert {f"berka:{number}": sum_ for number, sum_ in last.items()} \
+        == dict(records(home, "SELECT a.external_id, b.balance FROM account a JOIN balance b "
+                              "ON b.account = a.number WHERE a.kind = 1"))
+    again = load(home, file, "--check-balances", name="berka")
+    assert summary(again)["repeated"] == 49102
+    assert records(home, "SELECT sum(count), min(bucket), max(bucket) FROM rollup WHERE scale = 1 "
+                         "AND metric BETWEEN 65 AND 128 AND bucket < 8766")[0][1:] == (8401, 8765)
+
+
+def test_card_payments_keep_their_labels(home, tmp_path):
+    file = unpack("fdh/transactions_to_2018-08-07.csv", tmp_path, CARD_ROWS)
+    done = load(home, file, "--labels", name="handbook")
+    assert done.returncode == 0, done.stderr
+    told = summary(done)
+    assert (told["loaded"], told["rejected"], told["labels stored"]) == (CARD_ROWS, 0, CARD_ROWS)
+    with open(file, encoding="utf-8", newline="") as lines:
+        frauds = sum(row["TX_FRAUD"] == "1" for row in csv.DictReader(lines))
+    assert records(home, "SELECT sum(fraud) FROM label") == [(frauds,)]
+    assert records(home, "SELECT DISTINCT l.known_at_us - t.at_us FROM label l JOIN transactions t "
+                         "ON t.sequence = l.transaction_sequence") == [(7 * 86400 * 10**6,)]
+    assert_proved(home)
