@@ -52,6 +52,7 @@ def connect(kind, endpoint, server_key=None):
     """A socket; with CURVE when the server's public key (40 characters of Z85) is given."""
     socket = zmq.Context.instance().socket(kind)
     socket.linger = 0
+    socket.sndtimeo = 30000  # a connection that was refused for good has nowhere to send to
     if server_key:
         socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
         socket.curve_serverkey = server_key.encode()
