@@ -22,7 +22,7 @@ struct filler {
     struct writer      *writer;
     struct demo_report *report;
     struct fault       *fault;
-    struct actor        fraud;   /* the analyst */
+    struct actor        fraud; /* the analyst */
     struct actor        finance;
     struct posted       posted;
     size_t              flagged_count;
@@ -34,8 +34,8 @@ static struct uuid id_of(const struct filler *filler, const char *kind, uint64_t
 {
     char    text[64];
     uint8_t hash[16];
-    int     n = snprintf(text, sizeof text, "demo %s %" PRIu64 " %" PRIu64, kind,
-                         filler->world->seed, number);
+    int n = snprintf(text, sizeof text, "demo %s %" PRIu64 " %" PRIu64, kind, filler->world->seed,
+                     number);
 
     crypto_generichash(hash, sizeof hash, (const uint8_t *)text, (size_t)n, NULL, 0);
     return uuid_v7_derived(at_us, hash);
@@ -56,11 +56,13 @@ static enum err draft_new(struct filler *filler, struct draft **out)
 
 /* --- users, customers, accounts -------------------------------------------------------------- */
 
-static enum err add_user(struct filler *filler, const char *email, const char *name,
-                         enum role role, const char *hash, struct actor *actor)
+static enum err add_user(struct filler *filler, const char *email, const char *name, enum role role,
+                         const char *hash, struct actor *actor)
 {
     struct draft *draft;
-    struct act    act = { .actor_name = "operator", .kind = AUDIT_ACTION, .operation = "user.add",
+    struct act    act = { .actor_name = "operator",
+                          .kind = AUDIT_ACTION,
+                          .operation = "user.add",
                           .detail = slice_from(email) };
     struct user  *user;
 
@@ -121,9 +123,10 @@ static void fill_customer(const struct filler *filler, int index, struct custome
 static void fill_account(const struct filler *filler, int index, int64_t customer,
                          struct account *row)
 {
-    static const char *const kinds[] = { [DEMO_CURRENT] = "Current", [DEMO_SAVINGS] = "Savings",
-                                         [DEMO_SHOP] = "Business", [DEMO_BUSINESS] = "Business",
-                                         [DEMO_NEW] = "Current", [DEMO_LEAVING] = "Current" };
+    static const char *const kinds[] = {
+        [DEMO_CURRENT] = "Current",   [DEMO_SAVINGS] = "Savings", [DEMO_SHOP] = "Business",
+        [DEMO_BUSINESS] = "Business", [DEMO_NEW] = "Current",     [DEMO_LEAVING] = "Current"
+    };
     struct demo_account *account = &filler->world->accounts[index];
 
     memset(row, 0, sizeof *row);
@@ -149,7 +152,8 @@ static enum err add_accounts(struct filler *filler)
     for (size_t i = 0; i < world->account_count; i++) {
         int           customer = world->accounts[i].customer;
         struct draft *draft;
-        struct act    act = { .actor = &filler->finance, .kind = AUDIT_ACTION,
+        struct act    act = { .actor = &filler->finance,
+                              .kind = AUDIT_ACTION,
                               .operation = "account.create" };
 
         TRY(draft_new(filler, &draft));
@@ -196,13 +200,17 @@ static enum err post_event(struct filler *filler, const struct demo_event *event
     const struct account_book *book;
     char                       key[LIMIT_PARTY_KEY_MAX + 1];
     struct fault               why = { 0 };
-    struct post post = { .type = event->type, .account = account->number,
-                         .incoming = event->incoming, .amount = event->amount,
-                         .currency = account->currency, .at_us = event->at_us,
-                         .party = slice_from(party_key(&event->party, key)),
-                         .description = slice_from(event->text), .history = true,
-                         .unjudged = event->unjudged };
-    enum err err;
+    struct post                post = { .type = event->type,
+                                        .account = account->number,
+                                        .incoming = event->incoming,
+                                        .amount = event->amount,
+                                        .currency = account->currency,
+                                        .at_us = event->at_us,
+                                        .party = slice_from(party_key(&event->party, key)),
+                                        .description = slice_from(event->text),
+                                        .history = true,
+                                        .unjudged = event->unjudged };
+    enum err                   err;
 
     if (event->amount < 0) {
         TRY(writer_book(filler->writer, account->number, &book, NULL));
@@ -289,12 +297,14 @@ static enum err post_held(struct filler *filler, int n)
 {
     const struct demo_account *from = new_account(filler->world, DEMO_NEW_ACCOUNTS + n);
     const struct demo_account *to = &filler->world->accounts[0];
-    struct post post = { .type = TYPE_TRANSFER, .account = from->number,
-                         .amount = 640000 + 210000 * n, .currency = from->currency,
-                         .at_us = filler->world->end_us,
-                         .description = slice_from("Purchase of a car") };
-    struct decision decision = { .actor = &filler->fraud };
-    struct transaction row;
+    struct post                post = { .type = TYPE_TRANSFER,
+                                        .account = from->number,
+                                        .amount = 640000 + 210000 * n,
+                                        .currency = from->currency,
+                                        .at_us = filler->world->end_us,
+                                        .description = slice_from("Purchase of a car") };
+    struct decision            decision = { .actor = &filler->fraud };
+    struct transaction         row;
 
     for (size_t i = 0; to->currency != from->currency || to->role != DEMO_CURRENT; i++)
         to = &filler->world->accounts[i];
@@ -325,7 +335,8 @@ static enum err change_terms(struct filler *filler, const struct demo_account *a
     struct account_book        after;
     struct draft              *draft;
     struct act act = { .actor = status == ACCOUNT_FROZEN ? &filler->fraud : &filler->finance,
-                       .kind = AUDIT_ACTION, .operation = operation,
+                       .kind = AUDIT_ACTION,
+                       .operation = operation,
                        .detail = slice_from(reason) };
 
     TRY(draft_new(filler, &draft));
@@ -358,10 +369,14 @@ static enum err close_left(struct filler *filler)
             continue;
         TRY(writer_book(filler->writer, world->accounts[i].number, &book, NULL));
         if (book->balance != 0) {
-            struct demo_event rest = { .at_us = world->end_us, .order = DEMO_EVENTS_MAX,
-                                       .account = (int16_t)i, .other = -1,
-                                       .type = TYPE_WITHDRAWAL, .contra = ACCOUNT_CASH,
-                                       .amount = book->balance, .text = "Account ended" };
+            struct demo_event rest = { .at_us = world->end_us,
+                                       .order = DEMO_EVENTS_MAX,
+                                       .account = (int16_t)i,
+                                       .other = -1,
+                                       .type = TYPE_WITHDRAWAL,
+                                       .contra = ACCOUNT_CASH,
+                                       .amount = book->balance,
+                                       .text = "Account ended" };
 
             TRY(post_event(filler, &rest));
             TRY(commit(filler));
@@ -451,17 +466,19 @@ void demo_print(const struct demo_report *report, FILE *out)
     char id[UUID_TEXT_MAX];
     char sum[MONEY_TEXT_MAX];
 
-    fprintf(out, "Demo bank: %" PRId64 " customers, %" PRId64 " accounts, %" PRId64
-            " transactions, %" PRId64 " alerts.\n", report->customers, report->accounts,
-            report->transactions, report->alerts);
+    fprintf(out,
+            "Demo bank: %" PRId64 " customers, %" PRId64 " accounts, %" PRId64
+            " transactions, %" PRId64 " alerts.\n",
+            report->customers, report->accounts, report->transactions, report->alerts);
     fprintf(out, "Users: fraud@test.com, finance@test.com, compliance@test.com; password: "
-            "test123\n");
+                 "test123\n");
     fprintf(out, "Accounts opened this week, from which a large transfer is held:\n");
     for (size_t i = 0; i < DEMO_NEW_ACCOUNTS; i++) {
         const struct currency *currency = currency_by_number(report->fresh[i].currency);
 
-        fprintf(out, "  %s  %10s %s  %s\n", uuid_text(&report->fresh[i].account_id, id),
-                money_text(report->fresh[i].balance, currency != NULL ? currency->exponent : 2,
-                           sum), currency != NULL ? currency->code : "?", report->fresh[i].name);
+        fprintf(
+            out, "  %s  %10s %s  %s\n", uuid_text(&report->fresh[i].account_id, id),
+            money_text(report->fresh[i].balance, currency != NULL ? currency->exponent : 2, sum),
+            currency != NULL ? currency->code : "?", report->fresh[i].name);
     }
 }

@@ -31,6 +31,6 @@ struct demo_report {
 /* Fills a bank that home_create has just made. `end_us` is the moment at which the history ends. */
 ERR_MUST_USE enum err demo_fill(struct home *home, struct writer *writer, uint64_t seed,
                                 int64_t end_us, struct demo_report *report, struct fault *fault);
-void demo_print(const struct demo_report *report, FILE *out);
+void                  demo_print(const struct demo_report *report, FILE *out);
 
 #endif

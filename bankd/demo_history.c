@@ -30,8 +30,8 @@ static bool is_holiday(int64_t day)
     static const struct {
         int month, day; /* day 0: the n-th weekday */
         int weekday, n;
-    } holidays[] = { { 1, 1, 0, 0 },  { 1, 0, 0, 3 },  { 2, 0, 0, 3 },  { 5, 0, 0, 5 },
-                     { 6, 19, 0, 0 }, { 7, 4, 0, 0 },  { 9, 0, 0, 1 },  { 10, 0, 0, 2 },
+    } holidays[] = { { 1, 1, 0, 0 },   { 1, 0, 0, 3 },  { 2, 0, 0, 3 },   { 5, 0, 0, 5 },
+                     { 6, 19, 0, 0 },  { 7, 4, 0, 0 },  { 9, 0, 0, 1 },   { 10, 0, 0, 2 },
                      { 11, 11, 0, 0 }, { 11, 0, 3, 4 }, { 12, 25, 0, 0 }, { 12, 26, 0, 0 } };
     int year;
     int month;
@@ -41,9 +41,9 @@ static bool is_holiday(int64_t day)
     for (size_t i = 0; i < ARRAY_COUNT(holidays); i++) {
         if (holidays[i].month != month)
             continue;
-        if (of_month == (holidays[i].day != 0 ? holidays[i].day
-                                              : nth_weekday(year, month, holidays[i].weekday,
-                                                            holidays[i].n)))
+        if (of_month == (holidays[i].day != 0
+                             ? holidays[i].day
+                             : nth_weekday(year, month, holidays[i].weekday, holidays[i].n)))
             return true;
     }
     return false;
@@ -74,7 +74,7 @@ static int day_of_month(int64_t day)
 /* A time within a day: mostly lunch and early evening, hardly at night. */
 static int64_t busy_time(struct demo_random *random, int64_t day)
 {
-    static const int8_t weights[24] = { 1, 0, 0, 0, 0, 0, 1, 4, 6, 5, 5, 7,
+    static const int8_t weights[24] = { 1,  0, 0, 0, 0, 0,  1,  4, 6, 5, 5, 7,
                                         11, 9, 6, 5, 6, 10, 12, 9, 6, 4, 3, 2 };
     int64_t             total = 0;
     int64_t             at;
@@ -85,8 +85,7 @@ static int64_t busy_time(struct demo_random *random, int64_t day)
     at = demo_between(random, 0, total - 1);
     while (at >= weights[hour])
         at -= weights[hour++];
-    return day * US_PER_DAY + hour * US_PER_HOUR +
-           demo_between(random, 0, 3599999) * US_PER_MS;
+    return day * US_PER_DAY + hour * US_PER_HOUR + demo_between(random, 0, 3599999) * US_PER_MS;
 }
 
 static int64_t at_hour(struct demo_random *random, int64_t day, int hour)
@@ -141,8 +140,8 @@ static void pay_shop(struct maker *maker, int64_t at_us, const char *name, int64
     struct demo_event *event = add(maker, at_us, TYPE_PAYMENT, ACCOUNT_SETTLEMENT, false,
                                    price(&maker->random, low, high), text);
 
-    event->party = (struct demo_party){ "merchant", name,
-                                        (uint32_t)demo_between(&maker->random, 1, places) };
+    event->party =
+        (struct demo_party){ "merchant", name, (uint32_t)demo_between(&maker->random, 1, places) };
 }
 
 static void pay_bill(struct maker *maker, int64_t day, int hour, const char *name, uint32_t number,
@@ -186,10 +185,10 @@ static void shopping(struct maker *maker, int64_t day)
 static void monthly(struct maker *maker, const struct demo_account *account, int64_t day)
 {
     struct demo_random fixed = { .state = maker->world->seed ^ (uint64_t)maker->account * 7919 };
-    int64_t  rent = account->pay * demo_between(&fixed, 24, 33) / 100 / 100 * 100;
-    uint32_t landlord = (uint32_t)demo_between(&fixed, 1, 12);
-    int64_t  phone = demo_between(&fixed, 19, 70) * 100 - 1;
-    int      of_month = day_of_month(day);
+    int64_t            rent = account->pay * demo_between(&fixed, 24, 33) / 100 / 100 * 100;
+    uint32_t           landlord = (uint32_t)demo_between(&fixed, 1, 12);
+    int64_t            phone = demo_between(&fixed, 19, 70) * 100 - 1;
+    int                of_month = day_of_month(day);
 
     if (of_month == 1)
         pay_bill(maker, day, 8, "city-rentals", landlord, rent, "Rent");
@@ -214,11 +213,12 @@ static void monthly(struct maker *maker, const struct demo_account *account, int
 static void pay_day(struct maker *maker, const struct demo_account *account, int64_t day)
 {
     static const char *const employers[] = { "blue-heron-logistics", "northgate-software",
-                                             "city-schools", "st-mary-hospital", "union-rail",
-                                             "bright-retail", "cedar-works", "state-office" };
-    bool               twice = maker->account % 3 == 0;
-    int                of_month = day_of_month(day);
-    struct demo_event *event;
+                                             "city-schools",         "st-mary-hospital",
+                                             "union-rail",           "bright-retail",
+                                             "cedar-works",          "state-office" };
+    bool                     twice = maker->account % 3 == 0;
+    int                      of_month = day_of_month(day);
+    struct demo_event       *event;
 
     /* The money comes on the last working day up to the 15th and the 25th. */
     bool second = day == working_day(day + (25 - of_month), -1);
@@ -227,8 +227,9 @@ static void pay_day(struct maker *maker, const struct demo_account *account, int
         return;
     event = add(maker, at_hour(&maker->random, day, 5), TYPE_TRANSFER, ACCOUNT_NOSTRO, true,
                 twice ? account->pay / 2 : account->pay, "Salary");
-    event->party = (struct demo_party){
-        "company", employers[(size_t)maker->account % ARRAY_COUNT(employers)], 0 };
+    event->party =
+        (struct demo_party){ "company", employers[(size_t)maker->account % ARRAY_COUNT(employers)],
+                             0 };
     if (account->partner >= 0 && second) {
         event = add(maker, at_hour(&maker->random, day + 1, 10), TYPE_TRANSFER, ACCOUNT_NOSTRO,
                     false, account->pay / 10 / 5000 * 5000, "Savings");
@@ -239,11 +240,11 @@ static void pay_day(struct maker *maker, const struct demo_account *account, int
 /* Each has a few people whom they pay now and then. */
 static void friends(struct maker *maker, const struct demo_account *account, int64_t day)
 {
-    static const char *const texts[] = { "Dinner", "Thank you", "Tickets", "Gift", "Share of trip",
-                                         "Rent share" };
-    struct demo_world *world = maker->world;
-    int                other;
-    struct demo_event *event;
+    static const char *const texts[] = { "Dinner", "Thank you",     "Tickets",
+                                         "Gift",   "Share of trip", "Rent share" };
+    struct demo_world       *world = maker->world;
+    int                      other;
+    struct demo_event       *event;
 
     if (!demo_chance(&maker->random, 7))
         return;
@@ -278,9 +279,9 @@ static void business(struct maker *maker, const struct demo_account *account, in
     struct demo_event *event;
 
     if (!is_free(day)) {
-        event = add(maker, at_hour(&maker->random, day, 6), TYPE_TRANSFER, ACCOUNT_SETTLEMENT, true,
-                    account->pay / 20 * demo_between(&maker->random, 60, 140) / 100,
-                    "Card settlement");
+        event =
+            add(maker, at_hour(&maker->random, day, 6), TYPE_TRANSFER, ACCOUNT_SETTLEMENT, true,
+                account->pay / 20 * demo_between(&maker->random, 60, 140) / 100, "Card settlement");
         event->party = (struct demo_party){ "company", "card-clearing", 0 };
     }
     if (!is_free(day) && demo_chance(&maker->random, 35)) {
@@ -304,8 +305,8 @@ static void business(struct maker *maker, const struct demo_account *account, in
 
 static void open_with(struct maker *maker, const struct demo_account *account)
 {
-    int64_t day = account->opened_day < maker->world->first_day ? maker->world->first_day
-                                                                : account->opened_day;
+    int64_t            day = account->opened_day < maker->world->first_day ? maker->world->first_day
+                                                                           : account->opened_day;
     struct demo_event *event;
 
     event = add(maker, at_hour(&maker->random, day, 1), TYPE_DEPOSIT, ACCOUNT_OPENING, true,
@@ -316,8 +317,8 @@ static void open_with(struct maker *maker, const struct demo_account *account)
 static void live(struct maker *maker, const struct demo_account *account)
 {
     struct demo_world *world = maker->world;
-    int64_t first = account->opened_day < world->first_day ? world->first_day
-                                                           : account->opened_day + 1;
+    int64_t            first =
+        account->opened_day < world->first_day ? world->first_day : account->opened_day + 1;
     int64_t last = account->role == DEMO_LEAVING ? world->last_day - 20 : world->last_day;
 
     for (int64_t day = first; day <= last; day++) {
@@ -352,8 +353,8 @@ static int victim(const struct demo_world *world, int n)
 static struct demo_event *send_away(struct maker *maker, int64_t at_us, int64_t amount,
                                     uint32_t number, const char *text)
 {
-    struct demo_event *event = add(maker, at_us, TYPE_TRANSFER, ACCOUNT_NOSTRO, false, amount,
-                                   text);
+    struct demo_event *event =
+        add(maker, at_us, TYPE_TRANSFER, ACCOUNT_NOSTRO, false, amount, text);
 
     event->party = (struct demo_party){ "bank", "LT30", number };
     return event;
@@ -417,8 +418,9 @@ static void scam(struct maker *maker, int n, int64_t day)
 {
     maker->account = victim(maker->world, n);
     for (int i = 0; i < 8; i++)
-        send_away(maker, at_hour(&maker->random, day, 10 + i), demo_between(&maker->random, 4, 14) *
-                  2500, 52000000 + (uint32_t)(n * 20 + i), "Investment");
+        send_away(maker, at_hour(&maker->random, day, 10 + i),
+                  demo_between(&maker->random, 4, 14) * 2500, 52000000 + (uint32_t)(n * 20 + i),
+                  "Investment");
 }
 
 static void plant(struct demo_world *world)
@@ -456,7 +458,8 @@ static int compare_events(const void *a, const void *b)
 void demo_history(struct demo_world *world)
 {
     for (size_t i = 0; i < world->account_count; i++) {
-        struct maker maker = { .world = world, .account = (int)i,
+        struct maker maker = { .world = world,
+                               .account = (int)i,
                                .random = { .state = world->seed ^ (i + 1) * 0x51ed270b } };
 
         open_with(&maker, &world->accounts[i]);

@@ -42,21 +42,21 @@ static inline bool demo_chance(struct demo_random *random, int64_t percent)
 enum demo_role { DEMO_CURRENT, DEMO_SAVINGS, DEMO_SHOP, DEMO_BUSINESS, DEMO_NEW, DEMO_LEAVING };
 
 struct demo_customer {
-    char name[LIMIT_NAME_MAX + 1];
-    char country[3];
-    bool verified;
+    char    name[LIMIT_NAME_MAX + 1];
+    char    country[3];
+    bool    verified;
     int64_t since_day;
 };
 
 struct demo_account {
-    int           customer; /* index */
+    int            customer; /* index */
     enum demo_role role;
-    uint16_t      currency;
-    int64_t       opened_day; /* since 1970 */
-    int64_t       opening;    /* first balance, minor units */
-    int64_t       pay;        /* monthly income, minor units */
-    int           partner;    /* account index of the savings account, or -1 */
-    int64_t       number;     /* in the bank */
+    uint16_t       currency;
+    int64_t        opened_day; /* since 1970 */
+    int64_t        opening;    /* first balance, minor units */
+    int64_t        pay;        /* monthly income, minor units */
+    int            partner;    /* account index of the savings account, or -1 */
+    int64_t        number;     /* in the bank */
 };
 
 /* Who is on the other side outside the bank: "kind:name" or with a number behind it. */
@@ -81,16 +81,16 @@ struct demo_event {
 };
 
 struct demo_world {
-    uint64_t              seed;
-    int64_t               end_us;
-    int64_t               last_day;
-    int64_t               first_day;
-    struct demo_customer  customers[DEMO_CUSTOMERS];
-    size_t                account_count;
-    struct demo_account   accounts[DEMO_ACCOUNTS_MAX];
-    size_t                event_count;
-    struct demo_event     events[DEMO_EVENTS_MAX];
-    int                   mules[2]; /* account indexes that end frozen */
+    uint64_t             seed;
+    int64_t              end_us;
+    int64_t              last_day;
+    int64_t              first_day;
+    struct demo_customer customers[DEMO_CUSTOMERS];
+    size_t               account_count;
+    struct demo_account  accounts[DEMO_ACCOUNTS_MAX];
+    size_t               event_count;
+    struct demo_event    events[DEMO_EVENTS_MAX];
+    int                  mules[2]; /* account indexes that end frozen */
 };
 
 void demo_people(struct demo_world *world);

@@ -16,56 +16,72 @@ struct region {
     const char *last[LAST_NAMES];
 };
 
-static const struct region regions[] = {
-    { "US", USD, 70,
-      { "Emma", "Liam", "Olivia", "Noah", "Ava", "James", "Mia", "Lucas", "Grace", "Henry", "Ruth",
-        "Samuel", "Nora", "Carlos", "Maria", "Daniel", "Sofia", "David", "Hannah", "Andre",
-        "Naomi", "Peter", "Tanya", "Victor" },
-      { "Miller", "Johnson", "Garcia", "Brown", "Nguyen", "Davis", "Wilson", "Martinez", "Taylor",
-        "Moore", "Jackson", "White", "Harris", "Clark", "Lewis", "Young", "Walker", "Hill", "Scott",
-        "Adams", "Baker", "Rivera", "Cooper", "Patel" } },
-    { "DE", EUR, 10,
-      { "Anna", "Lukas", "Marie", "Felix", "Lena", "Jonas", "Clara", "Paul", "Greta", "Max", "Ida",
-        "Emil", "Johanna", "Moritz", "Katrin", "Stefan", "Birgit", "Uwe", "Heike", "Jens", "Silke",
-        "Holger", "Petra", "Ralf" },
-      { "Schmidt", "Weber", "Fischer", "Wagner", "Becker", "Hoffmann", "Koch", "Richter", "Klein",
-        "Wolf", "Neumann", "Schwarz", "Braun", "Zimmermann", "Krause", "Lehmann", "Huber",
-        "Kaiser", "Fuchs", "Lang", "Scholz", "Vogel", "Keller", "Frank" } },
-    { "FR", EUR, 6,
-      { "Camille", "Louis", "Manon", "Hugo", "Chloe", "Jules", "Alice", "Arthur", "Zoe", "Paul",
-        "Julie", "Nicolas", "Claire", "Antoine", "Sophie", "Mathieu", "Elise", "Thomas", "Anne",
-        "Olivier", "Marine", "Pierre", "Lucie", "Benoit" },
-      { "Martin", "Bernard", "Dubois", "Laurent", "Moreau", "Lefebvre", "Roux", "Fournier",
-        "Girard", "Bonnet", "Dupont", "Lambert", "Fontaine", "Rousseau", "Vincent", "Muller",
-        "Faure", "Mercier", "Blanc", "Guerin", "Boyer", "Garnier", "Chevalier", "Francois" } },
-    { "CA", USD, 8,
-      { "Ethan", "Charlotte", "Owen", "Amelia", "Logan", "Isla", "Mason", "Zara", "Caleb", "Ivy",
-        "Nathan", "Leah", "Dylan", "Paige", "Evan", "Megan", "Ryan", "Kate", "Aaron", "Julia",
-        "Colin", "Erin", "Trevor", "Dana" },
-      { "Tremblay", "Singh", "Campbell", "MacDonald", "Roy", "Stewart", "Wong", "Morrison", "Kim",
-        "Fraser", "Murphy", "Gagnon", "Reid", "Ross", "Bouchard", "Chan", "Grant", "Bell",
-        "Sharma", "Kelly", "Hughes", "Gill", "Wright", "Fortin" } },
-    { "MX", USD, 6,
-      { "Diego", "Valeria", "Jorge", "Camila", "Luis", "Ximena", "Pablo", "Renata", "Raul",
-        "Daniela", "Mario", "Elena", "Oscar", "Lucia", "Hector", "Paula", "Ivan", "Irene", "Hugo",
-        "Carmen", "Javier", "Rosa", "Emilio", "Teresa" },
-      { "Hernandez", "Lopez", "Gonzalez", "Perez", "Sanchez", "Ramirez", "Torres", "Flores",
-        "Gomez", "Diaz", "Reyes", "Morales", "Cruz", "Ortiz", "Castillo", "Moreno", "Romero",
-        "Alvarez", "Mendoza", "Ruiz", "Vargas", "Castro", "Guerrero", "Medina" } },
-};
+static const struct region
+    regions
+        [] = {
+            { "US",
+              USD,
+              70,
+              { "Emma",  "Liam",  "Olivia", "Noah",   "Ava",   "James",  "Mia",   "Lucas",
+                "Grace", "Henry", "Ruth",   "Samuel", "Nora",  "Carlos", "Maria", "Daniel",
+                "Sofia", "David", "Hannah", "Andre",  "Naomi", "Peter",  "Tanya", "Victor" },
+              { "Miller", "Johnson", "Garcia",  "Brown", "Nguyen", "Davis",  "Wilson", "Martinez",
+                "Taylor", "Moore",   "Jackson", "White", "Harris", "Clark",  "Lewis",  "Young",
+                "Walker", "Hill",    "Scott",   "Adams", "Baker",  "Rivera", "Cooper", "Patel" } },
+            { "DE",
+              EUR,
+              10,
+              { "Anna",   "Lukas", "Marie", "Felix", "Lena",    "Jonas",  "Clara",  "Paul",
+                "Greta",  "Max",   "Ida",   "Emil",  "Johanna", "Moritz", "Katrin", "Stefan",
+                "Birgit", "Uwe",   "Heike", "Jens",  "Silke",   "Holger", "Petra",  "Ralf" },
+              { "Schmidt", "Weber",      "Fischer", "Wagner",  "Becker",  "Hoffmann",
+                "Koch",    "Richter",    "Klein",   "Wolf",    "Neumann", "Schwarz",
+                "Braun",   "Zimmermann", "Krause",  "Lehmann", "Huber",   "Kaiser",
+                "Fuchs",   "Lang",       "Scholz",  "Vogel",   "Keller",  "Frank" } },
+            { "FR",
+              EUR,
+              6,
+              { "Camille", "Louis",  "Manon", "Hugo",    "Chloe",  "Jules",   "Alice",  "Arthur",
+                "Zoe",     "Paul",   "Julie", "Nicolas", "Claire", "Antoine", "Sophie", "Mathieu",
+                "Elise",   "Thomas", "Anne",  "Olivier", "Marine", "Pierre",  "Lucie",  "Benoit" },
+              { "Martin",   "Bernard",  "Dubois",  "Laurent", "Moreau",    "Lefebvre",
+                "Roux",     "Fournier", "Girard",  "Bonnet",  "Dupont",    "Lambert",
+                "Fontaine", "Rousseau", "Vincent", "Muller",  "Faure",     "Mercier",
+                "Blanc",    "Guerin",   "Boyer",   "Garnier", "Chevalier", "Francois" } },
+            { "CA",
+              USD,
+              8,
+              { "Ethan", "Charlotte", "Owen",   "Amelia", "Logan", "Isla",  "Mason",  "Zara",
+                "Caleb", "Ivy",       "Nathan", "Leah",   "Dylan", "Paige", "Evan",   "Megan",
+                "Ryan",  "Kate",      "Aaron",  "Julia",  "Colin", "Erin",  "Trevor", "Dana" },
+              { "Tremblay", "Singh",    "Campbell", "MacDonald", "Roy",    "Stewart",
+                "Wong",     "Morrison", "Kim",      "Fraser",    "Murphy", "Gagnon",
+                "Reid",     "Ross",     "Bouchard", "Chan",      "Grant",  "Bell",
+                "Sharma",   "Kelly",    "Hughes",   "Gill",      "Wright", "Fortin" } },
+            { "MX",
+              USD,
+              6,
+              { "Diego", "Valeria", "Jorge", "Camila", "Luis",   "Ximena", "Pablo",  "Renata",
+                "Raul",  "Daniela", "Mario", "Elena",  "Oscar",  "Lucia",  "Hector", "Paula",
+                "Ivan",  "Irene",   "Hugo",  "Carmen", "Javier", "Rosa",   "Emilio", "Teresa" },
+              { "Hernandez", "Lopez",  "Gonzalez", "Perez",  "Sanchez",  "Ramirez",
+                "Torres",    "Flores", "Gomez",    "Diaz",   "Reyes",    "Morales",
+                "Cruz",      "Ortiz",  "Castillo", "Moreno", "Romero",   "Alvarez",
+                "Mendoza",   "Ruiz",   "Vargas",   "Castro", "Guerrero", "Medina" } },
+        };
 
 static const struct {
     const char *name;
     const char *country;
     uint16_t    currency;
 } companies[DEMO_COMPANIES] = {
-    { "Hillside Homes LLC", "US", USD },      { "Blue Heron Logistics", "US", USD },
-    { "Maple Street Bakery", "US", USD },     { "Corner Hardware", "US", USD },
-    { "Riverside Dental Group", "US", USD },  { "Northgate Software Inc", "US", USD },
-    { "Summit Outdoor Supply", "US", USD },   { "Harbor Seafood Market", "US", USD },
-    { "Old Mill Brewing", "CA", USD },        { "Cedar Landscaping", "CA", USD },
+    { "Hillside Homes LLC", "US", USD },       { "Blue Heron Logistics", "US", USD },
+    { "Maple Street Bakery", "US", USD },      { "Corner Hardware", "US", USD },
+    { "Riverside Dental Group", "US", USD },   { "Northgate Software Inc", "US", USD },
+    { "Summit Outdoor Supply", "US", USD },    { "Harbor Seafood Market", "US", USD },
+    { "Old Mill Brewing", "CA", USD },         { "Cedar Landscaping", "CA", USD },
     { "Rheinblick Apotheke GmbH", "DE", EUR }, { "Stadtwerk Elektro GmbH", "DE", EUR },
-    { "Atelier Lumiere SARL", "FR", EUR },    { "Casa Verde Importaciones", "MX", USD },
+    { "Atelier Lumiere SARL", "FR", EUR },     { "Casa Verde Importaciones", "MX", USD },
 };
 
 static const struct region *pick_region(struct demo_random *random)
@@ -104,8 +120,7 @@ static void add_person(struct demo_world *world, int customer, struct demo_rando
     size_t                first = (size_t)demo_between(random, 0, FIRST_NAMES - 1);
     size_t                last = (size_t)demo_between(random, 0, LAST_NAMES - 1);
 
-    snprintf(person->name, sizeof person->name, "%s %s", region->first[first],
-             region->last[last]);
+    snprintf(person->name, sizeof person->name, "%s %s", region->first[first], region->last[last]);
     memcpy(person->country, region->country, 3);
     person->verified = demo_chance(random, 93);
     person->since_day = world->first_day - demo_between(random, 40, 9 * 365);
@@ -160,8 +175,8 @@ void demo_people(struct demo_world *world)
         add_company(world, i, &random);
     for (int i = 0; i < DEMO_PEOPLE; i++)
         add_person(world, i, &random);
-    for (size_t i = world->account_count; i-- > 0 && made_new < DEMO_NEW_ACCOUNTS +
-                                                                  DEMO_USED_NEW_ACCOUNTS;) {
+    for (size_t i = world->account_count;
+         i-- > 0 && made_new < DEMO_NEW_ACCOUNTS + DEMO_USED_NEW_ACCOUNTS;) {
         struct demo_account *account = &world->accounts[i];
 
         if (account->role == DEMO_CURRENT && account->partner < 0 && account->currency == USD)

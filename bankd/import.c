@@ -25,7 +25,7 @@
 enum {
     TELL_EVERY_US = 10 * 1000 * 1000,
     TELL_TTY_EVERY_US = 250 * 1000,
-    TELL_ROWS = 512,            /* the clock is looked at after so many rows */
+    TELL_ROWS = 512, /* the clock is looked at after so many rows */
     DISAGREEMENTS_TOLD = 10,
     CHECKPOINT_COMMITS = 64,
     HASH_CHUNK = 65536,
@@ -75,7 +75,8 @@ static enum err usage(struct fault *fault, const char *what, const char *name)
 {
     return fault_set(fault, ERR_usage, NULL,
                      "%s%s; bankd import FILE --map MAP [--dry-run] [--check-balances] [--labels] "
-                     "[--rejects FILE]", what, name);
+                     "[--rejects FILE]",
+                     what, name);
 }
 
 static enum err parse_arguments(struct job *job, int argc, char **argv, struct fault *fault)
@@ -110,10 +111,9 @@ static enum err parse_arguments(struct job *job, int argc, char **argv, struct f
     }
     if (job->file_name == NULL || job->map_name == NULL)
         return usage(fault, "A file and a map are needed", "");
-    int n = rejects != NULL
-                ? snprintf(job->rejects_name, sizeof job->rejects_name, "%s", rejects)
-                : snprintf(job->rejects_name, sizeof job->rejects_name, "%s.rejects.csv",
-                           job->file_name);
+    int n = rejects != NULL ? snprintf(job->rejects_name, sizeof job->rejects_name, "%s", rejects)
+                            : snprintf(job->rejects_name, sizeof job->rejects_name,
+                                       "%s.rejects.csv", job->file_name);
     if (n < 0 || (size_t)n >= sizeof job->rejects_name)
         return usage(fault, "The name of the file is too long", "");
     return ERR_none;
@@ -127,9 +127,9 @@ static const char *map_place(const char *name, int place, char out[HOME_PATH_MAX
 {
     static const char *const places[] = { "", "data/maps/", "../data/maps/",
                                           "../share/bankd/maps/" };
-    char    program[HOME_PATH_MAX];
-    ssize_t n;
-    char   *slash;
+    char                     program[HOME_PATH_MAX];
+    ssize_t                  n;
+    char                    *slash;
 
     if (place == 0 || place == 1) {
         n = snprintf(out, HOME_PATH_MAX, "%s%s%s", places[place], name, place == 0 ? "" : ".map");
@@ -285,8 +285,10 @@ static void tell_disagreement(void *context, const struct import_row *row, int64
 
 static enum err open_bank(struct job *job, struct fault *fault)
 {
-    struct import_options options = { .check_balances = job->check_balances, .labels = job->labels,
-                                      .disagreement = tell_disagreement, .context = job };
+    struct import_options options = { .check_balances = job->check_balances,
+                                      .labels = job->labels,
+                                      .disagreement = tell_disagreement,
+                                      .context = job };
 
     TRY(home_open(job->conf, job->dry_run ? STORE_READ : STORE_WRITE, !job->dry_run, &job->home,
                   fault));
@@ -302,9 +304,12 @@ static enum err record(struct job *job, const char *operation, const char *outco
     const struct import_counts *counts = import_loader_counts(job->loader);
     const char                 *slash = strrchr(job->file_name, '/');
     char                        detail[LIMIT_DETAIL_MAX + 1];
-    struct act act = { .actor_name = "import", .kind = AUDIT_ACTION, .operation = operation,
-                       .outcome = outcome, .subject_text = job->map->source };
-    struct draft *draft;
+    struct act                  act = { .actor_name = "import",
+                                        .kind = AUDIT_ACTION,
+                                        .operation = operation,
+                                        .outcome = outcome,
+                                        .subject_text = job->map->source };
+    struct draft               *draft;
 
     snprintf(detail, sizeof detail,
              "file=%.80s hash=%s bytes=%" PRId64 " rows=%" PRId64 " loaded=%" PRId64
@@ -392,17 +397,19 @@ static void tell_progress(struct job *job, int64_t now_us)
 {
     int64_t rows = import_loader_counts(job->loader)->rows;
     int64_t past_us = now_us - job->started_us;
-    int64_t speed = past_us > 0 ? (rows - job->told_rows) * US_PER_SECOND / (now_us - job->told_us)
-                                : 0;
+    int64_t speed =
+        past_us > 0 ? (rows - job->told_rows) * US_PER_SECOND / (now_us - job->told_us) : 0;
     int64_t percent = job->size > 0 ? job->reader.bytes * 100 / job->size : 100;
     int64_t left_s = job->reader.bytes > 0
                          ? (int64_t)((__int128)past_us * (job->size - job->reader.bytes) /
                                      job->reader.bytes / US_PER_SECOND)
                          : 0;
 
-    fprintf(stderr, "%s%" PRId64 " rows  %" PRId64 " rows/s  %" PRId64 " %%  %" PRId64 ":%02" PRId64
-            " left%s", job->is_tty ? "\r" : "import: ", rows, speed, percent, left_s / 60,
-            left_s % 60, job->is_tty ? "   " : "\n");
+    fprintf(stderr,
+            "%s%" PRId64 " rows  %" PRId64 " rows/s  %" PRId64 " %%  %" PRId64 ":%02" PRId64
+            " left%s",
+            job->is_tty ? "\r" : "import: ", rows, speed, percent, left_s / 60, left_s % 60,
+            job->is_tty ? "   " : "\n");
     job->told = true;
     job->told_us = now_us;
     job->told_rows = rows;
@@ -495,7 +502,7 @@ static enum err load_rows(struct job *job, struct fault *fault)
 static void print_summary(struct job *job)
 {
     const struct import_counts *counts = import_loader_counts(job->loader);
-    int64_t past_us = job->clock->monotonic_us(job->clock) - job->started_us;
+    int64_t                     past_us = job->clock->monotonic_us(job->clock) - job->started_us;
     struct {
         const char *name;
         int64_t     value;
@@ -558,7 +565,8 @@ static enum err run(struct job *job, struct fault *fault)
     if (err == ERR_cancelled)
         return fault_set(fault, err, NULL,
                          "Stopped by a signal behind line %" PRId64 "; all rows before it are "
-                         "committed, and the same command goes on from there", job->reader.line);
+                         "committed, and the same command goes on from there",
+                         job->reader.line);
     return err;
 }
 
@@ -604,8 +612,10 @@ int command_import(struct conf *conf, int argc, char **argv)
 
         disagrees = counts->disagree > 0;
         if (disagrees)
-            fprintf(stderr, "bankd import: %" PRId64 " of %" PRId64 " balances disagree with the "
-                    "file\n", counts->disagree, counts->disagree + counts->agree);
+            fprintf(stderr,
+                    "bankd import: %" PRId64 " of %" PRId64 " balances disagree with the "
+                    "file\n",
+                    counts->disagree, counts->disagree + counts->agree);
         if (counts->rejected > 0 && counts->rejected == counts->rows)
             err = fault_set(&fault, ERR_file_syntax, NULL, "Every row was rejected; see %.150s",
                             job->rejects_name);

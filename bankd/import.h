@@ -23,9 +23,9 @@ enum {
     IMPORT_PARTS_MAX = 12,      /* pieces of one template */
     IMPORT_TYPES_MAX = 128,     /* rows of [types] */
     IMPORT_TYPE_COLUMNS_MAX = 6,
-    IMPORT_SKIPS_MAX = 32,      /* rows of [skip] */
+    IMPORT_SKIPS_MAX = 32, /* rows of [skip] */
     IMPORT_SOURCE_MAX = 16,
-    IMPORT_CELL_MAX = 256,      /* bytes of a value that a template makes */
+    IMPORT_CELL_MAX = 256, /* bytes of a value that a template makes */
 };
 
 /* --- the map --------------------------------------------------------------------------------- */
@@ -44,12 +44,12 @@ enum import_direction { IMPORT_IN, IMPORT_OUT, IMPORT_BY_SIGN };
 
 /* What a row's type columns come to. */
 struct import_type {
-    size_t       count;
-    struct slice values[IMPORT_TYPE_COLUMNS_MAX]; /* "*" is any */
-    int32_t      type;   /* enum transaction_type */
-    int32_t      contra; /* enum account_kind of the bank's side */
+    size_t                count;
+    struct slice          values[IMPORT_TYPE_COLUMNS_MAX]; /* "*" is any */
+    int32_t               type;                            /* enum transaction_type */
+    int32_t               contra; /* enum account_kind of the bank's side */
     enum import_direction direction;
-    struct slice text;
+    struct slice          text;
 };
 
 struct import_condition {
@@ -98,7 +98,7 @@ struct import_map {
 /* Parses a map's text; `file` is its name in messages ("file:line: what is wrong"). */
 ERR_MUST_USE enum err import_map_parse(struct slice text, const char *file, struct import_map **out,
                                        struct fault *fault);
-void import_map_free(struct import_map **map);
+void                  import_map_free(struct import_map **map);
 /* Finds the map's columns in the header of a file. Not needed when the map says header = no. */
 ERR_MUST_USE enum err import_map_bind(struct import_map *map, const struct slice *cells,
                                       size_t count, struct fault *fault);
@@ -117,7 +117,7 @@ struct import_row {
     bool                      has_balance; /* and it is to be compared */
     int64_t                   balance;
     int64_t                   rounding;
-    char account[LIMIT_EXTERNAL_ID_MAX + 1];  /* "source:id", as the three below */
+    char account[LIMIT_EXTERNAL_ID_MAX + 1]; /* "source:id", as the three below */
     char customer[LIMIT_EXTERNAL_ID_MAX + 1];
     char other[LIMIT_EXTERNAL_ID_MAX + 1];       /* account of this bank; empty = none */
     char external_id[LIMIT_EXTERNAL_ID_MAX + 1]; /* of the transaction; empty = none */
@@ -167,8 +167,8 @@ struct import_options {
 /* The map is bound before the first row. The loader owns nothing of what it is given. */
 ERR_MUST_USE enum err import_loader_open(const struct import_map *map, struct writer *writer,
                                          const struct import_options *options,
-                                         struct import_loader **out);
-void import_loader_close(struct import_loader **loader);
+                                         struct import_loader       **out);
+void                  import_loader_close(struct import_loader **loader);
 /* Plans one row and commits when the group is full. An error of the class INPUT or CONFLICT is the
  * row's own: no money of it moves, and the next one may come. Any other ends the import. */
 ERR_MUST_USE enum err import_loader_row(struct import_loader *loader, const struct slice *cells,

@@ -16,11 +16,11 @@
 #include <string.h>
 
 enum {
-    LOADER_NAMES_DEFAULT = 65536,   /* external ids in memory; more are read again */
-    LOADER_SLACK = 16,              /* changes that one row may plan, and some */
+    LOADER_NAMES_DEFAULT = 65536, /* external ids in memory; more are read again */
+    LOADER_SLACK = 16,            /* changes that one row may plan, and some */
     LOADER_KINDS_MAX = 16,
     LOADER_LINES_MIN = 1 << 12,
-    LOADER_LINES_MAX = 1 << 26,     /* different rows without an id, in one file */
+    LOADER_LINES_MAX = 1 << 26, /* different rows without an id, in one file */
 };
 
 struct name_slot {
@@ -203,8 +203,8 @@ static enum err plan_customer(struct import_loader *loader, struct draft *draft,
     struct customer *customer = &draft->customer;
     enum err         err;
 
-    err = loader->store->ops->customer_by_external(loader->store, slice_from(external_id),
-                                                   customer);
+    err =
+        loader->store->ops->customer_by_external(loader->store, slice_from(external_id), customer);
     if (err == ERR_none) {
         *number = customer->number;
         return ERR_none;
@@ -233,13 +233,15 @@ static enum err open_account(struct import_loader *loader, const char *external_
                              const char *customer_id, const struct slice *cells,
                              const struct import_row *row, int64_t *number, struct fault *fault)
 {
-    struct draft    *draft = writer_draft(loader->writer);
-    struct account   account = { .book = { .kind = ACCOUNT_CUSTOMER, .status = ACCOUNT_ACTIVE,
-                                           .version = 1 } };
-    struct name_slot spare;
+    struct draft  *draft = writer_draft(loader->writer);
+    struct account account = {
+        .book = { .kind = ACCOUNT_CUSTOMER, .status = ACCOUNT_ACTIVE, .version = 1 }
+    };
+    struct name_slot  spare;
     struct name_slot *customer = name_slot(loader->customers, customer_id, &spare);
-    struct act       act = { .actor_name = "import", .kind = AUDIT_ACTION,
-                             .operation = "account.create" };
+    struct act        act = { .actor_name = "import",
+                              .kind = AUDIT_ACTION,
+                              .operation = "account.create" };
 
     if (draft == NULL)
         return ERR_busy;
@@ -317,8 +319,10 @@ static enum err check_rounded(struct import_loader *loader, const struct post *p
     const struct account_book *other;
     struct account_book        rounded;
     struct ledger_request      request = { .transaction_id = post->transaction_id,
-                                           .type = post->type, .amount = post->amount,
-                                           .currency = post->currency, .at_us = post->at_us,
+                                           .type = post->type,
+                                           .amount = post->amount,
+                                           .currency = post->currency,
+                                           .at_us = post->at_us,
                                            .history = true };
 
     TRY(writer_book(loader->writer, post->account, &account, NULL));
@@ -333,10 +337,14 @@ static enum err check_rounded(struct import_loader *loader, const struct post *p
 static enum err post_rounding(struct import_loader *loader, const struct import_row *row,
                               const struct post *post, struct fault *fault)
 {
-    struct post        rounding = { .type = TYPE_ADJUSTMENT, .account = post->account,
-                                    .incoming = row->rounding > 0, .currency = post->currency,
-                                    .at_us = post->at_us, .external_id = post->external_id,
-                                    .description = slice_from("Rounding"), .history = true,
+    struct post        rounding = { .type = TYPE_ADJUSTMENT,
+                                    .account = post->account,
+                                    .incoming = row->rounding > 0,
+                                    .currency = post->currency,
+                                    .at_us = post->at_us,
+                                    .external_id = post->external_id,
+                                    .description = slice_from("Rounding"),
+                                    .history = true,
                                     .unjudged = true };
     struct transaction known;
     char               name[UUID_TEXT_MAX];
@@ -346,8 +354,8 @@ static enum err post_rounding(struct import_loader *loader, const struct import_
     if (err != ERR_not_found)
         return err;
     TRY(check_rounded(loader, post, row->rounding, fault));
-    rounding.transaction_id = id_of_name(loader, "rounding", uuid_text(&post->transaction_id, name),
-                                         row->at_us);
+    rounding.transaction_id =
+        id_of_name(loader, "rounding", uuid_text(&post->transaction_id, name), row->at_us);
     rounding.amount = row->rounding > 0 ? row->rounding : -row->rounding;
     TRY(find_contra(loader, ACCOUNT_ROUNDING, post->currency, &rounding.other, fault));
     TRY(writer_post(loader->writer, &rounding, &loader->posted, fault));
@@ -389,7 +397,8 @@ static enum err add_label(struct import_loader *loader, const struct import_row 
     draft = writer_draft(loader->writer);
     if (draft == NULL)
         return ERR_busy;
-    draft->label = (struct label){ .transaction = sequence, .fraud = row->fraud,
+    draft->label = (struct label){ .transaction = sequence,
+                                   .fraud = row->fraud,
                                    .known_at_us = row->at_us + loader->map->known_after_us };
     draft->change.label = &draft->label;
     writer_add(loader->writer, draft);
@@ -402,11 +411,15 @@ static enum err fill_post(struct import_loader *loader, const struct slice *cell
 {
     const char *customer = row->customer[0] != '\0' ? row->customer : row->account;
 
-    *post = (struct post){ .type = row->type->type, .incoming = row->incoming,
-                           .amount = row->amount, .currency = row->currency->number,
-                           .at_us = row->at_us, .party = slice_from(row->party),
+    *post = (struct post){ .type = row->type->type,
+                           .incoming = row->incoming,
+                           .amount = row->amount,
+                           .currency = row->currency->number,
+                           .at_us = row->at_us,
+                           .party = slice_from(row->party),
                            .description = slice_from(row->description),
-                           .external_id = slice_from(row->external_id), .history = true };
+                           .external_id = slice_from(row->external_id),
+                           .history = true };
     if (loader->options.labels && row->has_label) {
         post->has_label = true;
         post->fraud = row->fraud;
@@ -489,9 +502,8 @@ enum err import_loader_open(const struct import_map *map, struct writer *writer,
                             const struct import_options *options, struct import_loader **out)
 {
     struct import_loader *loader = calloc(1, sizeof *loader);
-    size_t                names = options->names_max != 0 ? options->names_max
-                                                          : LOADER_NAMES_DEFAULT;
-    enum err              err;
+    size_t   names = options->names_max != 0 ? options->names_max : LOADER_NAMES_DEFAULT;
+    enum err err;
 
     if (loader == NULL)
         return ERR_memory;

@@ -196,7 +196,7 @@ static enum err key_time_format(struct reader *reader, struct slice value)
     slice_copy(value, map->time_format, sizeof map->time_format);
     if (time_parse_format("", 0, map->time_format, &at_us) == ERR_option_invalid)
         return wrong(reader, "a format has %%Y or %%y, %%m and %%d once each, and may have %%H, "
-                     "%%M and %%S");
+                             "%%M and %%S");
     return ERR_none;
 }
 
@@ -261,7 +261,7 @@ static enum err key_fraud(struct reader *reader, struct slice value)
 
 static enum err key_known_after(struct reader *reader, struct slice value)
 {
-    int number = value.n > 1 ? column_number(slice_of(value.at, value.n - 1)) : 0;
+    int  number = value.n > 1 ? column_number(slice_of(value.at, value.n - 1)) : 0;
     char unit = value.n > 1 ? value.at[value.n - 1] : '\0';
 
     if ((unit != 'd' && unit != 'h') || (number == 0 && value.at[0] != '0'))
@@ -320,8 +320,10 @@ static enum err parse_type(struct reader *reader, struct slice value, struct imp
     split(value, ',', &contra, &type->text);
     if (enum_parse(&enum_transaction_type, name, &type->type) != ERR_none ||
         type->type == TYPE_REVERSAL)
-        return wrong(reader, "\"%.*s\" is no type: deposit, withdrawal, transfer, payment, fee, "
-                     "interest or adjustment", (int)(name.n < 20 ? name.n : 20), name.at);
+        return wrong(reader,
+                     "\"%.*s\" is no type: deposit, withdrawal, transfer, payment, fee, "
+                     "interest or adjustment",
+                     (int)(name.n < 20 ? name.n : 20), name.at);
     if (slice_is(direction, "in"))
         type->direction = IMPORT_IN;
     else if (slice_is(direction, "out"))
@@ -333,7 +335,7 @@ static enum err parse_type(struct reader *reader, struct slice value, struct imp
     if (enum_parse(&enum_account_kind, contra, &type->contra) != ERR_none ||
         type->contra == ACCOUNT_CUSTOMER)
         return wrong(reader, "the third word is the bank's side: cash, nostro, settlement, fees, "
-                     "interest, loans, suspense or opening");
+                             "interest, loans, suspense or opening");
     return ERR_none;
 }
 
@@ -343,8 +345,14 @@ static enum err key_type(struct reader *reader, struct slice value)
     return parse_type(reader, value, &reader->map->types[0]);
 }
 
-#define TEMPLATE(key, member, required) { key, required, offsetof(struct import_map, member), NULL }
-#define CUSTOM(key, required, parse) { key, required, 0, parse }
+#define TEMPLATE(key, member, required)                                                            \
+    {                                                                                              \
+        key, required, offsetof(struct import_map, member), NULL                                   \
+    }
+#define CUSTOM(key, required, parse)                                                               \
+    {                                                                                              \
+        key, required, 0, parse                                                                    \
+    }
 
 static const struct key_row {
     const char *name;
@@ -398,8 +406,7 @@ static enum err take_key(struct reader *reader, struct slice name, struct slice 
             return wrong(reader, "%s needs a value", keys[i].name);
         if (keys[i].parse != NULL)
             return keys[i].parse(reader, value);
-        return parse_template(reader, value,
-                              (void *)((char *)reader->map + keys[i].offset));
+        return parse_template(reader, value, (void *)((char *)reader->map + keys[i].offset));
     }
     return wrong(reader, "there is no key \"%.*s\"", (int)(name.n < 40 ? name.n : 40), name.at);
 }
@@ -452,7 +459,7 @@ static enum err take_line(struct reader *reader, struct slice line, enum section
             *section = SECTION_SKIP;
         else
             return wrong(reader, "the sections are [types], unless the key type is there, and "
-                         "[skip]");
+                                 "[skip]");
         return ERR_none;
     }
     if (!split(line, '=', &name, &value))

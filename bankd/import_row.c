@@ -27,7 +27,7 @@ static struct slice cell(const struct source *source, int column)
 
 /* The name of the first column of a template, for messages. */
 static const char *column_of(const struct import_map *map, const struct import_template *template,
-                             char out[FAULT_FIELD_MAX])
+                             char                     out[FAULT_FIELD_MAX])
 {
     for (size_t i = 0; i < template->count; i++)
         if (template->parts[i].column >= 0)
@@ -127,7 +127,7 @@ static enum err read_text(const struct source *source, const struct import_templ
     return ERR_none;
 }
 
-static enum err read_money(const struct source *source, const struct import_template *template,
+static enum err read_money(const struct source     *source, const struct import_template *template,
                            const struct import_row *row, int64_t *out)
 {
     const struct import_map *map = source->map;
@@ -200,8 +200,7 @@ static enum err read_amount(struct source *source, struct import_row *row)
         return bad(source, &map->amount, ERR_amount_invalid,
                    "The amount is below zero; see amount.signed");
     if (row->amount == 0 && !map->amount_zero)
-        return bad(source, &map->amount, ERR_amount_invalid,
-                   "The amount is zero; see amount.zero");
+        return bad(source, &map->amount, ERR_amount_invalid, "The amount is zero; see amount.zero");
     if (row->amount == INT64_MIN)
         return bad(source, &map->amount, ERR_amount_overflow, "The sum does not fit");
     row->amount = row->amount < 0 ? -row->amount : row->amount;
@@ -260,9 +259,9 @@ static enum err read_rest(const struct source *source, struct import_row *row)
     if (value.n > 0)
         TRY(read_money(source, &map->rounding, row, &row->rounding));
     TRY(value_of(source, &map->balance, buffer, &value));
-    row->has_balance = value.n > 0 &&
-                       (map->check_always ||
-                        slice_equal(cell(source, map->check.column), map->check.value));
+    row->has_balance =
+        value.n > 0 &&
+        (map->check_always || slice_equal(cell(source, map->check.column), map->check.value));
     return row->has_balance ? read_money(source, &map->balance, row, &row->balance) : ERR_none;
 }
 

@@ -67,8 +67,12 @@ static enum err prove(struct verify *verify)
 enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_public[32],
                      FILE *talk, struct verify_report *report, struct fault *fault)
 {
-    struct verify verify = { .store = store, .bank = bank, .sign_public = sign_public,
-                             .talk = talk, .report = report, .fault = fault };
+    struct verify verify = { .store = store,
+                             .bank = bank,
+                             .sign_public = sign_public,
+                             .talk = talk,
+                             .report = report,
+                             .fault = fault };
     enum err      err;
 
     memset(report, 0, sizeof *report);
@@ -128,9 +132,10 @@ int command_verify(struct conf *conf, int argc, char **argv)
     enum err             err;
 
     if (argc > 0)
-        return command_end("verify", fault_set(&fault, ERR_usage, NULL,
-                                               "bankd verify takes no argument, not %.100s",
-                                               argv[0]), &fault);
+        return command_end("verify",
+                           fault_set(&fault, ERR_usage, NULL,
+                                     "bankd verify takes no argument, not %.100s", argv[0]),
+                           &fault);
     home = calloc(1, sizeof *home);
     if (home == NULL)
         return command_end("verify", ERR_memory, NULL);

@@ -37,7 +37,7 @@ enum verify_item {
 #define VERIFY(item, sentence) VERIFY_##item,
     VERIFY_ITEMS(VERIFY)
 #undef VERIFY
-    VERIFY_ITEM_COUNT
+        VERIFY_ITEM_COUNT
 };
 
 enum { VERIFY_PROFILES_MAX = 32768, VERIFY_TOLD_MAX = 20 };
@@ -56,6 +56,6 @@ struct verify_report {
 ERR_MUST_USE enum err verify_bank(struct store *store, struct bank *bank,
                                   const uint8_t sign_public[32], FILE *talk,
                                   struct verify_report *report, struct fault *fault);
-const char *verify_sentence(enum verify_item item);
+const char           *verify_sentence(enum verify_item item);
 
 #endif

@@ -40,12 +40,14 @@ static void check_head(struct pass *pass, const uint8_t hash[CHAIN_HASH_BYTES])
         pass->next_head++;
         if (head->head.sequence < pass->next ||
             memcmp(head->head.hash, hash, CHAIN_HASH_BYTES) != 0)
-            verify_problem(verify, VERIFY_HEADS, "the signed head at %" PRId64
-                           " does not lie on the chain", head->head.sequence);
+            verify_problem(verify, VERIFY_HEADS,
+                           "the signed head at %" PRId64 " does not lie on the chain",
+                           head->head.sequence);
         else if (verify->sign_public != NULL &&
                  !chain_signature_holds(&head->head, verify->sign_public, head->signature))
-            verify_problem(verify, VERIFY_HEADS, "the signature of the head at %" PRId64
-                           " does not hold", head->head.sequence);
+            verify_problem(verify, VERIFY_HEADS,
+                           "the signature of the head at %" PRId64 " does not hold",
+                           head->head.sequence);
         else
             verify->report->proved[VERIFY_HEADS]++;
     }
@@ -58,8 +60,9 @@ static void take_link(struct pass *pass, const char *what, const uint8_t made[CH
     struct verify *verify = pass->verify;
 
     if (memcmp(made, stored, CHAIN_HASH_BYTES) != 0)
-        verify_problem(verify, VERIFY_CHAIN, "%s %" PRId64
-                       " was changed: its hash does not follow from it", what, pass->next);
+        verify_problem(verify, VERIFY_CHAIN,
+                       "%s %" PRId64 " was changed: its hash does not follow from it", what,
+                       pass->next);
     else
         verify->report->proved[VERIFY_CHAIN]++;
     memcpy(verify->head.hash, stored, CHAIN_HASH_BYTES);
@@ -83,16 +86,17 @@ static enum err end_hold(struct verify *verify, const struct audit *audit)
     struct transaction     row;
     struct verify_account *debit;
     struct verify_account *credit;
-    enum err err = verify->store->ops->transaction_by_sequence(verify->store,
-                                                               audit->about_transaction, &row);
+    enum err               err =
+        verify->store->ops->transaction_by_sequence(verify->store, audit->about_transaction, &row);
 
     if (err != ERR_none && err != ERR_not_found)
         return err;
     if (err == ERR_not_found || row.sequence >= audit->sequence ||
         row.initial_status != STATUS_HELD) {
-        verify_problem(verify, VERIFY_POSTINGS, "audit entry %" PRId64
-                       " ends a hold that never was, of transaction %" PRId64, audit->sequence,
-                       audit->about_transaction);
+        verify_problem(verify, VERIFY_POSTINGS,
+                       "audit entry %" PRId64
+                       " ends a hold that never was, of transaction %" PRId64,
+                       audit->sequence, audit->about_transaction);
         return ERR_none;
     }
     debit = account_of(verify, row.debit);
@@ -114,7 +118,7 @@ static enum err take_audit(struct pass *pass)
     struct verify *verify = pass->verify;
     struct audit   audit;
     uint8_t        made[CHAIN_HASH_BYTES];
-    enum err err = verify->store->ops->audit_by_sequence(verify->store, pass->next, &audit);
+    enum err       err = verify->store->ops->audit_by_sequence(verify->store, pass->next, &audit);
 
     if (err == ERR_not_found) {
         verify_problem(verify, VERIFY_CHAIN, "entry %" PRId64 " is missing", pass->next);
@@ -187,11 +191,13 @@ static enum err check_end(struct pass *pass)
     TRY(verify->store->ops->numbers(verify->store, &numbers));
     if (numbers.head.sequence != verify->head.sequence ||
         memcmp(numbers.head.hash, verify->head.hash, CHAIN_HASH_BYTES) != 0)
-        verify_problem(verify, VERIFY_CHAIN, "the store's head is %" PRId64
-                       ", the chain ends at %" PRId64 " or with another hash",
+        verify_problem(verify, VERIFY_CHAIN,
+                       "the store's head is %" PRId64 ", the chain ends at %" PRId64
+                       " or with another hash",
                        numbers.head.sequence, verify->head.sequence);
     while (pass->next_head < verify->head_count)
-        verify_problem(verify, VERIFY_HEADS, "the signed head at %" PRId64
+        verify_problem(verify, VERIFY_HEADS,
+                       "the signed head at %" PRId64
                        " lies behind the end of the chain: entries were cut off",
                        verify->heads[pass->next_head++].head.sequence);
     return ERR_none;

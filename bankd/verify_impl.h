@@ -25,12 +25,12 @@ void *verify_map_at(const struct verify_map *map, size_t index);
 /* An account as it is stored and as it comes out of the chain. */
 struct verify_account {
     struct account_book stored; /* number 0 = there is none */
-    int64_t balance;
-    int64_t held;
-    int64_t last_sequence;
-    int64_t last_at_us;
-    int64_t transactions;
-    int32_t profile;   /* 1 + index; 0 = not looked at */
+    int64_t             balance;
+    int64_t             held;
+    int64_t             last_sequence;
+    int64_t             last_at_us;
+    int64_t             transactions;
+    int32_t             profile; /* 1 + index; 0 = not looked at */
 };
 
 struct verify_party {
@@ -88,10 +88,10 @@ struct verify_day {
 };
 
 struct verify_top {
-    int64_t key; /* day and currency */
-    int32_t day;
+    int64_t  key; /* day and currency */
+    int32_t  day;
     uint16_t currency;
-    size_t  count;
+    size_t   count;
     struct {
         int64_t amount;
         int64_t sequence;
@@ -106,29 +106,29 @@ struct verify {
     struct verify_report *report;
     struct fault         *fault;
 
-    int64_t                last; /* newest sequence that is there */
-    struct chain_head      head; /* as recomputed */
-    size_t                 account_count; /* size of the array: numbers 0 .. count - 1 */
-    struct verify_account *accounts;
-    size_t                 party_count;
-    struct verify_party   *parties;
-    size_t                 profile_count;
-    struct verify_profile *profiles;
-    size_t                 alert_count;
-    size_t                 alert_capacity;
-    struct verify_alert   *alerts; /* sorted by transaction */
-    int64_t                alerts_open;
-    size_t                 head_count;
-    size_t                 head_capacity;
-    struct signed_head    *heads;
-    uint8_t               *is_transaction; /* bits by sequence */
-    uint8_t               *is_audit;
-    struct verify_map      sets;
-    struct verify_map      statuses;
-    struct verify_map      rule_hashes;
-    struct verify_map      cells;
-    struct verify_map      days;
-    struct verify_map      tops;
+    int64_t                   last;          /* newest sequence that is there */
+    struct chain_head         head;          /* as recomputed */
+    size_t                    account_count; /* size of the array: numbers 0 .. count - 1 */
+    struct verify_account    *accounts;
+    size_t                    party_count;
+    struct verify_party      *parties;
+    size_t                    profile_count;
+    struct verify_profile    *profiles;
+    size_t                    alert_count;
+    size_t                    alert_capacity;
+    struct verify_alert      *alerts; /* sorted by transaction */
+    int64_t                   alerts_open;
+    size_t                    head_count;
+    size_t                    head_capacity;
+    struct signed_head       *heads;
+    uint8_t                  *is_transaction; /* bits by sequence */
+    uint8_t                  *is_audit;
+    struct verify_map         sets;
+    struct verify_map         statuses;
+    struct verify_map         rule_hashes;
+    struct verify_map         cells;
+    struct verify_map         days;
+    struct verify_map         tops;
     const struct fraud_rules *rules;
     int64_t                   rules_number;
     enum err                  failed; /* of a visitor */
@@ -159,7 +159,7 @@ ERR_MUST_USE enum err verify_chain(struct verify *verify);
 ERR_MUST_USE enum err verify_row(struct verify *verify, const struct transaction *row);
 ERR_MUST_USE enum err verify_row_figures(struct verify *verify, const struct transaction *row,
                                          bool alerted);
-void verify_row_profiles(struct verify *verify, const struct transaction *row);
+void                  verify_row_profiles(struct verify *verify, const struct transaction *row);
 /* verify_sums.c: what came out against what is stored. */
 ERR_MUST_USE enum err verify_sums(struct verify *verify);
 

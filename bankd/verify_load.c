@@ -72,8 +72,8 @@ static bool note_account(void *context, const void *row)
 
 static bool note_party(void *context, const void *row)
 {
-    struct verify      *verify = context;
-    const struct party *party = row;
+    struct verify       *verify = context;
+    const struct party  *party = row;
     struct verify_party *known;
 
     if (party->number <= 0 || (size_t)party->number >= verify->party_count)
@@ -118,9 +118,9 @@ static bool note_alert(void *context, const void *row)
         verify->alerts = more;
         verify->alert_capacity = capacity;
     }
-    verify->alerts[verify->alert_count++] =
-        (struct verify_alert){ .transaction = alert->transaction, .number = alert->number,
-                               .account = alert->account };
+    verify->alerts[verify->alert_count++] = (struct verify_alert){
+        .transaction = alert->transaction, .number = alert->number, .account = alert->account
+    };
     verify->alerts_open += alert->state != ALERT_DECIDED ? 1 : 0;
     return true;
 }
@@ -226,8 +226,9 @@ static bool note_rules(struct verify *verify, const struct audit *audit)
     size_t  n = 0;
 
     if (strncmp(audit->operation, "rules.", 6) != 0 ||
-        sodium_hex2bin(hash, sizeof hash, audit->subject, strlen(audit->subject), NULL, &n,
-                       NULL) != 0 || n != sizeof hash)
+        sodium_hex2bin(hash, sizeof hash, audit->subject, strlen(audit->subject), NULL, &n, NULL) !=
+            0 ||
+        n != sizeof hash)
         return true;
     return verify_map_make(&verify->rule_hashes, verify_rules_key(hash)) != NULL || fail(verify);
 }
@@ -260,8 +261,8 @@ static enum err load_audits(struct verify *verify)
     struct audit_filter every = { .before_sequence = 0 };
     int64_t             stopped_at;
 
-    return visited(verify, verify->store->ops->audits(verify->store, &every, note_audit, verify,
-                                                      &stopped_at));
+    return visited(
+        verify, verify->store->ops->audits(verify->store, &every, note_audit, verify, &stopped_at));
 }
 
 /* --- saved profiles --------------------------------------------------------------------------- */
@@ -280,7 +281,8 @@ static enum err load_profile(struct verify *verify, int64_t entity, int32_t *ind
         return ERR_none;
     TRY(err);
     if (n != sizeof saved.bytes || !fraud_profile_valid(&saved)) {
-        verify_warning(verify, "the saved profile of %s %" PRId64
+        verify_warning(verify,
+                       "the saved profile of %s %" PRId64
                        " is of another version or damaged; it will be made again",
                        entity % 2 != 0 ? "party" : "account", entity / 2);
         return ERR_none;

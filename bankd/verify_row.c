@@ -16,9 +16,10 @@
 bool verify_count(struct verify *verify, uint8_t scale, int64_t bucket, uint16_t currency,
                   uint16_t metric, int64_t count, int64_t amount)
 {
-    struct rollup_key place = { .scale = scale, .currency = currency, .metric = metric,
-                                .bucket = (int32_t)bucket };
-    int64_t key = (int64_t)((uint64_t)scale << 56 | (uint64_t)metric << 48 |
+    struct rollup_key place = {
+        .scale = scale, .currency = currency, .metric = metric, .bucket = (int32_t)bucket
+    };
+    int64_t             key = (int64_t)((uint64_t)scale << 56 | (uint64_t)metric << 48 |
                             (uint64_t)currency << 32 | (uint32_t)place.bucket);
     struct verify_cell *cell = verify_map_make(&verify->cells, key);
 
@@ -27,8 +28,8 @@ bool verify_count(struct verify *verify, uint8_t scale, int64_t bucket, uint16_t
     cell->place = place;
     cell->count += count;
     if (!money_add(cell->amount, amount, &cell->amount))
-        verify_problem(verify, VERIFY_FIGURES, "figure %u of day or hour %" PRId64
-                       " does not fit", (unsigned)metric, bucket);
+        verify_problem(verify, VERIFY_FIGURES, "figure %u of day or hour %" PRId64 " does not fit",
+                       (unsigned)metric, bucket);
     return true;
 }
 
@@ -124,8 +125,8 @@ static enum err note_top(struct verify *verify, const struct transaction *row)
 static void take_side(struct verify *verify, const struct transaction *row, int64_t number,
                       bool is_debit, bool *good)
 {
-    int64_t previous = is_debit ? row->debit_previous : row->credit_previous;
-    int64_t balance = is_debit ? row->debit_balance : row->credit_balance;
+    int64_t                previous = is_debit ? row->debit_previous : row->credit_previous;
+    int64_t                balance = is_debit ? row->debit_balance : row->credit_balance;
     struct verify_account *account;
     bool                   fits = true;
 
@@ -149,7 +150,8 @@ static void take_side(struct verify *verify, const struct transaction *row, int6
         fits = money_add(account->held, row->amount, &account->held);
     if (!fits || account->balance != balance)
         WRONG("transaction %" PRId64 " leaves %" PRId64 " on account %" PRId64
-              ", the row says %" PRId64, row->sequence, account->balance, number, balance);
+              ", the row says %" PRId64,
+              row->sequence, account->balance, number, balance);
     account->last_sequence = row->sequence;
     account->last_at_us = row->at_us;
     account->transactions++;
@@ -190,11 +192,15 @@ static enum err check_rules(struct verify *verify, int64_t number)
     if (err == ERR_none) {
         crypto_generichash(hash, sizeof hash, (const uint8_t *)text.at, text.n, NULL, 0);
         if (memcmp(hash, row.hash, sizeof hash) != 0)
-            verify_problem(verify, VERIFY_DECISIONS, "the text of rule set %" PRId64
-                           " was changed: its hash does not follow from it", number);
+            verify_problem(verify, VERIFY_DECISIONS,
+                           "the text of rule set %" PRId64
+                           " was changed: its hash does not follow from it",
+                           number);
         else if (verify_map_find(&verify->rule_hashes, verify_rules_key(hash)) == NULL)
-            verify_problem(verify, VERIFY_DECISIONS, "the audit log does not know the text of "
-                           "rule set %" PRId64, number);
+            verify_problem(verify, VERIFY_DECISIONS,
+                           "the audit log does not know the text of "
+                           "rule set %" PRId64,
+                           number);
     }
     buf_free(&text);
     return err == ERR_not_found ? ERR_none : err;
@@ -226,24 +232,27 @@ static enum err take_decision(struct verify *verify, const struct transaction *r
     *flagged = row->verdict != VERDICT_APPROVE;
     if (row->rule_set == 0) {
         if (row->score != 0 || row->verdict != VERDICT_APPROVE || row->decision_size != 0)
-            verify_problem(verify, VERIFY_DECISIONS, "transaction %" PRId64
-                           " has a decision but no rule set", row->sequence);
+            verify_problem(verify, VERIFY_DECISIONS,
+                           "transaction %" PRId64 " has a decision but no rule set", row->sequence);
         return ERR_none;
     }
     TRY(rules_of(verify, row->rule_set));
     if (verify->rules == NULL)
         return ERR_none;
     if (!fraud_explain(verify->rules, row->decision, row->decision_size, &verdict)) {
-        verify_problem(verify, VERIFY_DECISIONS, "the decision of transaction %" PRId64
-                       " does not belong to rule set %" PRId64, row->sequence, row->rule_set);
+        verify_problem(verify, VERIFY_DECISIONS,
+                       "the decision of transaction %" PRId64
+                       " does not belong to rule set %" PRId64,
+                       row->sequence, row->rule_set);
         return ERR_none;
     }
     *flagged = *flagged || verdict.alert;
     if (verdict.verdict != row->verdict || verdict.score != row->score)
-        verify_problem(verify, VERIFY_DECISIONS, "transaction %" PRId64
-                       " has score %d and verdict %s, its features give %d and %s", row->sequence,
-                       row->score, enum_text(&enum_verdict, row->verdict), verdict.score,
-                       enum_text(&enum_verdict, verdict.verdict));
+        verify_problem(verify, VERIFY_DECISIONS,
+                       "transaction %" PRId64
+                       " has score %d and verdict %s, its features give %d and %s",
+                       row->sequence, row->score, enum_text(&enum_verdict, row->verdict),
+                       verdict.score, enum_text(&enum_verdict, verdict.verdict));
     else
         verify->report->proved[VERIFY_DECISIONS]++;
     return ERR_none;
@@ -300,8 +309,8 @@ static void take_alert(struct verify *verify, const struct transaction *row, boo
         verify->alerts[low].seen = true;
         *alerted = true;
         if (verify->alerts[low].account != (row->incoming ? row->credit : row->debit))
-            verify_problem(verify, VERIFY_ALERTS, "alert %" PRId64
-                           " names another account than its transaction",
+            verify_problem(verify, VERIFY_ALERTS,
+                           "alert %" PRId64 " names another account than its transaction",
                            verify->alerts[low].number);
         else
             verify->report->proved[VERIFY_ALERTS]++;
@@ -324,12 +333,13 @@ static enum err take_reversal(struct verify *verify, const struct transaction *r
         if (err != ERR_none && err != ERR_not_found)
             return err;
         if (err == ERR_not_found || first.reversal_of != row->sequence)
-            verify_problem(verify, VERIFY_REVERSALS, "transaction %" PRId64
-                           " is said to be undone by %" PRId64 ", which does not name it",
+            verify_problem(verify, VERIFY_REVERSALS,
+                           "transaction %" PRId64 " is said to be undone by %" PRId64
+                           ", which does not name it",
                            row->sequence, row->reversed_by);
     } else if (row->status == STATUS_REVERSED) {
-        verify_problem(verify, VERIFY_REVERSALS, "transaction %" PRId64
-                       " is reversed and names no reversal", row->sequence);
+        verify_problem(verify, VERIFY_REVERSALS,
+                       "transaction %" PRId64 " is reversed and names no reversal", row->sequence);
     }
     if (row->reversal_of == 0 && row->type != TYPE_REVERSAL)
         return ERR_none;
@@ -339,8 +349,9 @@ static enum err take_reversal(struct verify *verify, const struct transaction *r
     if (err == ERR_not_found || first.sequence >= row->sequence || row->type != TYPE_REVERSAL ||
         first.amount != row->amount || first.debit != row->credit || first.credit != row->debit ||
         first.reversed_by != row->sequence || first.status != STATUS_REVERSED)
-        verify_problem(verify, VERIFY_REVERSALS, "transaction %" PRId64
-                       " does not undo transaction %" PRId64, row->sequence, row->reversal_of);
+        verify_problem(verify, VERIFY_REVERSALS,
+                       "transaction %" PRId64 " does not undo transaction %" PRId64, row->sequence,
+                       row->reversal_of);
     else
         verify->report->proved[VERIFY_REVERSALS]++;
     return ERR_none;
@@ -360,8 +371,8 @@ static void take_profile(struct verify *verify, int32_t index, const struct tran
         return;
     profile->reached = true;
     if (fraud_profile_digest(&profile->made) != profile->saved_digest)
-        verify_problem(verify, VERIFY_PROFILES, "the saved profile of %s %" PRId64
-                       " is not what its transactions make",
+        verify_problem(verify, VERIFY_PROFILES,
+                       "the saved profile of %s %" PRId64 " is not what its transactions make",
                        profile->entity % 2 != 0 ? "party" : "account", profile->entity / 2);
     else
         verify->report->proved[VERIFY_PROFILES]++;

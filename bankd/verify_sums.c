@@ -11,30 +11,31 @@
 
 static void check_account(struct verify *verify, const struct verify_account *account)
 {
-    const struct account_book *book = &account->stored;
-    const struct verify_status *set = verify_map_find(&verify->statuses,
-                                                      verify_account_key(&book->account_id));
+    const struct account_book  *book = &account->stored;
+    const struct verify_status *set =
+        verify_map_find(&verify->statuses, verify_account_key(&book->account_id));
     int32_t status = set != NULL && book->kind == ACCOUNT_CUSTOMER ? set->status : ACCOUNT_ACTIVE;
     int64_t before = verify->report->problem_count;
 
     if (account->balance != book->balance)
-        verify_problem(verify, VERIFY_ACCOUNTS, "account %" PRId64 " has the balance %" PRId64
-                       ", its transactions make %" PRId64, book->number, book->balance,
-                       account->balance);
+        verify_problem(verify, VERIFY_ACCOUNTS,
+                       "account %" PRId64 " has the balance %" PRId64
+                       ", its transactions make %" PRId64,
+                       book->number, book->balance, account->balance);
     if (account->held != book->held)
-        verify_problem(verify, VERIFY_ACCOUNTS, "account %" PRId64 " has %" PRId64
-                       " held, its transactions make %" PRId64, book->number, book->held,
-                       account->held);
+        verify_problem(verify, VERIFY_ACCOUNTS,
+                       "account %" PRId64 " has %" PRId64 " held, its transactions make %" PRId64,
+                       book->number, book->held, account->held);
     if (account->last_sequence != book->last_sequence ||
         account->transactions != book->transactions || account->last_at_us != book->last_at_us)
-        verify_problem(verify, VERIFY_ACCOUNTS, "account %" PRId64 " has %" PRId64
-                       " transactions up to %" PRId64 ", the chain has %" PRId64 " up to %" PRId64,
-                       book->number, book->transactions, book->last_sequence,
-                       account->transactions, account->last_sequence);
+        verify_problem(verify, VERIFY_ACCOUNTS,
+                       "account %" PRId64 " has %" PRId64 " transactions up to %" PRId64
+                       ", the chain has %" PRId64 " up to %" PRId64,
+                       book->number, book->transactions, book->last_sequence, account->transactions,
+                       account->last_sequence);
     if (status != book->status)
-        verify_problem(verify, VERIFY_ACCOUNTS, "account %" PRId64
-                       " is %s, the audit log says %s", book->number,
-                       enum_text(&enum_account_status, book->status),
+        verify_problem(verify, VERIFY_ACCOUNTS, "account %" PRId64 " is %s, the audit log says %s",
+                       book->number, enum_text(&enum_account_status, book->status),
                        enum_text(&enum_account_status, status));
     if (verify->report->problem_count == before)
         verify->report->proved[VERIFY_ACCOUNTS]++;
@@ -71,9 +72,9 @@ static enum err check_trial(struct verify *verify)
         const struct currency *currency = currency_by_number((uint16_t)sum->key);
 
         if (!fits || sum->balance != 0)
-            verify_problem(verify, VERIFY_TRIAL, "the accounts in %s add up to %" PRId64
-                           " minor units, not to zero", currency != NULL ? currency->code : "?",
-                           sum->balance);
+            verify_problem(verify, VERIFY_TRIAL,
+                           "the accounts in %s add up to %" PRId64 " minor units, not to zero",
+                           currency != NULL ? currency->code : "?", sum->balance);
         else
             verify->report->proved[VERIFY_TRIAL]++;
     }
@@ -93,10 +94,11 @@ static enum err check_books(struct verify *verify)
             continue;
         if (party->last_sequence != party->stored_sequence ||
             party->transactions != party->stored_transactions)
-            verify_problem(verify, VERIFY_PARTIES, "party %zu has %" PRId64
-                           " transactions up to %" PRId64 ", the chain has %" PRId64
-                           " up to %" PRId64, i, party->stored_transactions,
-                           party->stored_sequence, party->transactions, party->last_sequence);
+            verify_problem(verify, VERIFY_PARTIES,
+                           "party %zu has %" PRId64 " transactions up to %" PRId64
+                           ", the chain has %" PRId64 " up to %" PRId64,
+                           i, party->stored_transactions, party->stored_sequence,
+                           party->transactions, party->last_sequence);
         else
             verify->report->proved[VERIFY_PARTIES]++;
     }
@@ -144,7 +146,7 @@ static bool is_by_threshold(uint16_t metric)
 
 struct figures {
     struct verify    *verify;
-    struct verify_map hours; /* struct verify_cell: by day, of the metrics of thresholds */
+    struct verify_map hours;   /* struct verify_cell: by day, of the metrics of thresholds */
     bool              differs; /* from what the present thresholds make */
 };
 
@@ -159,8 +161,9 @@ static void tell_cell(struct verify *verify, const struct rollup_key *place, int
 {
     static const char *const scales[] = { "now", "day", "hour" };
 
-    verify_problem(verify, VERIFY_FIGURES, "figure %u of %s %d in currency %u is %" PRId64
-                   " and %" PRId64 ", the transactions make %" PRId64 " and %" PRId64,
+    verify_problem(verify, VERIFY_FIGURES,
+                   "figure %u of %s %d in currency %u is %" PRId64 " and %" PRId64
+                   ", the transactions make %" PRId64 " and %" PRId64,
                    (unsigned)place->metric, place->scale <= 2 ? scales[place->scale] : "?",
                    (int)place->bucket, (unsigned)place->currency, count, amount, made_count,
                    made_amount);
@@ -214,8 +217,10 @@ static enum err compare_figures(struct figures *figures)
     struct verify *verify = figures->verify;
 
     for (uint8_t scale = ROLLUP_ALL; scale <= ROLLUP_HOUR; scale++) {
-        struct rollup_range range = { .scale = scale, .bucket_from = INT32_MIN,
-                                      .bucket_to = INT32_MAX, .currency = ROLLUP_EVERY_CURRENCY };
+        struct rollup_range range = { .scale = scale,
+                                      .bucket_from = INT32_MIN,
+                                      .bucket_to = INT32_MAX,
+                                      .currency = ROLLUP_EVERY_CURRENCY };
 
         TRY(verify->store->ops->rollups(verify->store, &range, compare_cell, figures));
         TRY(verify->failed);
@@ -234,12 +239,15 @@ static enum err compare_figures(struct figures *figures)
         const struct verify_cell *cell = verify_map_at(&figures->hours, i);
 
         if (cell->count != 0 || cell->amount != 0)
-            verify_problem(verify, VERIFY_FIGURES, "figure %u of day %d in currency %u is not the "
-                           "sum of its hours", (unsigned)cell->place.metric,
-                           (int)cell->place.bucket, (unsigned)cell->place.currency);
+            verify_problem(verify, VERIFY_FIGURES,
+                           "figure %u of day %d in currency %u is not the "
+                           "sum of its hours",
+                           (unsigned)cell->place.metric, (int)cell->place.bucket,
+                           (unsigned)cell->place.currency);
     }
     if (figures->differs)
-        verify_warning(verify, "figures of high value or large transactions are not those of the "
+        verify_warning(verify,
+                       "figures of high value or large transactions are not those of the "
                        "present thresholds; were high_value or reporting_threshold changed?");
     return ERR_none;
 }
@@ -303,8 +311,9 @@ static enum err check_day(struct verify *verify, const struct verify_day *day)
     filter.ascending = true;
     TRY(store->ops->transactions(store, &filter, note_edge, &oldest, &stopped_at));
     if (newest.sequence != day->max_sequence || oldest.sequence != day->min_sequence)
-        verify_problem(verify, VERIFY_TOPS, "day %" PRId64 " is listed from %" PRId64
-                       " to %" PRId64 ", its transactions go from %" PRId64 " to %" PRId64,
+        verify_problem(verify, VERIFY_TOPS,
+                       "day %" PRId64 " is listed from %" PRId64 " to %" PRId64
+                       ", its transactions go from %" PRId64 " to %" PRId64,
                        day->key, oldest.sequence, newest.sequence, day->min_sequence,
                        day->max_sequence);
     else
@@ -320,8 +329,10 @@ static enum err check_lists(struct verify *verify)
 
         TRY(verify->store->ops->top(verify->store, top->day, top->currency, compare_top, &seen));
         if (!seen.same || seen.count != top->count)
-            verify_problem(verify, VERIFY_TOPS, "the list of largest transactions of day %d in "
-                           "currency %u is not right", (int)top->day, (unsigned)top->currency);
+            verify_problem(verify, VERIFY_TOPS,
+                           "the list of largest transactions of day %d in "
+                           "currency %u is not right",
+                           (int)top->day, (unsigned)top->currency);
         else
             verify->report->proved[VERIFY_TOPS]++;
     }
@@ -339,8 +350,9 @@ static bool check_label(void *context, const void *row)
 
     if (label->transaction <= 0 || label->transaction > verify->last ||
         !verify_bit(verify->is_transaction, label->transaction))
-        verify_problem(verify, VERIFY_LABELS, "a label names transaction %" PRId64
-                       ", which is not there", label->transaction);
+        verify_problem(verify, VERIFY_LABELS,
+                       "a label names transaction %" PRId64 ", which is not there",
+                       label->transaction);
     else
         verify->report->proved[VERIFY_LABELS]++;
     return true;
@@ -350,13 +362,14 @@ static void check_leftovers(struct verify *verify)
 {
     for (size_t i = 0; i < verify->alert_count; i++)
         if (!verify->alerts[i].seen)
-            verify_problem(verify, VERIFY_ALERTS, "alert %" PRId64 " names transaction %" PRId64
-                           ", which is not there", verify->alerts[i].number,
-                           verify->alerts[i].transaction);
+            verify_problem(verify, VERIFY_ALERTS,
+                           "alert %" PRId64 " names transaction %" PRId64 ", which is not there",
+                           verify->alerts[i].number, verify->alerts[i].transaction);
     for (size_t i = 0; i < verify->profile_count; i++)
         if (!verify->profiles[i].reached)
-            verify_problem(verify, VERIFY_PROFILES, "the saved profile of %s %" PRId64
-                           " ends at %" PRId64 ", which is not on its chain",
+            verify_problem(verify, VERIFY_PROFILES,
+                           "the saved profile of %s %" PRId64 " ends at %" PRId64
+                           ", which is not on its chain",
                            verify->profiles[i].entity % 2 != 0 ? "party" : "account",
                            verify->profiles[i].entity / 2, verify->profiles[i].saved_sequence);
     for (size_t i = 0; i < verify->sets.count; i++) {
@@ -364,8 +377,9 @@ static void check_leftovers(struct verify *verify)
 
         if (set->transaction <= 0 || set->transaction > verify->last ||
             !verify_bit(verify->is_transaction, set->transaction))
-            verify_problem(verify, VERIFY_POSTINGS, "the audit log changed transaction %" PRId64
-                           ", which is not there", set->transaction);
+            verify_problem(verify, VERIFY_POSTINGS,
+                           "the audit log changed transaction %" PRId64 ", which is not there",
+                           set->transaction);
     }
 }
 

@@ -1,5 +1,5 @@
-"""`bankd import` as an operator runs it: plain files, broken rows, the same file again, a dry run,
-an interrupted import, and two sets of real and simulated data where they are at hand.
+"""Runs `bankd import` as an operator does: plain files, broken rows, the same file again, a dry
+run, an interrupted import, and two sets of real and simulated data where they are at hand.
 
 BANK_TEST_DATA names the folder with those sets; without it they are looked for beside the tree.
 Of the card payments only the first rows are loaded, all of them with BANK_TEST_FULL=1."""

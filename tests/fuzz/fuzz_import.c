@@ -34,9 +34,10 @@ static void begin(void)
 {
     struct bank_settings settings = { .high_value_major = 5000, .large_major = 10000 };
     struct store_config  config = { .path = "memory" };
-    struct writer_config writer_config = { .bank = &bank, .clock = clock_system(),
-                                           .books_max = BOOKS_MAX, .profiles_max = BOOKS_MAX };
-    struct fault         fault = { 0 };
+    struct writer_config writer_config = {
+        .bank = &bank, .clock = clock_system(), .books_max = BOOKS_MAX, .profiles_max = BOOKS_MAX
+    };
+    struct fault fault = { 0 };
 
     CHECK(sodium_init() >= 0);
     bank_init(&bank, &settings);
@@ -64,7 +65,8 @@ static void check_books(int64_t accounts)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    struct import_options options = { .check_balances = true, .labels = true,
+    struct import_options options = { .check_balances = true,
+                                      .labels = true,
                                       .names_max = BOOKS_MAX };
     struct import_loader *loader = NULL;
     struct fault          fault = { 0 };

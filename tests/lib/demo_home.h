@@ -1,5 +1,6 @@
 /* A bank on disk with the demo data in it, in a folder of its own under the system's place for
- * temporary files, made the way `bankd init --demo` makes one. Whatever must not fail is a CHECK. */
+ * temporary files, made the way `bankd init --demo` makes one. Whatever must not fail is a CHECK.
+ */
 #ifndef TESTS_LIB_DEMO_HOME_H
 #define TESTS_LIB_DEMO_HOME_H
 

@@ -18,24 +18,24 @@
 /* What one walk over all transactions sees. */
 struct seen {
     crypto_generichash_state state; /* of everything that the seed decides */
-    int64_t count;
-    int64_t flagged;
-    int64_t by_type[16];
-    int64_t by_status[16];
-    int64_t by_weekday[7];
-    int64_t by_night;
-    int64_t salaries_off_days; /* at weekends */
-    int64_t first_us;
-    int64_t last_us;
+    int64_t                  count;
+    int64_t                  flagged;
+    int64_t                  by_type[16];
+    int64_t                  by_status[16];
+    int64_t                  by_weekday[7];
+    int64_t                  by_night;
+    int64_t                  salaries_off_days; /* at weekends */
+    int64_t                  first_us;
+    int64_t                  last_us;
 };
 
 static bool see(void *context, const void *row)
 {
     struct seen              *seen = context;
     const struct transaction *t = row;
-    int64_t                   values[] = { t->type, t->debit, t->credit, t->amount, t->at_us,
-                                           t->score, t->verdict, t->initial_status, t->party };
-    int                       weekday = time_weekday(time_day(t->at_us));
+    int64_t values[] = { t->type,  t->debit,   t->credit,         t->amount, t->at_us,
+                         t->score, t->verdict, t->initial_status, t->party };
+    int     weekday = time_weekday(time_day(t->at_us));
 
     crypto_generichash_update(&seen->state, t->transaction_id.bytes, 16);
     crypto_generichash_update(&seen->state, (const uint8_t *)values, sizeof values);
@@ -197,9 +197,13 @@ static void a_large_transfer_from_a_new_account_is_held(void **state)
                      ERR_none);
     assert_int_equal(store->ops->book_by_id(store, &demo->report.fresh[1].account_id, &to),
                      ERR_none);
-    struct post post = { .transaction_id = uuid_v7(DEMO_HOME_END_US), .type = TYPE_TRANSFER,
-                         .account = from.number, .other = to.number, .amount = 900000,
-                         .currency = from.currency, .at_us = DEMO_HOME_END_US };
+    struct post post = { .transaction_id = uuid_v7(DEMO_HOME_END_US),
+                         .type = TYPE_TRANSFER,
+                         .account = from.number,
+                         .other = to.number,
+                         .amount = 900000,
+                         .currency = from.currency,
+                         .at_us = DEMO_HOME_END_US };
     assert_int_equal(writer_post(demo->writer, &post, &posted, &fault), ERR_none);
     assert_int_equal(posted.row->status, STATUS_HELD);
     assert_true(posted.row->flagged);
@@ -214,8 +218,9 @@ static void the_demo_bank_can_be_proved(void **state)
     struct store        *store = NULL;
 
     assert_int_equal(home_reader(&demo->home, &store, &fault), ERR_none);
-    assert_int_equal(verify_bank(store, &demo->home.bank, demo->home.sign_public, stderr, &report,
-                                 &fault), ERR_none);
+    assert_int_equal(
+        verify_bank(store, &demo->home.bank, demo->home.sign_public, stderr, &report, &fault),
+        ERR_none);
     assert_int_equal(report.proved[VERIFY_POSTINGS], demo->report.transactions);
     store->ops->close(&store);
 }

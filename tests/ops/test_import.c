@@ -160,8 +160,8 @@ static void rows_are_read_by_their_map(void **state)
                                     "[types]\nGIRO | - = transfer, out, nostro, Giro\n"
                                     "GIRO | + = transfer, in, nostro, Giro\n"
                                     "* | * = deposit, sign, cash\n[skip]\nnote = storno\n");
-    const char *header = "time;account;amount;kind;to;iban;id;note;fraud;saldo;ok;round\n";
-    char        text[512];
+    const char        *header = "time;account;amount;kind;to;iban;id;note;fraud;saldo;ok;round\n";
+    char               text[512];
 
     (void)state;
     snprintf(text, sizeof text, "%s 05.01.26; 77 ;-12,50;GIRO;YZ;123;9;rent;yes;100,00;1;-0,03\n",
@@ -243,7 +243,8 @@ static void columns_go_by_name_or_number(void **state)
     assert_int_equal(import_map_parse(slice_from("source = t\nheader = no\ncurrency = JPY\n"
                                                  "time = {1}\naccount = {2}\namount = {3}\n"
                                                  "type = fee, out, fees\n"),
-                                      "m", &map, &fault), ERR_none);
+                                      "m", &map, &fault),
+                     ERR_none);
     assert_int_equal(row_of(map, "2026-01-05,8,500\n", &row, &fault), ERR_none);
     assert_int_equal(row.amount, 500);
     import_map_free(&map);
@@ -255,7 +256,8 @@ static void columns_go_by_name_or_number(void **state)
     import_map_free(&map);
 }
 
-/* --- into a bank -------------------------------------------------------------------------------- */
+/* --- into a bank --------------------------------------------------------------------------------
+ */
 
 struct bench {
     struct store         *store;
@@ -274,8 +276,9 @@ static const char *const bank_header = "time,account,amount,kind,to,id,balance,r
 
 static void bench_open(struct bench *bench)
 {
-    struct bank_settings settings = { .high_value_major = 5000, .large_major = 10000,
-                                      .hold_hours = 72, .id_skew_hours = 24 };
+    struct bank_settings settings = {
+        .high_value_major = 5000, .large_major = 10000, .hold_hours = 72, .id_skew_hours = 24
+    };
     struct store_config  config = { .path = "memory" };
     struct writer_config writer = { .bank = &bench->bank, .clock = clock_system() };
     struct fault         fault = { 0 };
@@ -307,12 +310,12 @@ static void bench_close(struct bench *bench)
 /* Loads rows behind the header; at most `limit` of them. Returns how many were refused. */
 static size_t load(struct bench *bench, const char *rows, size_t limit)
 {
-    char                  *text = NULL;
-    size_t                 n = 0;
-    FILE                  *made = open_memstream(&text, &n);
-    struct import_loader  *loader = NULL;
-    struct fault           fault = { 0 };
-    size_t                 refused = 0;
+    char                 *text = NULL;
+    size_t                n = 0;
+    FILE                 *made = open_memstream(&text, &n);
+    struct import_loader *loader = NULL;
+    struct fault          fault = { 0 };
+    size_t                refused = 0;
 
     fprintf(made, "%s%s", bank_header, rows);
     fclose(made);
@@ -336,8 +339,9 @@ static struct account account_of(struct bench *bench, const char *external_id)
 {
     struct account row;
 
-    assert_int_equal(bench->store->ops->account_by_external(bench->store, slice_from(external_id),
-                                                            &row), ERR_none);
+    assert_int_equal(
+        bench->store->ops->account_by_external(bench->store, slice_from(external_id), &row),
+        ERR_none);
     return row;
 }
 
@@ -349,8 +353,8 @@ static const char *const few_rows = "2026-01-05,1,100.00,in,,a,100.00,0,0\n"
 
 static void rows_become_postings(void **state)
 {
-    struct bench  bench;
-    struct label  label;
+    struct bench   bench;
+    struct label   label;
     struct account first;
 
     (void)state;
@@ -447,8 +451,7 @@ static void bad_rows_move_no_money(void **state)
     bench_open(&bench);
     assert_int_equal(load(&bench, rows, 1), 0);
     bench.map->check_always = false;
-    bench.map->check = (struct import_condition){ .column = 0,
-                                                  .value = slice_from("never") };
+    bench.map->check = (struct import_condition){ .column = 0, .value = slice_from("never") };
     assert_int_equal(load(&bench, rows, SIZE_MAX), 5);
     assert_int_equal(bench.counts.rejected, 5);
     assert_int_equal(bench.counts.loaded, 1);

@@ -42,13 +42,14 @@ static const struct damage damages[] = {
       "audit entry 30 was changed" },
     { "DELETE FROM audit WHERE sequence = 30", VERIFY_CHAIN, "entry 30 is missing" },
     { "INSERT INTO audit SELECT 20000, at_us, kind, actor, actor_name, operation, outcome, subject,"
-      " detail, 0, 0, 0, hash FROM audit WHERE sequence = 30", VERIFY_CHAIN,
-      "20000 is both a transaction and an audit entry" },
+      " detail, 0, 0, 0, hash FROM audit WHERE sequence = 30",
+      VERIFY_CHAIN, "20000 is both a transaction and an audit entry" },
     { "UPDATE head SET sequence = sequence - 1", VERIFY_CHAIN, "the store's head is" },
     { "UPDATE head SET hash = zeroblob(32)", VERIFY_CHAIN, "the store's head is" },
     { "DELETE FROM audit WHERE sequence = (SELECT sequence FROM head)", VERIFY_HEADS,
       "entries were cut off" },
-    { "UPDATE signed_head SET signature = zeroblob(64)", VERIFY_HEADS, "the signature of the head" },
+    { "UPDATE signed_head SET signature = zeroblob(64)", VERIFY_HEADS,
+      "the signature of the head" },
     { "UPDATE signed_head SET hash = zeroblob(32)", VERIFY_HEADS, "does not lie on the chain" },
     /* Books. */
     { "UPDATE balance SET balance = balance + 100 WHERE account = 7", VERIFY_ACCOUNTS,
@@ -70,7 +71,8 @@ static const struct damage damages[] = {
       "account 7 is closed, the audit log says active" },
     { "UPDATE account SET currency = 392 WHERE number = 7", VERIFY_POSTINGS,
       "another currency than account 7" },
-    { "DELETE FROM account WHERE number = 7", VERIFY_POSTINGS, "names account 7, which is not there" },
+    { "DELETE FROM account WHERE number = 7", VERIFY_POSTINGS,
+      "names account 7, which is not there" },
     { "UPDATE party SET transactions = transactions + 1 WHERE number = 3", VERIFY_PARTIES,
       "party 3 has" },
     { "UPDATE party SET last_sequence = 5 WHERE number = 3", VERIFY_PARTIES, "party 3 has" },
@@ -271,7 +273,8 @@ static void a_damaged_page_is_found(void **state)
     free(talk);
 }
 
-/* --- the bank that is damaged ------------------------------------------------------------------ */
+/* --- the bank that is damaged ------------------------------------------------------------------
+ */
 
 /* The demo bank has everything but a reversal. */
 static void reverse_one(struct demo_home *demo)
@@ -282,17 +285,27 @@ static void reverse_one(struct demo_home *demo)
     int64_t            sequence = 30000;
 
     do
-        assert_int_equal(demo->home.store->ops->transaction_by_sequence(demo->home.store,
-                                                                        ++sequence, &row),
-                         ERR_none);
+        assert_int_equal(
+            demo->home.store->ops->transaction_by_sequence(demo->home.store, ++sequence, &row),
+            ERR_none);
     while (row.type != TYPE_PAYMENT);
-    struct act act = { .actor_name = "test", .kind = AUDIT_ACTION,
-                       .operation = "transaction.reverse", .subject = &row.transaction_id,
-                       .about_transaction = row.sequence, .set_status = STATUS_REVERSED };
-    struct post post = { .transaction_id = uuid_v7(DEMO_HOME_END_US), .type = TYPE_REVERSAL,
-                         .amount = row.amount, .account = row.debit, .other = row.credit,
-                         .incoming = true, .currency = row.currency, .at_us = DEMO_HOME_END_US,
-                         .unjudged = true, .reverses = &row, .act = &act };
+    struct act  act = { .actor_name = "test",
+                        .kind = AUDIT_ACTION,
+                        .operation = "transaction.reverse",
+                        .subject = &row.transaction_id,
+                        .about_transaction = row.sequence,
+                        .set_status = STATUS_REVERSED };
+    struct post post = { .transaction_id = uuid_v7(DEMO_HOME_END_US),
+                         .type = TYPE_REVERSAL,
+                         .amount = row.amount,
+                         .account = row.debit,
+                         .other = row.credit,
+                         .incoming = true,
+                         .currency = row.currency,
+                         .at_us = DEMO_HOME_END_US,
+                         .unjudged = true,
+                         .reverses = &row,
+                         .act = &act };
     assert_int_equal(writer_post(demo->writer, &post, &posted, &fault), ERR_none);
     assert_int_equal(writer_commit(demo->writer, &fault), ERR_none);
 }
