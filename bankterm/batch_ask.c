@@ -128,7 +128,7 @@ bool batch_connect(struct batch *batch)
     if (batch_await(batch, until_us, 0, 0, true, &result) == AWAITED_LIVE)
         return true;
     fault_set(&batch->fault, ERR_unreachable, NULL, "%s: %s", conf_text(batch->conf, "server"),
-              batch->link.text[0] != '\0' ? batch->link.text : "there is no connection");
+              batch->link.text[0] != '\0' ? batch->link.text : "Nobody answered in time");
     return batch_trouble_here(batch);
 }
 

@@ -453,7 +453,7 @@ def test_help_for_every_operation(finance):
 def test_a_server_that_is_not_there(tmp_path):
     began = time.monotonic()
     away = Terminal(f"ipc://{tmp_path}/nobody.sock", FINANCE)
-    told = away.refused(AWAY, "unreachable", "session.whoami", "--deadline-ms", "500")
+    told = away.refused(AWAY, "unreachable", "session.whoami", "--deadline-ms", "2000")
     assert "nobody.sock" in told and time.monotonic() - began < 30
 
 
@@ -470,6 +470,25 @@ def test_keys(bank, tmp_path):
     other.write_text("short")
     Terminal(bank.tcp, FRAUD, other).refused(INPUT, "file_syntax", "session.whoami")
     Terminal("http://localhost", FRAUD).refused(INPUT, "option_invalid", "session.whoami")
+
+
+def test_options_from_a_file(bank, tmp_path):
+    file = tmp_path / "bankterm/bankterm.conf"
+    file.parent.mkdir()
+    file.write_text(f"# mine\nserver = {bank.ipc}\nuser = {conftest.USERS[FRAUD]}\nformat = json\n")
+
+    def whoami(*options, **settings):
+        return subprocess.run([BANKTERM, "run", "session.whoami", *options], capture_output=True,
+                              check=False, timeout=LIMIT, stdin=subprocess.DEVNULL,
+                              env=environment(BANKTERM_PASSWORD=conftest.PASSWORD, **settings))
+    place = {"XDG_CONFIG_HOME": str(tmp_path)}
+    assert json.loads(whoami(**place).stdout)["role"] == FRAUD
+    other = whoami("--format", "tsv", **place, BANKTERM_USER=conftest.USERS[FINANCE])
+    assert FINANCE in other.stdout.decode() and other.stdout[:1] != b"{"
+    assert json.loads(whoami("--config", file).stdout)["role"] == FRAUD
+    file.write_text("colour = red\n")
+    wrong = whoami(**place)
+    assert wrong.returncode == INPUT and f"{file}:1".encode() in wrong.stderr
 
 
 # --- sessions over several commands --------------------------------------------------------------
@@ -632,7 +651,7 @@ def test_a_lost_answer_is_looked_up(wire, finance, pair):
     before = float(balance(finance, pair[0]))
     wire.lose = ("transaction.create", "answer")
     done = clerk.run("transaction.create", "type=deposit", f"account_id={pair[0]}", "amount=2.50",
-                     "--deadline-ms", "500", "--format", "json")
+                     "--deadline-ms", "2000", "--format", "json")
     assert done.returncode == DONE, done.stderr
     assert wire.lost == 1 and b"it was done" in done.stderr
     assert json.loads(done.stdout)["amount"] == "2.50"
@@ -644,7 +663,7 @@ def test_a_restart_before_the_answer(wire, bank, finance, pair):
     before = float(balance(finance, pair[0]))
     wire.lose = ("transaction.create", "answer")
     with subprocess.Popen([BANKTERM, "run", "transaction.create", "type=deposit", "amount=2.50",
-                           f"account_id={pair[0]}", "--deadline-ms", "1000", "--format", "json",
+                           f"account_id={pair[0]}", "--deadline-ms", "2000", "--format", "json",
                            "--server", wire.endpoint],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           stdin=subprocess.DEVNULL,
@@ -663,11 +682,11 @@ def test_a_restart_before_the_answer(wire, bank, finance, pair):
 
 def test_a_late_answer_counts(wire, finance, pair):
     clerk = Terminal(wire.endpoint, FINANCE)
-    wire.lose, wire.hold_seconds = ("transaction.create", "answer"), 2
+    wire.lose, wire.hold_seconds = ("transaction.create", "answer"), 4
     with nothing_changes(finance, *pair):
         told = clerk.refused(CONFLICT, "insufficient_funds", "transaction.create",
                              "type=withdrawal", f"account_id={pair[0]}", "amount=99999",
-                             "--deadline-ms", "500")
+                             "--deadline-ms", "2000")
     assert "did not come in time" in told
 
 
@@ -685,13 +704,13 @@ def test_an_outcome_that_stays_unknown(wire, finance, pair):
     wire.lose = ("transaction.create", "request")
     with nothing_changes(finance, *pair):
         clerk.refused(UNKNOWN, "outcome_unknown", "transaction.create", "type=deposit",
-                      f"account_id={pair[0]}", "amount=2.50", "--deadline-ms", "500")
+                      f"account_id={pair[0]}", "amount=2.50", "--deadline-ms", "2000")
 
 
 def test_a_lost_answer_to_a_question(wire):
     clerk = Terminal(wire.endpoint, FINANCE)
     wire.lose = ("account.list", "answer")
-    clerk.refused(AWAY, "deadline", "account.list", "--deadline-ms", "500")
+    clerk.refused(AWAY, "deadline", "account.list", "--deadline-ms", "2000")
 
 
 def test_an_id_that_somebody_else_used(wire, finance, pair):
@@ -702,4 +721,4 @@ def test_an_id_that_somebody_else_used(wire, finance, pair):
     with nothing_changes(finance, *pair):
         clerk.refused(CONFLICT, "id_reused", "transaction.create", "type=deposit",
                       f"account_id={pair[0]}", "amount=8.00", f"transaction_id={used}",
-                      "--deadline-ms", "500")
+                      "--deadline-ms", "2000")
