@@ -10,7 +10,6 @@ DESTDIR  ?=
 SANITIZE ?=
 CC       ?= cc
 AR       ?= ar
-PYTHON   ?= /usr/bin/python3
 
 # Releases differ in the name of msgpack-c's package.
 MSGPACK  := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
@@ -117,8 +116,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS) $(BUILD)/libbankd.a $(COMM
 RUN         := scripts/run-tests
 REPORTS     := $(BUILD)/reports
 FUZZ_TIME   ?= 10
-E2E_FILES   ?= tests/e2e tests/fault
-PYTEST      := $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider
+E2E_FILES   ?= $(wildcard tests/e2e/test_*.py tests/fault/test_*.py)
 SUB         := $(MAKE) --no-print-directory
 export UBSAN_OPTIONS ?= print_stacktrace=1
 
@@ -130,7 +128,7 @@ unit: $(TESTS) ## run the unit tests of every room
 	$(RUN) $(TESTS)
 e2e: all ## run the end-to-end tests: E2E_FILES=tests/e2e/test_x.py for some
 	rm -rf $(REPORTS) && mkdir -p $(REPORTS)
-	BANK_BUILD=$(abspath $(BUILD)) $(PYTEST) $(E2E_FILES)
+	BANK_BUILD=$(abspath $(BUILD)) $(RUN) $(E2E_FILES)
 	@! grep . $(REPORTS)/* 2>/dev/null
 asan: ## run everything under the address and undefined behaviour sanitizers
 	+$(SUB) BUILD=$(BUILD)-asan SANITIZE=address,undefined unit
