@@ -128,10 +128,12 @@ static bool known_to_mark_paste(void)
     return false;
 }
 
+/* Curses is told of colours only when they are used: else it would set white on black. */
 static enum scheme choose_scheme(const struct term_config *config)
 {
     const char *none = getenv("NO_COLOR");
-    int         colors = has_colors() ? COLORS : 0;
+    char        capability_name[] = "colors";
+    int         colors = tigetnum(capability_name);
     bool        automatic = strcmp(config->color, "auto") == 0;
     if (strcmp(config->color, "never") == 0 || colors < 8)
         return SCHEME_MONO;
@@ -162,8 +164,6 @@ static void set_up(struct terminal *term, const struct term_config *config)
     keypad(stdscr, TRUE);
     nodelay(stdscr, TRUE);
     set_escdelay((int)config->escape_delay_ms);
-    if (has_colors())
-        start_color();
     term->scheme = choose_scheme(config);
     make_pairs(term);
     term->marks_paste = known_to_mark_paste();

@@ -414,7 +414,13 @@ static void done(struct act *act, const struct net_result *result)
     char        state[48];
     state_text(result->op, result->body, state, sizeof state);
     app_pop(app, &act->screen);
-    app_notice(app, STYLE_GOOD, "Done: the %s is %s now", op_rows[result->op].reply->name, state);
+    const struct msg_alert *alert = result->body;
+    if (op_rows[result->op].reply == &message_alert)
+        app_notice(app, STYLE_GOOD, "Done: the alert is %s now, its transaction %s", state,
+                   enum_text(&enum_transaction_status, alert->status));
+    else
+        app_notice(app, STYLE_GOOD, "Done: the %s is %s now", op_rows[result->op].reply->name,
+                   state);
 }
 
 static void act_result(struct screen *screen, const struct net_result *result)

@@ -250,8 +250,10 @@ static void draw_title(const struct dash *dash, struct canvas *canvas, struct re
     char right[96];
     char title[96];
     period_text(&dash->period, right, sizeof right);
-    if (dash->summary.failed && dash->summary.record.body != NULL)
-        snprintf(right, sizeof right, "! %.80s", dash->summary.error);
+    if (dash->summary.failed && dash->summary.record.body != NULL) {
+        size_t n = strlen(right);
+        snprintf(right + n, sizeof right - n, ", ! not refreshed");
+    }
     snprintf(title, sizeof title, "%s, %d days", dash->screen.ops->title, dash->period.days);
     canvas_rule(canvas, rect.x, rect.y, rect.w, title, right);
     if (dash->summary.record.body == NULL && dash->summary.failed)

@@ -47,14 +47,6 @@ static void transaction_status(const struct table *table, const void *row, struc
     set_text(out, style_of_status(tx->status), enum_text(&enum_transaction_status, tx->status));
 }
 
-static void transaction_time(const struct table *table, const void *row, struct cell_text *out)
-{
-    const struct msg_transaction *tx = row;
-    (void)table;
-    show_minute(tx->timestamp, out->text, sizeof out->text);
-    out->style = STYLE_DIM;
-}
-
 static void transaction_score(const struct table *table, const void *row, struct cell_text *out)
 {
     const struct msg_transaction *tx = row;
@@ -79,7 +71,7 @@ static void transaction_other(const struct table *table, const void *row, struct
 }
 
 const struct column rows_transaction[] = {
-    { "time", "Time, UTC", "timestamp", 16, 0, transaction_time },
+    { "time", "Time, UTC", "timestamp", 16, 0, NULL },
     { "flag", "!", "fraud_flag", 1, 0, transaction_flag },
     { "type", "Type", "type", 10, 0, NULL },
     { "status", "Status", "status", 9, 0, transaction_status },
@@ -135,7 +127,7 @@ static void booking_other(const struct table *table, const void *row, struct cel
 }
 
 const struct column rows_booking[] = {
-    { "time", "Time, UTC", "timestamp", 16, 0, transaction_time },
+    { "time", "Time, UTC", "timestamp", 16, 0, NULL },
     { "flag", "!", "fraud_flag", 1, 0, transaction_flag },
     { "type", "Type", "type", 10, 0, NULL },
     { "status", "Status", "status", 9, 0, transaction_status },
@@ -156,14 +148,6 @@ static void alert_score(const struct table *table, const void *row, struct cell_
     (void)table;
     out->style = style_of_score(alert->score);
     snprintf(out->text, sizeof out->text, "%d", (int)alert->score);
-}
-
-static void alert_time(const struct table *table, const void *row, struct cell_text *out)
-{
-    const struct msg_alert *alert = row;
-    (void)table;
-    show_minute(alert->created_at, out->text, sizeof out->text);
-    out->style = STYLE_DIM;
 }
 
 static void alert_state(const struct table *table, const void *row, struct cell_text *out)
@@ -199,7 +183,7 @@ static void alert_who(const struct table *table, const void *row, struct cell_te
 }
 
 const struct column rows_alert[] = {
-    { "time", "Raised, UTC", "created_at", 16, 0, alert_time },
+    { "time", "Raised, UTC", "created_at", 16, 0, NULL },
     { "score", "Score", "score", 5, COLUMN_RIGHT, alert_score },
     { "state", "State", "state", 8, 0, alert_state },
     { "amount", "Amount", "amount", 22, COLUMN_RIGHT, NULL },
@@ -272,14 +256,6 @@ const int rows_customer_count = sizeof rows_customer / sizeof rows_customer[0];
 
 /* --- audit and monitors -------------------------------------------------------------------- */
 
-static void audit_time(const struct table *table, const void *row, struct cell_text *out)
-{
-    const struct msg_audit_entry *entry = row;
-    (void)table;
-    show_minute(entry->at, out->text, sizeof out->text);
-    out->style = STYLE_DIM;
-}
-
 static void audit_outcome(const struct table *table, const void *row, struct cell_text *out)
 {
     const struct msg_audit_entry *entry = row;
@@ -290,7 +266,7 @@ static void audit_outcome(const struct table *table, const void *row, struct cel
 
 const struct column rows_audit[] = {
     { "entry", "Entry", "sequence", 10, COLUMN_RIGHT, NULL },
-    { "time", "Time, UTC", "at", 16, 0, audit_time },
+    { "time", "Time, UTC", "at", 16, 0, NULL },
     { "operation", "Operation", "operation", 22, 0, NULL },
     { "outcome", "Outcome", "outcome", 18, 0, audit_outcome },
     { "actor", "Actor", "actor", 24, 0, NULL },

@@ -155,6 +155,8 @@ bool list_take(struct screen *screen, struct list *list, const struct net_result
             snprintf(list->fetch.error, sizeof list->fetch.error, "%s", err_what(ERR_memory));
     }
     list->appending = false;
+    if (list->fetch.failed && list->row_count > 0 && app_live(screen->app))
+        app_notice(screen->app, STYLE_BAD, "%s", list->fetch.error);
     if (fetch_again(&list->fetch))
         ask(screen, list, false);
     else if (!list->fetch.failed)
@@ -206,8 +208,10 @@ void list_draw(struct list *list, struct canvas *canvas, struct rect rect, const
         snprintf(position, sizeof position, "%d rows, searching on; Esc stops", list->row_count);
     else if (list->row_count > 0)
         table_position(&list->table, list->total, list_has_more(list), position, sizeof position);
-    if (list->fetch.failed && list->row_count > 0)
-        snprintf(position, sizeof position, "! %.200s", list->fetch.error);
+    if (list->fetch.failed && list->row_count > 0) {
+        size_t n = strlen(position);
+        snprintf(position + n, sizeof position - n, ", ! not refreshed");
+    }
     canvas_rule(canvas, rect.x, rect.y, rect.w, title, position);
     if (list->table.view_count == 0)
         draw_nothing(list, canvas, body);

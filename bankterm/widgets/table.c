@@ -424,8 +424,10 @@ static struct plan plan_columns(const struct table *table, int room)
             ((table->columns[c].flags & COLUMN_RIGHT) != 0 || room - used < CUT_MIN))
             break;
         plan_add(&plan, c, cut ? room - used : width);
-        if (cut)
+        if (cut) {
+            used = room + GAP; /* nothing is left over */
             break;
+        }
         used += width + GAP;
     }
     int left = room - used + GAP;
