@@ -96,6 +96,7 @@ struct net {
     int64_t        connect_by_us;
     int64_t        retry_at_us;
     int64_t        stale_since_us;
+    int64_t        probed_us;
     int64_t        heard_us;      /* monotonic */
     int64_t        heard_wall_us;
     struct pending pending[NET_IN_FLIGHT_MAX];
@@ -422,6 +423,7 @@ static void probe(struct net *net)
 
     if (!can_probe(net))
         return;
+    net->probed_us = now_of(net);
     ticket = net_request(net, OP_INDEX_server_status, &empty, NET_DROP_MS, &fault);
     pending = ticket != 0 ? pending_find(net, ticket) : NULL;
     if (pending != NULL) {
@@ -934,7 +936,7 @@ static int64_t link_timer_us(const struct net *net)
     since_us = silent_since(net);
     if (since_us == INT64_MAX)
         return INT64_MAX;
-    if (can_probe(net))
+    if (can_probe(net) && net->probed_us < since_us)
         return since_us + NET_QUIET_MS * US_PER_MS;
     return since_us + NET_STALE_MS * US_PER_MS;
 }
@@ -995,6 +997,13 @@ static bool step(struct net *net, struct net_result *out, bool *told)
     return monitor_step(net) || overdue_step(net, out, told);
 }
 
+static void work_off(struct net *net, struct net_result *out, bool *told)
+{
+    do {
+        arena_reset(&net->arena);
+    } while (step(net, out, told) && !*told);
+}
+
 bool net_pump(struct net *net, struct net_result *out)
 {
     uint64_t wakes;
@@ -1002,10 +1011,13 @@ bool net_pump(struct net *net, struct net_result *out)
     bool     told = false;
 
     CHECK(n == (ssize_t)sizeof wakes || errno == EAGAIN);
-    do {
-        arena_reset(&net->arena);
+    work_off(net, out, &told);
+    if (!told) {
+        /* After all that came, so that a program that was stopped for a while does not take the
+         * server's answers for silence. */
         link_timer(net);
-    } while (step(net, out, &told) && !told);
+        work_off(net, out, &told);
+    }
     if (told)
         wake_up(net); /* there may be more, also for a caller who stops here */
     return told;

@@ -648,6 +648,25 @@ static void test_a_silent_server_is_stale(void **state)
     until(WANT_WAITING);
 }
 
+/* Stopped and continued after a minute: what came meanwhile counts first. */
+static void test_an_answer_that_waited(void **state)
+{
+    (void)state;
+    log_in();
+    ask_status(600000);
+    until(WANT_REQUEST);
+    reply_status();
+    assert_true(poll(&(struct pollfd){ .fd = net_fd(world.net), .events = POLLIN }, 1, WAIT_MS)
+                == 1);
+    forward(60000);
+    world.count = 0;
+    while (world.count == 0)
+        pump();
+    assert_int_equal(world.count, 1);
+    assert_int_equal(world.results[0].kind, NET_REPLY);
+    assert_int_equal(net_state(world.net), NET_LIVE);
+}
+
 static void test_an_idle_client_asks_nothing(void **state)
 {
     (void)state;
@@ -816,6 +835,7 @@ int main(void)
         TEST(test_who_logs_out_is_out),
         TEST(test_back_off_grows_to_its_cap),
         TEST(test_a_silent_server_is_stale),
+        TEST(test_an_answer_that_waited),
         TEST(test_an_idle_client_asks_nothing),
         TEST(test_requests_in_flight_are_bounded),
         TEST(test_a_wrong_request_is_not_sent),
