@@ -415,7 +415,7 @@ static void tell_progress(struct job *job, int64_t now_us)
     job->told_rows = rows;
 }
 
-static enum err tick(struct job *job)
+static enum err tick(struct job *job, struct fault *fault)
 {
     int64_t now_us = job->clock->monotonic_us(job->clock);
     int64_t every_us = job->is_tty ? TELL_TTY_EVERY_US : TELL_EVERY_US;
@@ -424,6 +424,7 @@ static enum err tick(struct job *job)
         tell_progress(job, now_us);
     if (writer_commits(job->writer) - job->checkpointed < CHECKPOINT_COMMITS)
         return ERR_none;
+    TRY(import_loader_commit(job->loader, fault)); /* no group may hold the log */
     job->checkpointed = writer_commits(job->writer);
     return job->home.store->ops->checkpoint(job->home.store);
 }
@@ -491,7 +492,7 @@ static enum err load_rows(struct job *job, struct fault *fault)
     while (!end && stop_asked == 0) {
         TRY(take_record(job, &end, fault));
         if (counts->rows % TELL_ROWS == 0)
-            TRY(tick(job));
+            TRY(tick(job, fault));
     }
     TRY(import_loader_commit(job->loader, fault));
     return stop_asked != 0 ? ERR_cancelled : ERR_none;
