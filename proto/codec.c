@@ -190,8 +190,8 @@ static enum err check_choice(const struct walk *walk, const struct field_desc *f
     for (size_t i = 0; i < field->choice->count; i++)
         if (field->choice->values[i].number == number)
             return ERR_none;
-    return walk_fail(walk, ERR_field_invalid, slice_from(field->name),
-                     "%d is not a value of %s", (int)number, field->choice->name);
+    return walk_fail(walk, ERR_field_invalid, slice_from(field->name), "%d is not a value of %s",
+                     (int)number, field->choice->name);
 }
 
 /* --- decoding ------------------------------------------------------------------------------ */
@@ -210,10 +210,9 @@ static enum err fail_type(const struct walk *walk, const struct field_desc *fiel
     if (money && value->type == WIRE_HUGE)
         return walk_fail(walk, ERR_amount_overflow, slice_from(field->name),
                          "It must fit 64 bits with a sign");
-    return walk_fail(walk,
-                     money && value->type == WIRE_FLOAT ? ERR_amount_invalid : ERR_field_invalid,
-                     slice_from(field->name), "It must be %s, but is %s", wanted,
-                     wire_type_name(value->type));
+    return walk_fail(
+        walk, money && value->type == WIRE_FLOAT ? ERR_amount_invalid : ERR_field_invalid,
+        slice_from(field->name), "It must be %s, but is %s", wanted, wire_type_name(value->type));
 }
 
 /* Begins the map of the frame's present struct, whose head was just read. */
@@ -228,8 +227,8 @@ static enum err decode_begin(struct walk *walk, struct frame *frame, const struc
     return ERR_none;
 }
 
-static enum err decode_list(struct walk *walk, struct frame *frame,
-                            const struct field_desc *field, const struct wire_value *value)
+static enum err decode_list(struct walk *walk, struct frame *frame, const struct field_desc *field,
+                            const struct wire_value *value)
 {
     struct list_head  head = { .count = value->count };
     struct wire_value first;
@@ -285,8 +284,8 @@ static enum err decode_content(struct walk *walk, struct frame *frame,
     return ERR_none;
 }
 
-static enum err decode_value(struct walk *walk, struct frame *frame,
-                             const struct field_desc *field, const struct wire_value *value)
+static enum err decode_value(struct walk *walk, struct frame *frame, const struct field_desc *field,
+                             const struct wire_value *value)
 {
     switch (field->type) {
     case FIELD_INT:

@@ -234,8 +234,8 @@ enum err request_decode(struct slice bytes, struct request_envelope *out, struct
     wire_cursor_init(&opening.cursor, bytes, LIMIT_MESSAGE_MAX);
     err = envelope_open(&opening, bytes, out);
     if (bytes.n > LIMIT_MESSAGE_MAX)
-        return fault_set(fault, ERR_message_too_large, NULL,
-                         "It has %zu bytes; at most %d may be", bytes.n, (int)LIMIT_MESSAGE_MAX);
+        return fault_set(fault, ERR_message_too_large, NULL, "It has %zu bytes; at most %d may be",
+                         bytes.n, (int)LIMIT_MESSAGE_MAX);
     return err;
 }
 
@@ -310,8 +310,7 @@ static void seal_id(struct wire_sink *sink, uint64_t id)
 }
 
 /* Ends an envelope with its body. */
-static enum err seal_body(struct wire_sink *sink, const struct message_desc *desc,
-                          const void *body)
+static enum err seal_body(struct wire_sink *sink, const struct message_desc *desc, const void *body)
 {
     static const struct msg_empty none;
 
@@ -362,10 +361,10 @@ static void seal_text(struct wire_sink *sink, const char *name, const char *text
 enum err reply_encode_error(uint64_t id, const struct fault *fault, struct buf *out)
 {
     struct wire_sink sink;
-    enum err_class   class = err_class(fault->err);
-    bool             field = fault->field[0] != '\0';
-    bool             text = fault->text[0] != '\0';
-    bool             retry = fault->retry_after_ms > 0;
+    enum err_class class = err_class(fault->err);
+    bool field = fault->field[0] != '\0';
+    bool text = fault->text[0] != '\0';
+    bool retry = fault->retry_after_ms > 0;
 
     seal_begin(&sink, out, 4);
     seal_id(&sink, id);

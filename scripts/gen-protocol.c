@@ -102,8 +102,9 @@ static void table_events(void)
 static void put_type(const struct field_desc *field)
 {
     static const char *const words[] = {
-        [FIELD_UUID] = "id (bin 16)", [FIELD_INT] = "integer",  [FIELD_MONEY] = "money (integer)",
-        [FIELD_TIME] = "time (integer)", [FIELD_BOOL] = "boolean", [FIELD_TEXT] = "text (str)",
+        [FIELD_UUID] = "id (bin 16)",      [FIELD_INT] = "integer",
+        [FIELD_MONEY] = "money (integer)", [FIELD_TIME] = "time (integer)",
+        [FIELD_BOOL] = "boolean",          [FIELD_TEXT] = "text (str)",
         [FIELD_BYTES] = "bytes (bin)",
     };
 
@@ -117,9 +118,9 @@ static void put_type(const struct field_desc *field)
 
 static void put_limits(const struct field_desc *field)
 {
-    const char *unit = field->type == FIELD_LIST                                  ? " rows"
+    const char *unit = field->type == FIELD_LIST                                 ? " rows"
                        : field->type == FIELD_TEXT || field->type == FIELD_BYTES ? " bytes"
-                                                                                  : "";
+                                                                                 : "";
     char        hint[HINT_MAX];
 
     snprintf(hint, sizeof hint, "%s%s%s%s%s", (field->flags & POSITIVE) != 0 ? ", above 0" : "",
@@ -183,17 +184,16 @@ static void table_classes(void)
     };
 
     put("| class | what was not done | try again? |\n|---|---|---|\n");
-    for (int class = ERR_CLASS_INTERNAL; class <= ERR_CLASS_UNKNOWN; class++)
-        PRINT("| `%s` | %s | %s |\n", err_class_name((enum err_class)class),
-              err_class_promise((enum err_class)class), advice[class]);
+    for (int i = ERR_CLASS_INTERNAL; i <= ERR_CLASS_UNKNOWN; i++)
+        PRINT("| `%s` | %s | %s |\n", err_class_name((enum err_class)i),
+              err_class_promise((enum err_class)i), advice[i]);
 }
 
 static void table_errors(void)
 {
     put("| error | class | what happened | what to do next |\n|---|---|---|---|\n");
     for (int err = ERR_none + 1; err < ERR_count; err++) {
-        PRINT("| `%s` | %s | ", err_name((enum err)err),
-              err_class_name(err_class((enum err)err)));
+        PRINT("| `%s` | %s | ", err_name((enum err)err), err_class_name(err_class((enum err)err)));
         put_cell(err_what((enum err)err));
         put(" | ");
         put_cell(err_next((enum err)err));
@@ -210,8 +210,9 @@ static void table_limits(void)
     } rows[] = {
         { LIMIT_MESSAGE_MAX, "bytes", "one request" },
         { LIMIT_REPLY_MAX, "bytes", "one reply or event" },
-        { LIMIT_WIRE_MAX, "bytes", "what the socket takes at all; a connection that sends more "
-                                   "is closed without an answer" },
+        { LIMIT_WIRE_MAX, "bytes",
+          "what the socket takes at all; a connection that sends more "
+          "is closed without an answer" },
         { LIMIT_DEPTH_MAX, "levels", "maps and lists within each other, the body being the first" },
         { LIMIT_PAGE_ROWS_MAX, "rows", "one page" },
         { LIMIT_PAGE_ROWS_DEFAULT, "rows", "one page when the request does not say" },
@@ -219,8 +220,9 @@ static void table_limits(void)
         { LIMIT_TOP_ROWS_MAX, "rows", "`top.transactions`" },
         { LIMIT_TOKEN_BYTES, "bytes", "a token, exactly" },
         { LIMIT_PASSWORD_MIN, "bytes", "a password, at least" },
-        { LIMIT_LOGIN_FAILURES_MAX, "failures", "logins in a row before an address is locked "
-                                                "for a while" },
+        { LIMIT_LOGIN_FAILURES_MAX, "failures",
+          "logins in a row before an address is locked "
+          "for a while" },
         { LIMIT_SESSIONS_PER_USER_MAX, "sessions", "of one user at the same time" },
         { LIMIT_SESSIONS_MAX, "sessions", "of all users at the same time" },
     };
@@ -234,19 +236,18 @@ static void table_currencies(void)
 {
     put("| code | number | decimals | name |\n|---|---|---|---|\n");
     for (size_t i = 0; currency_at(i) != NULL; i++)
-        PRINT("| `%s` | %03u | %u | %s |\n", currency_at(i)->code,
-              (unsigned)currency_at(i)->number, (unsigned)currency_at(i)->exponent,
-              currency_at(i)->name);
+        PRINT("| `%s` | %03u | %u | %s |\n", currency_at(i)->code, (unsigned)currency_at(i)->number,
+              (unsigned)currency_at(i)->exponent, currency_at(i)->name);
 }
 
 static const struct {
     const char *name;
     void (*print)(void);
 } tables[] = {
-    { "roles", table_roles },       { "operations", table_operations },
-    { "events", table_events },     { "messages", table_messages },
-    { "words", table_words },       { "classes", table_classes },
-    { "errors", table_errors },     { "limits", table_limits },
+    { "roles", table_roles },           { "operations", table_operations },
+    { "events", table_events },         { "messages", table_messages },
+    { "words", table_words },           { "classes", table_classes },
+    { "errors", table_errors },         { "limits", table_limits },
     { "currencies", table_currencies },
 };
 

@@ -70,8 +70,16 @@ static inline void *random_bytes(struct random *random, struct arena *arena, siz
 
 static inline struct slice random_text(struct random *random, struct arena *arena, size_t n)
 {
-    static const char *const characters[] = { "a", "Z", " ", "\"", "=", "\xc3\xa9", "\xe2\x82\xac",
-                                              "\xf0\x9f\x8f\xa6", "\xc2\xa0", "\xf4\x8f\xbf\xbf" };
+    static const char *const characters[] = { "a",
+                                              "Z",
+                                              " ",
+                                              "\"",
+                                              "=",
+                                              "\xc3\xa9",
+                                              "\xe2\x82\xac",
+                                              "\xf0\x9f\x8f\xa6",
+                                              "\xc2\xa0",
+                                              "\xf4\x8f\xbf\xbf" };
     char                    *at = arena_take(arena, n > 0 ? n : 1);
     size_t                   used = 0;
 

@@ -105,8 +105,8 @@ static void test_order_is_free(void **state)
                 pieces[k - 1] = pieces[other];
                 pieces[other] = piece;
             }
-            assert_int_equal(decode(desc, pieces_join(pieces, count, &second), DECODE_STRICT,
-                                    &back), ERR_none);
+            assert_int_equal(
+                decode(desc, pieces_join(pieces, count, &second), DECODE_STRICT, &back), ERR_none);
             assert_true(same_message(&work, desc, message, back));
         }
     }
@@ -167,13 +167,13 @@ static void test_damage(void **state)
     for (size_t i = 0; i < message_count; i++) {
         for (size_t round = 0; round < ROUNDS * 8; round++) {
             const struct message_desc *desc = message_rows[i];
-            enum decode_mode mode = (round & 1) != 0 ? DECODE_LENIENT : DECODE_STRICT;
-            struct slice     bytes = encoded(desc, fresh(desc), &first);
-            size_t           room = bytes.n + 8;
-            char            *block = malloc(room);
-            size_t           n;
-            void            *back;
-            enum err         err;
+            enum decode_mode           mode = (round & 1) != 0 ? DECODE_LENIENT : DECODE_STRICT;
+            struct slice               bytes = encoded(desc, fresh(desc), &first);
+            size_t                     room = bytes.n + 8;
+            char                      *block = malloc(room);
+            size_t                     n;
+            void                      *back;
+            enum err                   err;
 
             assert_non_null(block);
             memcpy(block, bytes.at, bytes.n);
@@ -398,7 +398,11 @@ static void limits_of_number(const struct message_desc *desc, const struct field
                      money ? ERR_amount_overflow : ERR_field_invalid);
     assert_int_equal(with_value(desc, field, slice_of("\xcb\x3f\xf0\0\0\0\0\0\0", 9)), wrong);
     assert_int_equal(with_value(desc, field, slice_of("\xca\x3f\x80\0\0", 5)), wrong);
-    assert_int_equal(with_value(desc, field, slice_of("\xa1" "1", 2)), ERR_field_invalid);
+    assert_int_equal(with_value(desc, field,
+                                slice_of("\xa1"
+                                         "1",
+                                         2)),
+                     ERR_field_invalid);
     /* Longer forms than needed are the same number. */
     assert_int_equal(with_value(desc, field, slice_of("\xcf\0\0\0\0\0\0\0\x01", 9)), ERR_none);
     assert_int_equal(with_value(desc, field, slice_of("\xd3\0\0\0\0\0\0\0\x01", 9)), ERR_none);
@@ -422,7 +426,7 @@ static void limits_of_content(const struct message_desc *desc, const struct fiel
         return;
     for (size_t i = 0; i < 6; i++) { /* NUL, escape, DEL, C1, cut short, a surrogate half */
         static const char *const bad[] = { "\0", "\x1b", "\x7f", "\xc2\x9b", "\xc3", "\xed\xa0" };
-        size_t n = i == 0 ? 1 : strlen(bad[i]);
+        size_t                   n = i == 0 ? 1 : strlen(bad[i]);
 
         assert_int_equal(with_value(desc, field, value_content(true, bad[i], n)),
                          ERR_field_invalid);
@@ -537,12 +541,14 @@ static void test_missing_and_double(void **state)
             if (index == count)
                 continue;
             pieces[count] = pieces[index];
-            assert_int_equal(decode(desc, pieces_join(pieces, count + 1, &second), DECODE_LENIENT,
-                                    NULL), ERR_malformed);
+            assert_int_equal(
+                decode(desc, pieces_join(pieces, count + 1, &second), DECODE_LENIENT, NULL),
+                ERR_malformed);
             assert_string_equal(fault.field, desc->fields[k].name);
             pieces[index] = pieces[count - 1];
-            assert_int_equal(decode(desc, pieces_join(pieces, count - 1, &second), DECODE_STRICT,
-                                    NULL), required ? ERR_field_missing : ERR_none);
+            assert_int_equal(
+                decode(desc, pieces_join(pieces, count - 1, &second), DECODE_STRICT, NULL),
+                required ? ERR_field_missing : ERR_none);
             assert_string_equal(fault.field, required ? desc->fields[k].name : "");
         }
     }
@@ -569,11 +575,11 @@ static void test_unknown(void **state)
             pieces[0] = pieces[count];
             pieces[count] = piece;
         }
-        assert_int_equal(decode(desc, pieces_join(pieces, count + 1, &second), DECODE_STRICT,
-                                NULL), ERR_field_unknown);
+        assert_int_equal(decode(desc, pieces_join(pieces, count + 1, &second), DECODE_STRICT, NULL),
+                         ERR_field_unknown);
         assert_memory_equal(fault.field, "stra", 4);
-        assert_int_equal(decode(desc, pieces_join(pieces, count + 1, &second), DECODE_LENIENT,
-                                &back), ERR_none);
+        assert_int_equal(
+            decode(desc, pieces_join(pieces, count + 1, &second), DECODE_LENIENT, &back), ERR_none);
         assert_true(same_message(&work, desc, message, back));
     }
 }
@@ -595,17 +601,20 @@ static void test_shapes(void **state)
                      ERR_malformed);
     assert_int_equal(decode(&message_empty, slice_from("\x81\x01\x01"), DECODE_LENIENT, NULL),
                      ERR_malformed);
-    assert_int_equal(decode(&message_empty, slice_from("\xdf\xff\xff\xff\xff"), DECODE_LENIENT,
-                            NULL), ERR_malformed);
+    assert_int_equal(
+        decode(&message_empty, slice_from("\xdf\xff\xff\xff\xff"), DECODE_LENIENT, NULL),
+        ERR_malformed);
     memset(deep, 0x91, sizeof deep);
     memcpy(deep, "\x81\xa1z", 3);
     deep[3 + LIMIT_DEPTH_MAX - 1] = 0x01;
-    assert_int_equal(decode(&message_empty, slice_of(deep, 3 + LIMIT_DEPTH_MAX), DECODE_LENIENT,
-                            NULL), ERR_none);
+    assert_int_equal(
+        decode(&message_empty, slice_of(deep, 3 + LIMIT_DEPTH_MAX), DECODE_LENIENT, NULL),
+        ERR_none);
     deep[3 + LIMIT_DEPTH_MAX - 1] = (char)0x91;
     deep[3 + LIMIT_DEPTH_MAX] = 0x01;
-    assert_int_equal(decode(&message_empty, slice_of(deep, 4 + LIMIT_DEPTH_MAX), DECODE_LENIENT,
-                            NULL), ERR_malformed);
+    assert_int_equal(
+        decode(&message_empty, slice_of(deep, 4 + LIMIT_DEPTH_MAX), DECODE_LENIENT, NULL),
+        ERR_malformed);
 }
 
 /* --- structs filled by code ---------------------------------------------------------------- */
@@ -660,8 +669,8 @@ static void test_nested_fault(void **state)
     }
     items[1].score = 1001;
     assert_int_equal(decode(&message_transaction_page,
-                            encoded(&message_transaction_page, &page, &first), DECODE_STRICT,
-                            NULL), ERR_field_invalid);
+                            encoded(&message_transaction_page, &page, &first), DECODE_STRICT, NULL),
+                     ERR_field_invalid);
     assert_string_equal(fault.field, "items[1].score");
 }
 
@@ -700,8 +709,9 @@ static void test_arena_is_the_limit(void **state)
     }
     bytes = encoded(&message_transaction_page, &page, &first);
     assert_int_equal(arena_init(&small, sizeof items / 2), ERR_none);
-    assert_int_equal(message_decode(&message_transaction_page, bytes, DECODE_STRICT, &small, &back,
-                                    &fault), ERR_memory);
+    assert_int_equal(
+        message_decode(&message_transaction_page, bytes, DECODE_STRICT, &small, &back, &fault),
+        ERR_memory);
     arena_free(&small);
 }
 

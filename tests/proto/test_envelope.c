@@ -70,12 +70,12 @@ static enum err open_request(struct request_envelope *request)
 
 static void test_request(void **state)
 {
-    static const uint64_t     ids[] = { 0, 1, 127, 65536, INT64_MAX, UINT64_MAX };
-    char                      token[LIMIT_TOKEN_BYTES];
-    struct msg_account_ref    body = { .account_id = { { 9 } } };
-    struct msg_account_ref    back;
-    struct request_envelope   request;
-    struct arena              none = { 0 };
+    static const uint64_t   ids[] = { 0, 1, 127, 65536, INT64_MAX, UINT64_MAX };
+    char                    token[LIMIT_TOKEN_BYTES];
+    struct msg_account_ref  body = { .account_id = { { 9 } } };
+    struct msg_account_ref  back;
+    struct request_envelope request;
+    struct arena            none = { 0 };
 
     (void)state;
     memset(token, 0xab, sizeof token);
@@ -85,19 +85,22 @@ static void test_request(void **state)
         buf_clear(&out);
         assert_int_equal(request_encode(ids[i], "account.get",
                                         slice_of(token, with ? sizeof token : 0),
-                                        &message_account_ref, &body, &out), ERR_none);
+                                        &message_account_ref, &body, &out),
+                         ERR_none);
         assert_int_equal(open_request(&request), ERR_none);
         assert_int_equal(request.version, PROTOCOL_VERSION);
         assert_true(request.id == ids[i]);
         assert_true(slice_is(request.op, "account.get"));
         assert_true(slice_equal(request.token, slice_of(token, with ? sizeof token : 0)));
-        assert_int_equal(message_decode(&message_account_ref, request.body, DECODE_STRICT, &none,
-                                        &back, &fault), ERR_none);
+        assert_int_equal(
+            message_decode(&message_account_ref, request.body, DECODE_STRICT, &none, &back, &fault),
+            ERR_none);
         assert_true(uuid_equal(&back.account_id, &body.account_id));
     }
     buf_clear(&out);
-    assert_int_equal(request_encode(5, "session.whoami", slice_of(NULL, 0), &message_empty, NULL,
-                                    &out), ERR_none);
+    assert_int_equal(
+        request_encode(5, "session.whoami", slice_of(NULL, 0), &message_empty, NULL, &out),
+        ERR_none);
     assert_int_equal(open_request(&request), ERR_none);
     assert_true(slice_is(request.body, "\x80"));
 }
@@ -152,7 +155,10 @@ static void test_bad_requests_have_an_id(void **state)
     expect("token", token, 33, ERR_field_invalid);
     token[1] = 0x21;
     expect("token", token, 35, ERR_field_invalid);
-    expect("token", "\xa3" "abc", 4, ERR_field_invalid);
+    expect("token",
+           "\xa3"
+           "abc",
+           4, ERR_field_invalid);
     expect("v", "\x01", 1, ERR_malformed); /* twice */
     memset(long_name, 'x', sizeof long_name);
     long_name[0] = (char)0xd9;
@@ -195,7 +201,7 @@ static void test_missing(void **state)
 /* A later version may have other keys, so its number is the answer and not the key. */
 static void test_version(void **state)
 {
-    static const int64_t versions[] = { 0, 2, -1, INT64_MAX };
+    static const int64_t    versions[] = { 0, 2, -1, INT64_MAX };
     struct request_envelope request;
 
     (void)state;
@@ -306,8 +312,9 @@ static void test_reply(void **state)
     assert_int_equal(reply_encode(UINT64_MAX, &message_event_ledger, &body, &out), ERR_none);
     assert_int_equal(reply_decode(sealed(), &reply, &fault), ERR_none);
     assert_true(reply.ok && reply.id == UINT64_MAX);
-    assert_int_equal(message_decode(&message_event_ledger, reply.body, DECODE_LENIENT, &none,
-                                    &back, &fault), ERR_none);
+    assert_int_equal(
+        message_decode(&message_event_ledger, reply.body, DECODE_LENIENT, &none, &back, &fault),
+        ERR_none);
     assert_int_equal(back.sequence, 12);
     assert_int_equal(back.at, -5);
 }
@@ -375,7 +382,7 @@ static void test_reply_shapes(void **state)
 
 static void test_events(void **state)
 {
-    struct arena arena;
+    struct arena       arena;
     static struct work work;
 
     (void)state;
@@ -399,7 +406,9 @@ static void test_events(void **state)
 
 static void test_random_bytes(void **state)
 {
-    static const char good[] = "\x84\xa1v\x01\xa2id\x05\xa2op\xa3" "a.b\xa4" "body\x81\xa1x\x02";
+    static const char good[] = "\x84\xa1v\x01\xa2id\x05\xa2op\xa3"
+                               "a.b\xa4"
+                               "body\x81\xa1x\x02";
 
     (void)state;
     for (size_t round = 0; round < 200000; round++) {

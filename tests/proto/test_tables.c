@@ -202,12 +202,9 @@ static void test_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_enums),
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_messages_are_used),
-        cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_requests_fit),
+        cmocka_unit_test(test_roles),      cmocka_unit_test(test_enums),
+        cmocka_unit_test(test_messages),   cmocka_unit_test(test_messages_are_used),
+        cmocka_unit_test(test_operations), cmocka_unit_test(test_requests_fit),
         cmocka_unit_test(test_events),
     };
 
