@@ -398,11 +398,7 @@ static void limits_of_number(const struct message_desc *desc, const struct field
                      money ? ERR_amount_overflow : ERR_field_invalid);
     assert_int_equal(with_value(desc, field, slice_of("\xcb\x3f\xf0\0\0\0\0\0\0", 9)), wrong);
     assert_int_equal(with_value(desc, field, slice_of("\xca\x3f\x80\0\0", 5)), wrong);
-    assert_int_equal(with_value(desc, field,
-                                slice_of("\xa1"
-                                         "1",
-                                         2)),
-                     ERR_field_invalid);
+    assert_int_equal(with_value(desc, field, slice_from("\xa1z")), ERR_field_invalid);
     /* Longer forms than needed are the same number. */
     assert_int_equal(with_value(desc, field, slice_of("\xcf\0\0\0\0\0\0\0\x01", 9)), ERR_none);
     assert_int_equal(with_value(desc, field, slice_of("\xd3\0\0\0\0\0\0\0\x01", 9)), ERR_none);
