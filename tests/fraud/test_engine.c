@@ -63,19 +63,25 @@ static void world_init(struct world *world)
     world->at_us = 20000 * US_PER_DAY;
 }
 
-/* Judges a payment made at random and folds it in as the verdict says. */
+/* Judges a payment made at random and folds it in as the verdict says. Each number is drawn by a
+ * statement of its own: inside an expression the compiler would choose the order. */
 static struct fraud_event world_step(struct world *world, const struct fraud_rules *rules,
                                      struct random *random, struct fraud_verdict *verdict)
 {
     size_t             subject = random_below(random, ENTITIES);
     size_t             other = random_below(random, ENTITIES);
+    uint64_t           amount = random_next(random);
+    uint64_t           shift = random_below(random, 12);
+    int32_t            type = 1 + (int32_t)random_below(random, 5);
+    bool               incoming = random_below(random, 4) == 0;
+    int64_t            balance = (int64_t)random_below(random, 2000000) - 100000;
     struct fraud_event event = {
         .at_us = world->at_us,
-        .amount = 1 + (int64_t)(random_next(random) >> (43 + random_below(random, 12))),
+        .amount = 1 + (int64_t)(amount >> (43 + shift)),
         .unit = 100,
-        .type = 1 + (int32_t)random_below(random, 5),
-        .incoming = random_below(random, 4) == 0,
-        .balance = (int64_t)random_below(random, 2000000) - 100000,
+        .type = type,
+        .incoming = incoming,
+        .balance = balance,
         .opened_at_us = (19900 + (int64_t)subject * 4) * US_PER_DAY,
         .counterparty = other == subject ? 0 : (int64_t)other + 1,
         .counterparty_internal = other % 2 == 0,
