@@ -206,6 +206,20 @@ static enum err hash_file(struct job *job, struct fault *fault)
     return ERR_none;
 }
 
+/* Rejected rows of an earlier run must not be taken for those of this one. */
+static enum err clear_rejects(struct job *job, const struct stat *input, struct fault *fault)
+{
+    struct stat status;
+
+    if (stat(job->rejects_name, &status) != 0)
+        return ERR_none;
+    if (status.st_dev == input->st_dev && status.st_ino == input->st_ino)
+        return fault_set(fault, ERR_usage, NULL, "The rejected rows would replace the file itself");
+    if (S_ISREG(status.st_mode) && unlink(job->rejects_name) != 0)
+        return file_fault(job->rejects_name, fault);
+    return ERR_none;
+}
+
 static enum err open_file(struct job *job, struct fault *fault)
 {
     struct stat status;
@@ -219,6 +233,7 @@ static enum err open_file(struct job *job, struct fault *fault)
     if (!S_ISREG(status.st_mode))
         return fault_set(fault, ERR_io, NULL, "%.150s is not a regular file", job->file_name);
     job->size = status.st_size;
+    TRY(clear_rejects(job, &status, fault));
     TRY(hash_file(job, fault));
     csv_reader_init(&job->reader, job->file, job->map->delimiter);
     if (!job->map->header)
@@ -548,6 +563,8 @@ static enum err run(struct job *job, struct fault *fault)
 
     TRY(load_map(job, fault));
     TRY(open_file(job, fault));
+    if (stop_asked != 0)
+        return ERR_cancelled;
     TRY(open_bank(job, fault));
     TRY(record(job, "import.start", NULL, fault));
     err = load_rows(job, fault);

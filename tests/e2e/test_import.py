@@ -125,6 +125,13 @@ def test_bad_rows_are_kept_aside_and_the_rest_is_loaded(home, tmp_path):
     assert [row["row"] for row in rows] == bad
     assert_proved(home)
 
+    done = load(home, write(tmp_path / "bad.csv", ROWS[0]))
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "bad.csv.rejects.csv").exists(), "rejected rows of an earlier run"
+    done = load(home, tmp_path / "bad.csv", "--rejects", tmp_path / "bad.csv")
+    assert done.returncode == 2
+    assert "would replace the file itself" in done.stderr
+
     other = tmp_path / "elsewhere.csv"
     done = load(home, write(tmp_path / "all.csv", *bad[:2]), "--rejects", other)
     assert done.returncode == 2, "every row was rejected"
@@ -139,6 +146,7 @@ def test_a_dry_run_writes_nothing(home, tmp_path):
     told = summary(done)
     assert (told["loaded"], told["rejected"], told["accounts created"]) == (5, 1, 2)
     assert "nothing was written" in done.stdout
+    assert not list(home.glob("dry-run-*"))
     left = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()
             and path.suffix not in (".lock",) and not path.name.endswith(("-wal", "-shm"))}
     assert left == {path: bytes_ for path, bytes_ in before.items() if path in left}
@@ -182,7 +190,8 @@ def test_a_bank_that_is_served_keeps_import_out(bank, tmp_path):
     assert bank.verify().returncode == 0
 
 
-def test_an_interrupted_import_goes_on(home, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_import_goes_on(home, tmp_path, how):
     numbers = random.Random(7)
     begin = datetime.datetime(2025, 1, 1)
     rows = [f"{(begin + datetime.timedelta(minutes=i)).isoformat()},{numbers.randrange(500)},"
@@ -197,14 +206,19 @@ def test_an_interrupted_import_goes_on(home, tmp_path):
         while not (log.exists() and log.stat().st_size > 1 << 20):
             assert time.monotonic() < end and process.poll() is None
             time.sleep(0.005)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(how)
         told, talk = process.communicate(timeout=LIMIT)
-    assert process.returncode == 5, talk
-    assert "goes on from there" in talk
-    first = int(re.search(r"^loaded +(\d+)$", told, re.M).group(1))
+    first = records(home, "SELECT count(*) FROM transactions")[0][0]
     assert 0 < first < len(rows)
-    assert records(home, "SELECT outcome FROM audit WHERE operation = 'import.done'") \
-        == [("cancelled",)]
+    ends = records(home, "SELECT outcome FROM audit WHERE operation = 'import.done'")
+    if how == signal.SIGTERM:
+        assert process.returncode == 5, talk
+        assert "goes on from there" in talk
+        assert first == int(re.search(r"^loaded +(\d+)$", told, re.M).group(1))
+        assert ends == [("cancelled",)]
+    else:
+        assert process.returncode == -signal.SIGKILL
+        assert not ends
 
     done = load(home, file)
     assert done.returncode == 0, done.stderr
