@@ -15,7 +15,7 @@
 enum {
     WIDE = 150,
     NEWEST_ROWS = 60,
-    TOP_ROWS = 30,
+    TOP_ROWS = LIMIT_TOP_ROWS_MAX,
     CHART_ROWS = 11, /* a chart gets at least so many before there is a second one */
     QUIET_US = 30000000,
 };

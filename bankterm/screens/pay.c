@@ -427,8 +427,8 @@ static int draw_account(struct canvas *canvas, struct rect rect, int y, const ch
     char text[LIMIT_NAME_MAX * 2 + 8];
     char id[UUID_TEXT_MAX];
     char available[64];
-    snprintf(text, sizeof text, "%s%s%s", pick->name, pick->holder[0] != '\0' ? ", " : "",
-             pick->holder);
+    bool told = strstr(pick->name, pick->holder) != NULL; /* the name has the holder in it */
+    snprintf(text, sizeof text, "%s%s%s", pick->name, told ? "" : ", ", told ? "" : pick->holder);
     y = detail_line(canvas, rect, y, label, STYLE_VALUE, slice_from(text));
     y = detail_line(canvas, rect, y, "", STYLE_DIM, slice_from(uuid_text(&pick->id, id)));
     show_sum(pick->available, slice_from(pick->currency), available, sizeof available);

@@ -394,7 +394,7 @@ static void plan_add(struct plan *plan, int column, int width)
 static int shrunk_width(const struct table *table, int column, int room)
 {
     int width = table->widths[column];
-    int least = table->columns[column].width_max / 2;
+    int least = table->columns[column].width_max * 2 / 3;
     int used = GUTTER - GAP;
     if ((table->columns[column].flags & COLUMN_GROW) == 0 || width <= least)
         return width;
