@@ -147,8 +147,8 @@ fuzz: ## let each fuzzer run for FUZZ_TIME seconds (10)
 	+$(SUB) BUILD=$(BUILD)-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-run
 fuzz-run: $(FUZZERS)
 	$(RUN) --fuzz $(FUZZ_TIME) $(FUZZERS)
-bench: $(BENCHES) ## run the benchmarks
-	for bench in $(BENCHES); do $$bench || exit 1; done
+bench: all $(BENCHES) ## measure the bank beside its references (scripts/bench)
+	BUILD=$(abspath $(BUILD)) scripts/bench
 tidy: $(BUILD)/scripts/gen-protocol ## check the rules of the house
 	scripts/tidy
 	$< --check proto/PROTOCOL.md

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "proto/proto.h"
 #include "tests/bench/bench_id.h"
+#include "tests/lib/dial.h"
 #include "tests/unit/random.h"
 
 #include <sodium.h>
@@ -30,7 +31,7 @@ struct client {
 
 struct load {
     void          *context;
-    char           key[41];
+    char           key[DIAL_KEY_SIZE];
     struct client  clients[CLIENTS_MAX];
     zmq_pollitem_t items[CLIENTS_MAX];
     int            count;
@@ -40,7 +41,6 @@ struct load {
     struct random  random;
     uint8_t        token[LIMIT_TOKEN_BYTES];
     struct buf     request;
-    struct arena   arena;
     uint32_t      *samples;
     int64_t        done, errors, sent;
 };
@@ -48,46 +48,6 @@ struct load {
 static int64_t now_us(void)
 {
     return clock_system()->monotonic_us(clock_system());
-}
-
-static void *dial(struct load *load, const char *endpoint)
-{
-    void *socket = zmq_socket(load->context, ZMQ_DEALER);
-    int   zero = 0;
-    char  public_key[41], secret[41];
-
-    zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero);
-    if (load->key[0] != '\0') {
-        CHECK(zmq_curve_keypair(public_key, secret) == 0);
-        zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, public_key, 41);
-        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret, 41);
-        zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, load->key, 41);
-    }
-    CHECK(zmq_connect(socket, endpoint) == 0);
-    return socket;
-}
-
-static void login(struct load *load)
-{
-    struct msg_session_login in = { .email = slice_from("bench@bank.test"),
-                                    .password = slice_from("bench-password") };
-    struct msg_session       out;
-    struct reply_envelope    reply;
-    struct fault             fault = { 0 };
-    static char              bytes[REPLY_BYTES];
-    int                      n;
-
-    buf_clear(&load->request);
-    CHECK(request_encode(1, "session.login", slice_of(NULL, 0), &message_session_login, &in,
-                         &load->request) == 0);
-    zmq_send(load->clients[0].socket, load->request.at, load->request.n, 0);
-    n = zmq_recv(load->clients[0].socket, bytes, sizeof bytes, 0);
-    CHECK(n > 0 && reply_decode(slice_of(bytes, (size_t)n), &reply, &fault) == ERR_none &&
-          reply.ok);
-    CHECK(message_decode(&message_session, reply.body, DECODE_LENIENT, &load->arena, &out,
-                         &fault) == ERR_none);
-    CHECK(out.token.n == sizeof load->token);
-    memcpy(load->token, out.token.at, sizeof load->token);
 }
 
 static void send_post(struct load *load, struct client *client)
@@ -190,7 +150,7 @@ static void start_clients(struct load *load, const char *endpoint)
     for (int i = 0; i < load->count; i++) {
         struct client *client = &load->clients[i];
 
-        client->socket = dial(load, endpoint);
+        client->socket = dial(load->context, endpoint, load->key);
         load->items[i] = (zmq_pollitem_t){ .socket = client->socket, .events = ZMQ_POLLIN };
         for (int slot = 0; slot < load->flight; slot++)
             client->free[client->free_count++] = slot;
@@ -207,12 +167,7 @@ int main(int argc, char **argv)
             "usage: bench_load ENDPOINT KEY_FILE|- ACCOUNTS CLIENTS IN_FLIGHT SECONDS [RATE]\n");
         return 2;
     }
-    if (strcmp(argv[2], "-") != 0) {
-        FILE *file = fopen(argv[2], "re");
-
-        CHECK(file != NULL && fread(load.key, 1, 40, file) == 40);
-        fclose(file);
-    }
+    dial_key(argv[2], load.key);
     load.context = zmq_ctx_new();
     zmq_ctx_set(load.context, ZMQ_MAX_SOCKETS, CLIENTS_MAX * 2);
     load.accounts = bench_number(argv[3]);
@@ -223,16 +178,15 @@ int main(int argc, char **argv)
           load.flight <= FLIGHT_MAX);
     load.random = (struct random){ .state = (uint64_t)now_us() };
     load.samples = calloc(SAMPLES_MAX, sizeof load.samples[0]);
-    CHECK(load.samples != NULL && arena_init(&load.arena, LIMIT_REQUEST_ARENA) == ERR_none);
+    CHECK(load.samples != NULL);
     buf_init(&load.request, LIMIT_MESSAGE_MAX);
     start_clients(&load, argv[1]);
-    login(&load);
+    dial_login(load.clients[0].socket, load.token);
     run(&load, bench_number(argv[6]));
     for (int i = 0; i < load.count; i++)
         zmq_close(load.clients[i].socket);
     zmq_ctx_term(load.context);
     buf_free(&load.request);
-    arena_free(&load.arena);
     free(load.samples);
     return load.errors > 0 ? 1 : 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bankd/chain.h"
 #include "bankd/fraud/fraud.h"
 #include "bankd/ledger/ledger.h"
 #include "common/check.h"
@@ -34,6 +35,7 @@ struct bench {
     struct fraud_profile subject;
     struct fraud_profile counterparty;
     struct fraud_event event;
+    uint8_t hash[CHAIN_HASH_BYTES];
 };
 
 static void take_request(struct bench *bench)
@@ -82,6 +84,24 @@ static void judge(struct bench *bench)
 
     fraud_judge(bench->rules, &bench->subject, &bench->counterparty, &bench->event, false,
                 &verdict);
+}
+
+/* The hash of a row that is like those of the bank, behind the one before. */
+static void link_chain(struct bench *bench)
+{
+    struct transaction row = { .sequence = 7,
+                               .type = TYPE_TRANSFER,
+                               .initial_status = STATUS_COMPLETED,
+                               .debit = 2,
+                               .credit = 3,
+                               .currency = 840,
+                               .amount = 1250,
+                               .at_us = bench->event.at_us,
+                               .posted_at_us = bench->event.at_us,
+                               .description = "Rent for the flat in November",
+                               .decision_size = 60 };
+
+    chain_link_transaction(bench->hash, &row, bench->hash);
 }
 
 /* Both sides of a transfer learn from it. Time moves on, so that windows turn. */
@@ -208,6 +228,7 @@ int main(void)
         {"check and enter the books", check_books},
         {"judge by the rules", judge},
         {"observe, both sides", observe},
+        {"link in the chain", link_chain},
         {"write the reply", write_reply},
     };
     static struct bench bench;
