@@ -513,26 +513,29 @@ static void group_clear(struct writer *writer)
     cache_unpin_all(writer->profiles);
 }
 
-/* Forgets everything that was planned; what was cached may have seen it, so it goes too. */
+/* Forgets everything that was planned; what was cached may have seen it, so it goes too. The chain
+ * goes on from what is committed, even when the store cannot be read just now. */
 static void forget_all(struct writer *writer)
 {
+    enum err err;
+
     group_clear(writer);
     writer->event_count = 0;
     cache_clear(writer->books);
     cache_clear(writer->ids);
     cache_clear(writer->parties);
     writer_saving_forget(writer);
+    writer->numbers.head = writer->committed;
+    err = load_numbers(writer);
+    if (err != ERR_none)
+        log_event(LOG_ERROR, "numbers_not_read", "error=%s sequence=%lld", err_name(err),
+                  (long long)writer->committed.sequence);
 }
 
 void writer_abandon(struct writer *writer)
 {
-    if (writer->count == 0)
-        return;
-    forget_all(writer);
-    writer->numbers.head = writer->committed;
-    if (load_numbers(writer) != ERR_none)
-        log_event(LOG_ERROR, "numbers_not_read", "sequence=%lld",
-                  (long long)writer->committed.sequence);
+    if (writer->count > 0)
+        forget_all(writer);
 }
 
 size_t writer_planned(const struct writer *writer)
@@ -579,8 +582,6 @@ enum err writer_commit(struct writer *writer, struct fault *fault)
     err = apply(writer, false, fault);
     if (err != ERR_none) {
         forget_all(writer);
-        if (load_numbers(writer) != ERR_none)
-            log_event(LOG_ERROR, "numbers_not_read", "error=%s", err_name(err));
         return err;
     }
     group_clear(writer);
@@ -598,10 +599,7 @@ enum err writer_idle(struct writer *writer, struct fault *fault)
         return ERR_none;
     writer->numbers.head = writer->committed;
     enum err err = apply(writer, true, fault);
-    if (err != ERR_none) {
+    if (err != ERR_none)
         forget_all(writer);
-        if (load_numbers(writer) != ERR_none)
-            log_event(LOG_ERROR, "numbers_not_read", "error=%s", err_name(err));
-    }
     return err;
 }

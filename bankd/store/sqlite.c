@@ -45,6 +45,10 @@ static const char *const sql_texts[] = {
 
 enum err sqlite_err(int rc)
 {
+    if (rc == SQLITE_IOERR_NOMEM)
+        return ERR_memory;
+    if (rc == SQLITE_IOERR_CORRUPTFS)
+        return ERR_storage_corrupt;
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_DONE:

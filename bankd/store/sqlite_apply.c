@@ -401,6 +401,15 @@ static enum err put_figures(struct sqlite_store *store)
     return ERR_none;
 }
 
+static int set_head(struct sqlite_store *store, const struct chain_head *head)
+{
+    struct row row = sqlite_use(store, SQL_head_set);
+
+    bind_int(&row, head->sequence);
+    bind_bytes(&row, head->hash, sizeof head->hash);
+    return sqlite_run(&row);
+}
+
 static enum err put_rest(struct sqlite_store *store, const struct commit *commit)
 {
     const struct signed_head *head = commit->signed_head;
@@ -422,10 +431,7 @@ static enum err put_rest(struct sqlite_store *store, const struct commit *commit
         bind_bytes(&row, head->signature, sizeof head->signature);
         TRY(sqlite_err(sqlite_run(&row)));
     }
-    row = sqlite_use(store, SQL_head_set);
-    bind_int(&row, commit->after.sequence);
-    bind_bytes(&row, commit->after.hash, sizeof commit->after.hash);
-    return sqlite_err(sqlite_run(&row));
+    return sqlite_err(set_head(store, &commit->after));
 }
 
 /* The chain must end where the writer thinks; and what the handle remembers must still be so. */
@@ -465,31 +471,83 @@ static enum err put_group(struct sqlite_store *store, const struct commit *commi
     return put_rest(store, commit);
 }
 
+static void give_up(struct sqlite_store *store)
+{
+    if (sqlite3_get_autocommit(store->db) == 0)
+        (void)sqlite_exec(store, SQL_rollback);
+    memset(store->top, 0, sizeof store->top);
+}
+
+/* After COMMIT has failed the group may lie in the log whole, with its mark, only not synced: this
+ * process has forgotten it, but the next one that opens the log would take it for done. So a small
+ * commit is written over its beginning; what is left of it behind that can never be read again.
+ * The head is changed and put back, because a row that does not change is not written. */
+static enum err bury(struct sqlite_store *store)
+{
+    struct chain_head head = { 0 };
+    struct chain_head other;
+    struct row        row;
+    enum err          err = sqlite_err(sqlite_exec(store, SQL_begin));
+
+    if (err != ERR_none)
+        return err;
+    row = sqlite_use(store, SQL_head);
+    err = sqlite_step(&row);
+    if (err == ERR_none)
+        read_head(&row, &head);
+    sqlite_done(&row);
+    other = head;
+    other.sequence = -1;
+    if (err == ERR_none)
+        err = sqlite_err(set_head(store, &other));
+    if (err == ERR_none)
+        err = sqlite_err(set_head(store, &head));
+    if (err == ERR_none)
+        err = sqlite_err(sqlite_exec(store, SQL_commit));
+    return err;
+}
+
+/* What became of a group whose COMMIT failed. A full disk shows before the mark is written. */
+static enum err commit_failed(struct sqlite_store *store, int rc, struct fault *fault)
+{
+    enum err err = sqlite_fault(store, rc, fault);
+
+    give_up(store);
+    if (err == ERR_storage_full || err == ERR_busy || bury(store) == ERR_none)
+        return err;
+    give_up(store);
+    return fault_set(fault, ERR_outcome_unknown, NULL,
+                     "The database could not be written, nor could that be undone (%s)",
+                     err_what(err));
+}
+
 enum err sqlite_apply(struct store *base, const struct commit *commit, size_t *failed,
                       struct fault *fault)
 {
     struct sqlite_store *store = sqlite_of(base);
     enum err             err;
+    int                  rc;
 
     CHECK(store->mode != STORE_READ);
     TRY(group_build(store->group, commit, failed));
+    if (sqlite3_get_autocommit(store->db) == 0) /* even the rollback failed the last time */
+        give_up(store);
     err = sqlite_fault(store, sqlite_exec(store, SQL_begin), fault);
     if (err != ERR_none) {
         *failed = commit->count;
         return err;
     }
     err = put_group(store, commit, failed);
-    if (err == ERR_none)
-        err = sqlite_err(sqlite_exec(store, SQL_commit));
     if (err == ERR_none) {
+        rc = sqlite_exec(store, SQL_commit);
+        if (rc != SQLITE_OK)
+            return commit_failed(store, rc, fault);
         store->commits++;
         return ERR_none;
     }
     if (err_class(err) == ERR_CLASS_INTERNAL) /* a precondition is no fault of SQLite's */
         fault_set(fault, err, NULL, "%s", sqlite3_errmsg(store->db));
-    if (sqlite3_get_autocommit(store->db) == 0)
-        (void)sqlite_exec(store, SQL_rollback);
-    memset(store->top, 0, sizeof store->top);
+    give_up(store);
     return err;
 }
 

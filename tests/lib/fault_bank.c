@@ -1,0 +1,520 @@
+/* See fault_bank.h. Errors that the bank may answer with are counted by value; everything else
+ * that goes wrong ends the test with a CHECK, which tells file and line. */
+#include "tests/lib/fault_bank.h"
+
+#include "bankd/verify.h"
+#include "common/check.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    USD = 840,
+    OPENING = 10 * 1000 * 1000,
+    HOLD_AT = 5000, /* minor units; the rules below say the same */
+    DECLINE_AT = 9000,
+    GROUP_US = 7 * 1000 * 1000,
+    TRIES_MAX = 6,
+};
+
+static const char rules_text[] = "version 1\n"
+                                 "threshold hold 600\n"
+                                 "threshold decline 900\n"
+                                 "rule large\n"
+                                 "  when is_outgoing and amount_major >= 50\n"
+                                 "  score 650\n"
+                                 "  because \"{amount} is large\"\n"
+                                 "  fires on is_outgoing=yes amount_major=50\n"
+                                 "  silent on is_outgoing=yes amount_major=49\n"
+                                 "end\n"
+                                 "rule huge\n"
+                                 "  when is_outgoing and amount_major >= 90\n"
+                                 "  score 300\n"
+                                 "  because \"{amount} is huge\"\n"
+                                 "  fires on is_outgoing=yes amount_major=90\n"
+                                 "  silent on is_outgoing=yes amount_major=89\n"
+                                 "end\n";
+
+static struct fault_bank *now_bank; /* whose clock it is */
+
+static int64_t clock_now(struct clock *clock)
+{
+    (void)clock;
+    return now_bank->now_us;
+}
+
+/* --- the script ------------------------------------------------------------------------------ */
+
+static int32_t status_of_post(const struct fault_act *act)
+{
+    if (act->from < 0 || act->amount < HOLD_AT)
+        return STATUS_COMPLETED;
+    return act->amount >= DECLINE_AT ? STATUS_DECLINED : STATUS_HELD;
+}
+
+static struct fault_act *add_act(struct fault_bank *bank)
+{
+    struct fault_act *act = &bank->acts[bank->act_count];
+
+    CHECK(bank->act_count < FAULT_ACTS_MAX);
+    *act = (struct fault_act){ .decides = -1, .group = bank->group_count };
+    bank->act_count++;
+    return act;
+}
+
+static void add_post(struct fault_bank *bank, struct random *random)
+{
+    struct fault_act *act = add_act(bank);
+    uint64_t          size = random_below(random, 10);
+
+    act->id = uuid_v7(bank->now_us);
+    bank->post_count++;
+    if (bank->post_count <= FAULT_ACCOUNTS) {
+        act->from = -1;
+        act->to = (int)bank->post_count - 1;
+        act->amount = OPENING;
+        return;
+    }
+    act->from = (int)random_below(random, FAULT_ACCOUNTS + 1) - 1;
+    act->to = (int)random_below(random, FAULT_ACCOUNTS + 1) - 1;
+    if (act->from == act->to)
+        act->to = act->from < 0 ? 0 : -1;
+    act->party = act->to < 0 && random_below(random, 2) == 0;
+    act->amount = (int64_t)random_below(random, HOLD_AT - 1) + 1;
+    if (size == 0)
+        act->amount += DECLINE_AT;
+    else if (size < 3)
+        act->amount = HOLD_AT + (int64_t)random_below(random, DECLINE_AT - HOLD_AT);
+}
+
+/* Decisions are alone in their group, because what they meet must be durable. */
+static void add_decisions(struct fault_bank *bank, size_t from, size_t to, struct random *random)
+{
+    for (size_t i = from; i < to; i++) {
+        struct fault_act *act;
+
+        if (bank->acts[i].decides >= 0 || status_of_post(&bank->acts[i]) != STATUS_HELD ||
+            random_below(random, 4) == 0)
+            continue;
+        act = add_act(bank);
+        act->decides = (int)i;
+        act->id = bank->acts[i].id;
+        act->release = random_below(random, 2) == 0;
+        bank->group_count++;
+    }
+}
+
+static void write_script(struct fault_bank *bank, size_t posts, struct random *random)
+{
+    size_t undecided = 0;
+
+    while (bank->post_count < posts) {
+        size_t first = bank->act_count;
+        size_t n = bank->act_count == 0 ? FAULT_ACCOUNTS : random_below(random, FAULT_GROUP_MAX) + 1;
+
+        for (size_t i = 0; i < n && (i == 0 || bank->post_count < posts); i++)
+            add_post(bank, random);
+        bank->group_count++;
+        add_decisions(bank, undecided, first, random);
+        undecided = first;
+    }
+}
+
+/* --- the bank before its first post ----------------------------------------------------------- */
+
+static void add_rules(struct fault_bank *bank)
+{
+    struct writer_config config = { .store = bank->store, .bank = &bank->bank,
+                                    .clock = &bank->clock };
+    struct writer       *writer;
+    struct draft        *draft;
+    char                 hex[2 * CHAIN_HASH_BYTES + 1];
+    struct act act = { .kind = AUDIT_ACTION, .operation = "rules.load", .subject_text = hex };
+
+    CHECK(writer_open(&config, &writer, NULL) == ERR_none);
+    draft = writer_draft(writer);
+    memset(&draft->rule_set, 0, sizeof draft->rule_set);
+    draft->rule_set.number = writer_next_rule_set(writer);
+    draft->rule_set.loaded_at_us = bank->now_us;
+    crypto_generichash(draft->rule_set.hash, CHAIN_HASH_BYTES, (const uint8_t *)rules_text,
+                       strlen(rules_text), NULL, 0);
+    sodium_bin2hex(hex, sizeof hex, draft->rule_set.hash, CHAIN_HASH_BYTES);
+    draft->change.rule_set = &draft->rule_set;
+    draft->change.rule_text = slice_from(rules_text);
+    writer_audit(writer, draft, &act);
+    writer_add(writer, draft);
+    CHECK(writer_commit(writer, NULL) == ERR_none);
+    writer_close(&writer);
+}
+
+static void add_account(struct fault_bank *bank, int i)
+{
+    struct draft   *draft = writer_draft(bank->writer);
+    struct account *row = &draft->account;
+    struct act      act = { .kind = AUDIT_ACTION, .operation = "account.create",
+                            .subject = &row->book.account_id };
+
+    memset(row, 0, sizeof *row);
+    row->book.number = writer_next_account(bank->writer);
+    row->book.account_id = uuid_v7(bank->now_us);
+    row->book.kind = ACCOUNT_CUSTOMER;
+    row->book.status = ACCOUNT_ACTIVE;
+    row->book.currency = USD;
+    row->book.version = 1;
+    row->book.created_at_us = bank->now_us;
+    snprintf(row->name, sizeof row->name, "Account %d", i);
+    bank->accounts[i] = row->book.number;
+    draft->change.account = row;
+    writer_rollup(draft, ROLLUP_ALL, 0, USD, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
+    writer_audit(bank->writer, draft, &act);
+    writer_add(bank->writer, draft);
+}
+
+static void make_base(struct fault_bank *bank)
+{
+    struct store_config config = { .path = bank->path, .cache_kib = 4096 };
+
+    fault_disk_load(NULL);
+    CHECK(store_sqlite.open(&config, STORE_CREATE, &bank->store, NULL) == ERR_none);
+    add_rules(bank);
+    bank->store->ops->close(&bank->store);
+    CHECK(fault_bank_open(bank) == ERR_none);
+    for (int i = 0; i < FAULT_ACCOUNTS; i++)
+        add_account(bank, i);
+    CHECK(writer_commit(bank->writer, NULL) == ERR_none);
+    fault_bank_close(bank);
+    bank->base = fault_disk_cut(FAULT_CUT_LOSE, 0);
+}
+
+struct fault_bank *fault_bank_make(size_t posts, const char *test)
+{
+    struct fault_bank   *bank = calloc(1, sizeof *bank);
+    struct random        random = random_start(test);
+    struct bank_settings settings = {
+        .high_value_major = 60, .large_major = 80, .hold_hours = 24, .id_skew_hours = 24
+    };
+
+    CHECK(bank != NULL);
+    bank->clock = (struct clock){ .now_us = clock_now, .monotonic_us = clock_now };
+    bank->now_us = INT64_C(1700000000000000);
+    now_bank = bank;
+    snprintf(bank->folder, sizeof bank->folder, "/tmp/bank-fault-XXXXXX");
+    CHECK(mkdtemp(bank->folder) != NULL);
+    snprintf(bank->path, sizeof bank->path, "%s/bank.db", bank->folder);
+    crypto_sign_keypair(bank->sign_public, bank->sign_secret);
+    bank_init(&bank->bank, &settings);
+    write_script(bank, posts, &random);
+    make_base(bank);
+    return bank;
+}
+
+void fault_bank_free(struct fault_bank **out)
+{
+    struct fault_bank *bank = *out;
+
+    fault_bank_close(bank);
+    bank_free(&bank->bank);
+    fault_disk_load(NULL);
+    fault_disk_free(&bank->base);
+    unlink(bank->path);
+    rmdir(bank->folder);
+    free(bank);
+    *out = NULL;
+}
+
+/* --- open and close -------------------------------------------------------------------------- */
+
+/* An error that a client or an operator may see when the machine fails. */
+static enum err expected(struct fault_bank *bank, enum err err)
+{
+    bool known = err == ERR_none || err == ERR_storage || err == ERR_storage_full ||
+                 err == ERR_storage_corrupt || err == ERR_memory || err == ERR_outcome_unknown;
+
+    if (!known)
+        fprintf(stderr, "unexpected error: %s %s\n", err_name(err), bank->fault.text);
+    CHECK(known);
+    bank->errors[err]++;
+    return err;
+}
+
+enum err fault_bank_open(struct fault_bank *bank)
+{
+    struct store_config  config = { .path = bank->path, .cache_kib = 4096 };
+    struct writer_config writing = { .bank = &bank->bank, .clock = &bank->clock, .rule_set = 1,
+                                     .sign_secret = bank->sign_secret,
+                                     .books_max = 8192, .profiles_max = 8192 };
+    enum err err = store_sqlite.open(&config, STORE_WRITE, &bank->store, &bank->fault);
+
+    if (err == ERR_none)
+        err = store_sqlite.open(&config, STORE_READ, &bank->reader, &bank->fault);
+    writing.store = bank->store;
+    if (err == ERR_none)
+        err = writer_open(&writing, &bank->writer, &bank->fault);
+    if (err != ERR_none)
+        fault_bank_close(bank);
+    return expected(bank, err);
+}
+
+void fault_bank_close(struct fault_bank *bank)
+{
+    writer_close(&bank->writer);
+    if (bank->reader != NULL)
+        bank->reader->ops->close(&bank->reader);
+    if (bank->store != NULL)
+        bank->store->ops->close(&bank->store);
+}
+
+void fault_bank_reset(struct fault_bank *bank)
+{
+    fault_bank_close(bank);
+    fault_disk_load(bank->base);
+    memset(bank->known, 0, sizeof bank->known);
+}
+
+/* --- acts ------------------------------------------------------------------------------------ */
+
+static enum err plan_post(struct fault_bank *bank, size_t i, bool *repeated)
+{
+    static const char          party[] = "merchant:1234";
+    const struct fault_act    *act = &bank->acts[i];
+    const struct account_book *bank_side = NULL;
+    struct posted              posted = { 0 };
+    struct post                post = { .transaction_id = act->id, .amount = act->amount,
+                                        .currency = USD, .at_us = bank->now_us };
+    int32_t                    kind = act->party ? ACCOUNT_SETTLEMENT : ACCOUNT_CASH;
+
+    if (act->from < 0 || act->to < 0)
+        TRY(writer_book_of_bank(bank->writer, kind, USD, &bank_side, NULL));
+    post.type = act->from < 0 ? TYPE_DEPOSIT : act->to >= 0 ? TYPE_TRANSFER : TYPE_WITHDRAWAL;
+    if (act->party) {
+        post.type = TYPE_PAYMENT;
+        post.party = slice_from(party);
+    }
+    post.incoming = act->from < 0;
+    post.account = bank->accounts[act->from < 0 ? act->to : act->from];
+    post.other = bank_side != NULL ? bank_side->number : bank->accounts[act->to];
+    TRY(writer_post(bank->writer, &post, &posted, NULL));
+    *repeated = posted.repeated;
+    if (!posted.repeated)
+        CHECK(posted.row->status == status_of_post(act));
+    return ERR_none;
+}
+
+static enum err plan_decision(struct fault_bank *bank, size_t i, bool *repeated)
+{
+    const struct fault_act *act = &bank->acts[i];
+    struct decision         decision = { .transaction_id = act->id, .operation = "test.decide",
+                                         .status = act->release ? STATUS_COMPLETED
+                                                                : STATUS_REJECTED,
+                                         .finding = act->release ? DECISION_FALSE_POSITIVE
+                                                                 : DECISION_CONFIRMED_FRAUD,
+                                         .reason = slice_from("a reason") };
+    struct transaction      row;
+    enum err                err = writer_decide(bank->writer, &decision, &row, NULL);
+
+    *repeated = err == ERR_state_conflict && row.status == decision.status;
+    return *repeated ? ERR_none : err;
+}
+
+static void ignore_event(void *context, enum event_index event, struct slice bytes)
+{
+    (void)context;
+    (void)event;
+    (void)bytes;
+}
+
+static void note(enum err *first, enum err err)
+{
+    if (*first == ERR_none)
+        *first = err;
+}
+
+static enum err commit_group(struct fault_bank *bank, const size_t *planned, size_t n)
+{
+    enum err err = expected(bank, writer_commit(bank->writer, &bank->fault));
+
+    for (size_t i = 0; i < n; i++) {
+        if (err == ERR_none)
+            bank->known[planned[i]] = FAULT_DONE;
+        else if (err_class(err) != ERR_CLASS_UNKNOWN)
+            bank->known[planned[i]] = FAULT_NOT_DONE;
+    }
+    writer_events(bank->writer, ignore_event, NULL);
+    return err;
+}
+
+static bool count_row(void *context, const void *row)
+{
+    (void)row;
+    ++*(int64_t *)context;
+    return true;
+}
+
+static enum err housekeeping(struct fault_bank *bank, int group)
+{
+    struct transaction_filter newest = { .scan_max = 20 };
+    int64_t                   rows = 0;
+    int64_t                   stopped_at;
+    enum err                  first = ERR_none;
+
+    if (group % 5 == 2)
+        note(&first, writer_idle(bank->writer, NULL));
+    if (group % 6 == 3)
+        note(&first, bank->reader->ops->checkpoint(bank->reader));
+    if (group % 4 == 1)
+        note(&first, bank->reader->ops->transactions(bank->reader, &newest, count_row, &rows,
+                                                     &stopped_at));
+    return expected(bank, first);
+}
+
+enum err fault_bank_group(struct fault_bank *bank, int group)
+{
+    size_t   planned[FAULT_GROUP_MAX];
+    size_t   n = 0;
+    enum err first = ERR_none;
+
+    bank->now_us = INT64_C(1700000100000000) + group * INT64_C(7000000);
+    bank->commits++;
+    for (size_t i = 0; i < bank->act_count; i++) {
+        bool repeated = false;
+        enum err err;
+
+        if (bank->acts[i].group != group || bank->known[i] == FAULT_DONE)
+            continue;
+        err = bank->acts[i].decides < 0 ? plan_post(bank, i, &repeated)
+                                        : plan_decision(bank, i, &repeated);
+        note(&first, expected(bank, err));
+        if (err != ERR_none)
+            continue; /* its client is told so, and the others of the group go on */
+        CHECK(!repeated || bank->known[i] > 0);
+        if (repeated) {
+            bank->known[i] = FAULT_DONE;
+        } else {
+            bank->known[i] = bank->commits;
+            planned[n++] = i;
+        }
+    }
+    if (writer_planned(bank->writer) > 0)
+        note(&first, commit_group(bank, planned, n));
+    note(&first, housekeeping(bank, group));
+    return first;
+}
+
+void fault_bank_finish(struct fault_bank *bank, int from)
+{
+    for (int group = from; group < bank->group_count; group++) {
+        for (int i = 0; fault_bank_group(bank, group) != ERR_none; i++) {
+            CHECK(i < 2 * TRIES_MAX);
+            if (i == TRIES_MAX) {
+                fault_disarm();
+                fault_disk_limit(0);
+            }
+        }
+    }
+    for (size_t i = 0; i < bank->act_count; i++)
+        CHECK(bank->known[i] == FAULT_DONE);
+}
+
+/* --- proof ----------------------------------------------------------------------------------- */
+
+void fault_bank_remember(const struct fault_bank *bank, struct fault_memory *out)
+{
+    memcpy(out->known, bank->known, sizeof out->known);
+}
+
+void fault_bank_recall(struct fault_bank *bank, const struct fault_memory *memory)
+{
+    memcpy(bank->known, memory->known, sizeof bank->known);
+}
+
+/* What is there of an act: its status, 0 = nothing. */
+static int32_t find_act(struct fault_bank *bank, size_t i)
+{
+    const struct fault_act *act = &bank->acts[i];
+    struct transaction      row;
+    enum err err = bank->store->ops->transaction_by_id(bank->store, &act->id, &row);
+
+    CHECK(err == ERR_none || err == ERR_not_found);
+    if (err == ERR_not_found)
+        return 0;
+    if (act->decides >= 0)
+        return row.status == STATUS_HELD ? 0 : row.status;
+    CHECK(row.amount == act->amount && row.initial_status == status_of_post(act));
+    return row.initial_status;
+}
+
+static void move(const struct fault_bank *bank, size_t i, int64_t *balances, int64_t *held)
+{
+    const struct fault_act *act = &bank->acts[i];
+    const struct fault_act *post = act->decides >= 0 ? &bank->acts[act->decides] : act;
+    bool                    moves = act->decides >= 0 ? act->release
+                                                      : status_of_post(act) == STATUS_COMPLETED;
+
+    if (act->decides >= 0)
+        held[post->from] -= post->amount;
+    else if (status_of_post(act) == STATUS_HELD)
+        held[post->from] += post->amount;
+    if (moves && post->from >= 0)
+        balances[post->from] -= post->amount;
+    if (moves && post->to >= 0)
+        balances[post->to] += post->amount;
+}
+
+static void check_acts(struct fault_bank *bank)
+{
+    int64_t             balances[FAULT_ACCOUNTS] = { 0 };
+    int64_t             held[FAULT_ACCOUNTS] = { 0 };
+    int                 doubtful = 0; /* commit in doubt: 1 + whether its acts are there */
+    int                 doubt = 0;
+    struct account_book book;
+
+    for (size_t i = 0; i < bank->act_count; i++) {
+        int32_t status = find_act(bank, i);
+
+        if (bank->known[i] == FAULT_DONE)
+            CHECK(status != 0);
+        if (bank->known[i] == FAULT_NOT_DONE)
+            CHECK(status == 0);
+        if (bank->known[i] > 0) {
+            if (bank->known[i] == doubt)
+                CHECK(doubtful == (status != 0)); /* all of the commit or nothing */
+            doubt = bank->known[i];
+            doubtful = status != 0;
+        }
+        if (bank->acts[i].decides >= 0 && status != 0)
+            CHECK(status == (bank->acts[i].release ? STATUS_COMPLETED : STATUS_REJECTED));
+        if (status != 0)
+            move(bank, i, balances, held);
+    }
+    for (int i = 0; i < FAULT_ACCOUNTS; i++) {
+        CHECK(bank->store->ops->book_by_number(bank->store, bank->accounts[i], &book) == ERR_none);
+        CHECK(book.balance == balances[i] && book.held == held[i]);
+    }
+}
+
+void fault_bank_check(struct fault_bank *bank)
+{
+    struct verify_report report;
+    struct fault         fault = { 0 };
+    enum err err = verify_bank(bank->store, &bank->bank, bank->sign_public, stderr, &report, &fault);
+
+    if (err != ERR_none)
+        fprintf(stderr, "the books do not prove themselves: %s %s\n", err_name(err), fault.text);
+    CHECK(err == ERR_none);
+    check_acts(bank);
+}
+
+void fault_bank_relive(struct fault_bank *bank, const struct fault_disk *disk,
+                       const struct fault_memory *memory)
+{
+    fault_bank_close(bank);
+    fault_disk_load(disk);
+    fault_bank_recall(bank, memory);
+    CHECK(fault_bank_open(bank) == ERR_none);
+    fault_bank_check(bank);
+    fault_bank_finish(bank, 0);
+    fault_bank_check(bank);
+    fault_bank_close(bank);
+}
