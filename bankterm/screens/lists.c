@@ -163,8 +163,8 @@ static bool accounts_can(const struct screen *screen, enum action action)
 static void accounts_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
     const struct listing *listing = listing_of(screen);
-    const char *title = listing->of_customer ? "Accounts of the customer"
-                                             : which_accounts[listing->choice].title;
+    const char           *title =
+        listing->of_customer ? "Accounts of the customer" : which_accounts[listing->choice].title;
     listing_draw_titled(screen, canvas, rect, title);
 }
 

@@ -478,20 +478,31 @@ static void draw_review(const struct pay *pay, struct canvas *canvas, struct rec
                      slice_from(pay->error));
 }
 
+static const char *outcome(int32_t status, enum style *style)
+{
+    *style = STYLE_BAD;
+    switch (status) {
+    case STATUS_COMPLETED:
+        *style = STYLE_GOOD;
+        return "ACCEPTED: the money has moved";
+    case STATUS_HELD:
+        *style = STYLE_WARN;
+        return "HELD by the fraud check: funds reserved, a person decides";
+    case STATUS_DECLINED:
+        return "DECLINED by the fraud check: nothing moved";
+    default:
+        return enum_text(&enum_transaction_status, status);
+    }
+}
+
 static void draw_done(const struct pay *pay, struct canvas *canvas, struct rect rect)
 {
     const struct msg_transaction *tx = pay->answer.body;
     char                          text[128];
     char                          id[UUID_TEXT_MAX];
     int                           y = rect.y;
-    const char                   *what =
-        tx->status == STATUS_HELD ? "HELD by the fraud check: funds reserved, a person decides"
-                          : tx->status == STATUS_COMPLETED ? "ACCEPTED: the money has moved"
-                          : tx->status == STATUS_DECLINED ? "DECLINED by the fraud check: nothing moved"
-                                                          : enum_text(&enum_transaction_status, tx->status);
-    enum style style = tx->status == STATUS_COMPLETED ? STYLE_GOOD
-                       : tx->status == STATUS_HELD    ? STYLE_WARN
-                                                      : STYLE_BAD;
+    enum style                    style;
+    const char                   *what = outcome(tx->status, &style);
     y = detail_line(canvas, rect, y, "Outcome", style, slice_from(what));
     show_sum(tx->amount, tx->currency, text, sizeof text);
     y = detail_line(canvas, rect, y, "Amount", STYLE_VALUE, slice_from(text));

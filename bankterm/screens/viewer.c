@@ -155,6 +155,9 @@ static void viewer_draw(struct screen *screen, struct canvas *canvas, struct rec
 
 /* --- help ---------------------------------------------------------------------------------- */
 
+/* The palette is not there where everything that is typed is text. */
+#define CLOSED_PLACES ((unsigned)(IN_FORM | IN_REVIEW | IN_LOGIN | IN_PROMPT))
+
 static void add_actions(struct viewer *viewer, const char *title, unsigned places, bool keys)
 {
     enum role role = viewer->screen.app->role;
@@ -162,7 +165,7 @@ static void add_actions(struct viewer *viewer, const char *title, unsigned place
     for (int i = 0; i < ACTION_count; i++) {
         const struct action_row *row = action_row((enum action)i);
         bool                     here = keys ? (row->places & places) != 0 && row->keys[0] != '\0'
-                                             : (row->places & (IN_FORM | IN_REVIEW | IN_LOGIN | IN_PROMPT)) == 0;
+                                             : (row->places & CLOSED_PLACES) == 0;
         if (!here || !action_allowed((enum action)i, role))
             continue;
         if (first)

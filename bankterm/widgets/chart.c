@@ -39,8 +39,8 @@ struct bars {
     int64_t values[CHART_POINTS_MAX];
     int64_t marks[CHART_POINTS_MAX];
     int     count;
-    int     room;  /* columns of all bars */
-    int     gap;   /* between two bars */
+    int     room;   /* columns of all bars */
+    int     gap;    /* between two bars */
     int64_t top;    /* largest value, at least 1 */
     int64_t bottom; /* smallest value or 0 */
 };

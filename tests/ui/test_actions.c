@@ -1,6 +1,6 @@
-/* The table of actions is what help, key bar, palette and rights are made of, so it is walked whole:
- * every row can be reached by a key or by its name, says what it does, and no key means two things
- * in one place. */
+/* The table of actions is what help, key bar, palette and rights are made of, so it is walked
+ * whole: every row can be reached by a key or by its name, says what it does, and no key means two
+ * things in one place. */
 #include "bankterm/actions.h"
 #include "bankterm/keys.h"
 #include "bankterm/screens/screens.h"
@@ -19,10 +19,10 @@ static const enum role roles[] = { ROLE_FRAUD_ANALYST, ROLE_FINANCIAL_MANAGER,
                                    ROLE_COMPLIANCE_OFFICER };
 
 static const struct screen_ops *const screens[] = {
-    &screen_login,    &screen_lock,      &screen_help,      &screen_fraud, &screen_finance,
-    &screen_compliance, &screen_history, &screen_search,    &screen_transaction,
-    &screen_accounts, &screen_account,   &screen_alerts,    &screen_alert, &screen_customers,
-    &screen_audit,    &screen_entry,     &screen_viewer,    &screen_pay,   &screen_act,
+    &screen_login,      &screen_lock,    &screen_help,   &screen_fraud,       &screen_finance,
+    &screen_compliance, &screen_history, &screen_search, &screen_transaction, &screen_accounts,
+    &screen_account,    &screen_alerts,  &screen_alert,  &screen_customers,   &screen_audit,
+    &screen_entry,      &screen_viewer,  &screen_pay,    &screen_act,
 };
 
 enum { SCREEN_COUNT = sizeof screens / sizeof screens[0] };

@@ -38,11 +38,12 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
 /* Y is left out: it is what confirms. */
 static uint32_t random_key(void)
 {
-    static const uint32_t special[] = { K_TAB,  K_ENTER, K_ESC,     K_BACKSPACE, K_UP,  K_DOWN,
-                                        K_LEFT, K_RIGHT, K_PAGE_UP, K_PAGE_DOWN, K_HOME, K_END,
-                                        K_DELETE, K_BACK_TAB, K_F1, K_F1 + 1, K_F1 + 2, 12 };
-    static const char usual[] = "123456jkhlgGnNsScy[]0zmfxeFURXVaoivTDEbrACM/:?dwt ";
-    unsigned          kind = roll(10);
+    static const uint32_t special[] = { K_TAB,    K_ENTER,  K_ESC,    K_BACKSPACE, K_UP,
+                                        K_DOWN,   K_LEFT,   K_RIGHT,  K_PAGE_UP,   K_PAGE_DOWN,
+                                        K_HOME,   K_END,    K_DELETE, K_BACK_TAB,  K_F1,
+                                        K_F1 + 1, K_F1 + 2, 12 };
+    static const char     usual[] = "123456jkhlgGnNsScy[]0zmfxeFURXVaoivTDEbrACM/:?dwt ";
+    unsigned              kind = roll(10);
     if (kind < 5)
         return (unsigned char)usual[roll(sizeof usual - 1)];
     if (kind < 9)
@@ -53,8 +54,8 @@ static uint32_t random_key(void)
 
 static void random_event(struct test_console *console)
 {
-    static const enum err errors[] = { ERR_busy, ERR_internal, ERR_role_denied, ERR_deadline,
-                                       ERR_not_found, ERR_session_invalid };
+    static const enum err errors[] = { ERR_busy,     ERR_internal,  ERR_role_denied,
+                                       ERR_deadline, ERR_not_found, ERR_session_invalid };
     switch (roll(12)) {
     case 0:
         fake_alert(&console->bank);
@@ -176,8 +177,9 @@ static void random_use_breaks_nothing(void **state)
 
 static void every_size_can_be_drawn(void **state)
 {
-    static const char *const places[] = { "", "2", "2f", "3", "4", "5", "?", ":a", "tal", "D", "q",
-                                          "2\r", "3\r", "\r", "2e", "2c", ":rules\r" };
+    static const char *const places[] = { "",    "2",  "2f",  "3",  "4",       "5",
+                                          "?",   ":a", "tal", "D",  "q",       "2\r",
+                                          "3\r", "\r", "2e",  "2c", ":rules\r" };
     (void)state;
     for (size_t p = 0; p < sizeof places / sizeof places[0]; p++) {
         struct test_console console;

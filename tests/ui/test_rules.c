@@ -118,8 +118,8 @@ static void a_filter_is_shown_and_cleared_by_escape(void **state)
     console_press(&console, K_ESC);
     assert_true(console_shows(&console, "1-19 of 100+"));
     console_type(&console, "gn");
-    const struct msg_transaction *tx = table_selected(app_top(console.app)->ops->table(
-        app_top(console.app)));
+    const struct msg_transaction *tx =
+        table_selected(app_top(console.app)->ops->table(app_top(console.app)));
     assert_true(slice_is(tx->account_name, "Carla Rossi"));
     console_close(&console);
 }
@@ -200,8 +200,9 @@ static void a_large_amount_is_typed_twice(void **state)
 
 static void wrong_amounts_do_not_reach_the_review(void **state)
 {
-    static const char *const wrong[] = { "0", "-5", "1.234", "1,000.00", "abc", "1e3",
-                                         "99999999999999999999" };
+    static const char *const wrong[] = {
+        "0", "-5", "1.234", "1,000.00", "abc", "1e3", "99999999999999999999"
+    };
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct test_console console;
@@ -247,8 +248,8 @@ static void an_unknown_outcome_waits_for_the_connection(void **state)
     console.bank.lose_next = true;
     console.bank.silent = true;
     console_type(&console, "Y");
-    struct uuid id = ((const struct msg_transaction_create *)console.bank.last_create.body)
-                         ->transaction_id;
+    struct uuid id =
+        ((const struct msg_transaction_create *)console.bank.last_create.body)->transaction_id;
     console.bank.silent = false;
     app_pump(console.app); /* the failure; the look-up is under way */
     assert_true(console.bank.queued > 0 || fake_count(&console.bank, OP_INDEX_transaction_get));
@@ -270,12 +271,12 @@ static void a_refusal_keeps_the_form_and_its_id(void **state)
     console_type(&console, "Y");
     assert_true(console_shows(&console, "Refused, nothing moved"));
     assert_true(console_shows(&console, "available balance is not enough"));
-    struct uuid first = ((const struct msg_transaction_create *)console.bank.last_create.body)
-                            ->transaction_id;
+    struct uuid first =
+        ((const struct msg_transaction_create *)console.bank.last_create.body)->transaction_id;
     console_press(&console, K_F1 + 1);
     console_type(&console, "Y");
-    struct uuid second = ((const struct msg_transaction_create *)console.bank.last_create.body)
-                             ->transaction_id;
+    struct uuid second =
+        ((const struct msg_transaction_create *)console.bank.last_create.body)->transaction_id;
     assert_true(uuid_equal(&first, &second));
     assert_int_equal(console.bank.create_count, 2);
     assert_int_equal(console.bank.moved, 1);
@@ -442,7 +443,7 @@ static void logging_out_forgets_everything(void **state)
     console_close(&console);
 }
 
-/* --- what the server sends --------------------------------------------------------------------- */
+/* --- what the server sends ----------------------------------------------------------------- */
 
 static void names_cannot_command_the_terminal(void **state)
 {
