@@ -1,4 +1,4 @@
-"""bankterm in a real terminal: each role's whole path in tmux at 80x24 with the real daemon, and
+"""The console in a real terminal: each role's whole path in tmux at 80x24 with the real daemon, and
 what a program owes its terminal (restored after every end, no work while idle, few bytes)."""
 import contextlib
 import csv
@@ -117,8 +117,8 @@ def test_an_analyst_sees_an_alert_at_once_and_decides_it(bank):
         until(lambda: "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}" in screen.text(), "no selection")
         selected = [line for line in screen.text().splitlines() if line.startswith("\u25b8")]
         client.login(USERS["FINANCIAL_MANAGER"], PASSWORD)
-        posted = client.call("transaction.create", transaction_id=bankclient.uuid7(), type="transfer",
-                             account_id=source["account_id"],
+        posted = client.call("transaction.create", type="transfer",
+                             transaction_id=bankclient.uuid7(), account_id=source["account_id"],
                              counterparty_account_id=target["account_id"], amount=1512345)
         assert posted["status"] == "held"
         screen.shows("New alert", 1.0 if PLAIN else WAIT)
