@@ -646,6 +646,9 @@ static enum err request_send(struct net *net, uint64_t ticket, const struct op_r
     enum err     err;
 
     TRY(message_check(row->request, body, fault));
+    /* The probe may have learned that the session has ended before its first request was made. */
+    if ((row->flags & OP_OPEN) == 0 && !net->session.open && net->reason.err == ERR_session_invalid)
+        return fault_set(fault, ERR_session_invalid, "token", "%s", net->reason.text);
     buf_clear(&net->out);
     err = request_encode(ticket, row->name, token, row->request, body, &net->out);
     if (err != ERR_none)
