@@ -298,6 +298,13 @@ static void tell_disagreement(void *context, const struct import_row *row, int64
             money_text(ledger, row->currency->exponent, ledger_text));
 }
 
+/* Profiles that fit into memory are saved once, at the end; those that do not, again and again. So
+ * an import has more room for them than a daemon, unless the operator has set it. */
+static enum err make_room(struct job *job, struct fault *fault)
+{
+    return conf_set(job->conf, "profiles_max", "65536", CONF_DEFAULT, fault);
+}
+
 static enum err open_bank(struct job *job, struct fault *fault)
 {
     struct import_options options = { .check_balances = job->check_balances,
@@ -305,6 +312,7 @@ static enum err open_bank(struct job *job, struct fault *fault)
                                       .disagreement = tell_disagreement,
                                       .context = job };
 
+    TRY(make_room(job, fault));
     TRY(home_open(job->conf, job->dry_run ? STORE_READ : STORE_WRITE, !job->dry_run, &job->home,
                   fault));
     if (job->dry_run)
