@@ -176,6 +176,16 @@ static void set_up(struct terminal *term, const struct term_config *config)
     curs_set(0);
 }
 
+/* Asked before curses starts, which would end the program by itself. */
+static bool can_address_cursor(void)
+{
+    int  status = 0;
+    bool can = setupterm(NULL, STDOUT_FILENO, &status) == OK && capability("cup")[0] != '\0';
+    if (cur_term != NULL)
+        del_curterm(cur_term);
+    return can;
+}
+
 enum err term_open(struct terminal **out, const struct term_config *config, struct fault *fault)
 {
     *out = NULL;
@@ -187,8 +197,7 @@ enum err term_open(struct terminal **out, const struct term_config *config, stru
         return ERR_memory;
     tcgetattr(STDIN_FILENO, &term->before);
     setlocale(LC_CTYPE, "");
-    int status = 0;
-    if (setupterm(NULL, STDOUT_FILENO, &status) != OK || capability("cup")[0] == '\0') {
+    if (!can_address_cursor()) {
         free(term);
         return fault_set(fault, ERR_usage, "",
                          "This terminal cannot place its cursor; set TERM or use bankterm run");
