@@ -405,12 +405,24 @@ size_t row_bytes(struct row *row, void *out, size_t size)
 
 /* --- snapshots and versions ------------------------------------------------------------------ */
 
+/* A snapshot that could not be ended must not be what later calls see. */
+static enum err snapshot_shed(struct sqlite_store *store)
+{
+    if (!store->stuck)
+        return ERR_none;
+    if (sqlite3_get_autocommit(store->db) == 0)
+        TRY(sqlite_err(sqlite_exec(store, SQL_rollback)));
+    store->stuck = false;
+    return ERR_none;
+}
+
 enum err sqlite_snapshot(struct sqlite_store *store, bool *begun)
 {
     struct row row;
     enum err   err;
 
     *begun = false;
+    TRY(snapshot_shed(store));
     if (sqlite3_get_autocommit(store->db) == 0)
         return ERR_none;
     TRY(sqlite_err(sqlite_exec(store, SQL_begin_read)));
@@ -426,7 +438,7 @@ enum err sqlite_snapshot(struct sqlite_store *store, bool *begun)
 void sqlite_snapshot_over(struct sqlite_store *store, bool begun)
 {
     if (begun && sqlite_exec(store, SQL_commit) != SQLITE_OK)
-        (void)sqlite_exec(store, SQL_rollback);
+        store->stuck = sqlite_exec(store, SQL_rollback) != SQLITE_OK;
 }
 
 enum err sqlite_data_version(struct sqlite_store *store, int64_t *version)
@@ -491,6 +503,7 @@ static enum err sqlite_checkpoint(struct store *store)
     int                  moved = 0;
     int                  rc = SQLITE_OK;
 
+    TRY(snapshot_shed(self));
     /* A run moves what was in the log when it began, so the next one tells what has come since. */
     for (int i = 0; i < CHECKPOINT_RUNS_MAX && rc == SQLITE_OK; i++) {
         int before = log;

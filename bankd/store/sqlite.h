@@ -38,6 +38,7 @@ struct sqlite_store {
     enum store_mode      mode;
     int                  lock_fd; /* -1 = no lock taken */
     bool                 snapshot;
+    bool                 stuck; /* in a snapshot that could not be ended */
     struct group        *group; /* of a writing handle */
     int64_t              commits;
     int64_t              log_pages;
