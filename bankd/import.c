@@ -147,6 +147,21 @@ static const char *map_place(const char *name, int place, char out[HOME_PATH_MAX
     return n < HOME_PATH_MAX ? out : "";
 }
 
+/* A directory may have the name of a map. */
+static FILE *open_regular(const char *path)
+{
+    FILE       *file = path != NULL && path[0] != '\0' ? fopen(path, "re") : NULL;
+    struct stat status;
+
+    if (file == NULL)
+        return NULL;
+    if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode))
+        return file;
+    fclose(file);
+    errno = EISDIR;
+    return NULL;
+}
+
 static enum err load_map(struct job *job, struct fault *fault)
 {
     char        path[HOME_PATH_MAX];
@@ -158,8 +173,7 @@ static enum err load_map(struct job *job, struct fault *fault)
 
     for (int place = 0; file == NULL && found != NULL; place++) {
         found = map_place(job->map_name, place, path);
-        if (found != NULL && found[0] != '\0')
-            file = fopen(found, "re");
+        file = open_regular(found);
         if (place == 0 && strchr(job->map_name, '/') != NULL)
             break;
     }
