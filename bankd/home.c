@@ -225,12 +225,8 @@ static enum err read_settings(const struct conf *conf, struct bank_settings *set
     return ERR_none;
 }
 
-enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive, struct home *out,
-                   struct fault *fault)
+enum err home_attach(const struct conf *conf, struct home *out, struct fault *fault)
 {
-    struct store_config  config = { .path = conf_text(conf, "database_path"),
-                                    .cache_kib = conf_int(conf, "page_cache_mib") * 1024,
-                                    .exclusive = exclusive };
     struct bank_settings settings;
 
     memset(out, 0, sizeof *out);
@@ -239,10 +235,23 @@ enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive
     slice_copy(slice_from(conf_text(conf, "database_path")), out->database, sizeof out->database);
     TRY(check_mode(conf, fault));
     TRY(read_settings(conf, &settings, fault));
-    if (access(out->database, F_OK) != 0)
-        return fault_set(fault, ERR_storage_absent, NULL, "There is no %.180s", out->database);
     TRY(load_keys(out, fault));
     bank_init(&out->bank, &settings);
+    return ERR_none;
+}
+
+enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive, struct home *out,
+                   struct fault *fault)
+{
+    struct store_config config = { .path = conf_text(conf, "database_path"),
+                                   .cache_kib = conf_int(conf, "page_cache_mib") * 1024,
+                                   .exclusive = exclusive };
+
+    memset(out, 0, sizeof *out);
+    TRY(check_mode(conf, fault));
+    if (access(config.path, F_OK) != 0)
+        return fault_set(fault, ERR_storage_absent, NULL, "There is no %.180s", config.path);
+    TRY(home_attach(conf, out, fault));
     enum err err = store_sqlite.open(&config, mode, &out->store, fault);
     if (err != ERR_none)
         home_close(out);

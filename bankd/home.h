@@ -35,6 +35,8 @@ ERR_MUST_USE enum err home_create(const struct conf *conf, struct fault *fault);
 /* Opens store and keys. `exclusive`: serve and import, which keep a second one out. */
 ERR_MUST_USE enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive,
                                 struct home *out, struct fault *fault);
+/* Settings and keys alone, without the store; home_close ends it too. */
+ERR_MUST_USE enum err home_attach(const struct conf *conf, struct home *out, struct fault *fault);
 /* A further reading handle on the same store. */
 ERR_MUST_USE enum err home_reader(const struct home *home, struct store **out, struct fault *fault);
 /* A writer on the home's store; takes the rule file into the store when its text is new. */

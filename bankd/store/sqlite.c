@@ -89,17 +89,20 @@ static enum err path_join(char *out, const char *path, const char *suffix, struc
     return ERR_none;
 }
 
-static enum err lock_take(struct sqlite_store *store, const char *path, struct fault *fault)
+enum err store_lock(const char *path, int *fd, struct fault *fault)
 {
     char name[PATH_TEXT_MAX];
 
+    *fd = -1;
     TRY(path_join(name, path, ".lock", fault));
-    store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (store->lock_fd < 0)
+    *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0)
         return fault_set(fault, ERR_storage, NULL, "%s: %s", name, strerror(errno));
-    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return fault_set(fault, ERR_storage_locked, NULL, "%s is locked", name);
-    return ERR_none;
+    if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+        return ERR_none;
+    close(*fd);
+    *fd = -1;
+    return fault_set(fault, ERR_storage_locked, NULL, "%s is locked", name);
 }
 
 /* The file is made here and not by SQLite, so that nobody else may ever read it. */
@@ -244,7 +247,7 @@ static enum err open_steps(struct sqlite_store *store, const struct store_config
     if (config->exclusive) {
         if (store->mode != STORE_CREATE) /* no lock file beside a bank that is not there */
             TRY(file_prepare(config->path, store->mode, fault));
-        TRY(lock_take(store, config->path, fault));
+        TRY(store_lock(config->path, &store->lock_fd, fault));
     }
     TRY(file_prepare(config->path, store->mode, fault));
     rc = sqlite3_open_v2(config->path, &store->db,

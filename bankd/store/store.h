@@ -94,6 +94,7 @@ struct commit {
 struct store_numbers {
     int64_t           user, customer, account, party, alert, rule_set;
     struct chain_head head;
+    struct uuid       newest_id; /* no transaction has a greater id */
 };
 
 /* --- what a reader asks for ------------------------------------------------------------------ */
@@ -238,7 +239,8 @@ struct store_ops {
     enum err (*labels)(struct store *, store_visit *, void *context);
     enum err (*signed_heads)(struct store *, store_visit *, void *context);
 
-    /* Holds one snapshot over several calls of a reading handle, until `snapshot_end`. */
+    /* Holds one snapshot over several calls of a handle, until `snapshot_end`; a writing handle
+     * must end it before it applies. */
     enum err (*snapshot_begin)(struct store *);
     void (*snapshot_end)(struct store *);
 
@@ -253,6 +255,10 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
 };
+
+/* Takes the lock of an exclusive handle on a file that is not there yet or is to be replaced;
+ * closing *fd gives it back. */
+ERR_MUST_USE enum err store_lock(const char *path, int *fd, struct fault *fault);
 
 extern const struct store_ops store_sqlite;
 extern const struct store_ops store_memory;

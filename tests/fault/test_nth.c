@@ -4,9 +4,9 @@
  * doubled, the error was one that says what to do. And were the process killed or the plug pulled
  * right after an error, then what was refused with "nothing changed" must not come back to life.
  *
- * BANK_NTH_POSTS is the length of the run (default 40), BANK_NTH_STEP the step of N (by default each
- * for rare kinds, 2 for reads, 3 for writes, 37 for the twenty thousand allocations), BANK_TEST_SEED
- * another script. */
+ * BANK_NTH_POSTS is the length of the run (default 40), BANK_NTH_STEP the step of N (by default
+ * each for rare kinds, 2 for reads, 3 for writes, 37 for the twenty thousand allocations),
+ * BANK_TEST_SEED another script. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -112,7 +112,8 @@ static void write_script(struct fault_bank *bank, size_t posts, struct random *r
 
     while (bank->post_count < posts) {
         size_t first = bank->act_count;
-        size_t n = bank->act_count == 0 ? FAULT_ACCOUNTS : random_below(random, FAULT_GROUP_MAX) + 1;
+        size_t n =
+            bank->act_count == 0 ? FAULT_ACCOUNTS : random_below(random, FAULT_GROUP_MAX) + 1;
 
         for (size_t i = 0; i < n && (i == 0 || bank->post_count < posts); i++)
             add_post(bank, random);
@@ -126,7 +127,8 @@ static void write_script(struct fault_bank *bank, size_t posts, struct random *r
 
 static void add_rules(struct fault_bank *bank)
 {
-    struct writer_config config = { .store = bank->store, .bank = &bank->bank,
+    struct writer_config config = { .store = bank->store,
+                                    .bank = &bank->bank,
                                     .clock = &bank->clock };
     struct writer       *writer;
     struct draft        *draft;
@@ -153,7 +155,8 @@ static void add_account(struct fault_bank *bank, int i)
 {
     struct draft   *draft = writer_draft(bank->writer);
     struct account *row = &draft->account;
-    struct act      act = { .kind = AUDIT_ACTION, .operation = "account.create",
+    struct act      act = { .kind = AUDIT_ACTION,
+                            .operation = "account.create",
                             .subject = &row->book.account_id };
 
     memset(row, 0, sizeof *row);
@@ -242,10 +245,13 @@ static enum err expected(struct fault_bank *bank, enum err err)
 enum err fault_bank_open(struct fault_bank *bank)
 {
     struct store_config  config = { .path = bank->path, .cache_kib = 4096 };
-    struct writer_config writing = { .bank = &bank->bank, .clock = &bank->clock, .rule_set = 1,
+    struct writer_config writing = { .bank = &bank->bank,
+                                     .clock = &bank->clock,
+                                     .rule_set = 1,
                                      .sign_secret = bank->sign_secret,
-                                     .books_max = 8192, .profiles_max = 8192 };
-    enum err err = store_sqlite.open(&config, STORE_WRITE, &bank->store, &bank->fault);
+                                     .books_max = 8192,
+                                     .profiles_max = 8192 };
+    enum err             err = store_sqlite.open(&config, STORE_WRITE, &bank->store, &bank->fault);
 
     if (err == ERR_none)
         err = store_sqlite.open(&config, STORE_READ, &bank->reader, &bank->fault);
@@ -281,9 +287,10 @@ static enum err plan_post(struct fault_bank *bank, size_t i, bool *repeated)
     const struct fault_act    *act = &bank->acts[i];
     const struct account_book *bank_side = NULL;
     struct posted              posted = { 0 };
-    struct post                post = { .transaction_id = act->id, .amount = act->amount,
-                                        .currency = USD, .at_us = bank->now_us };
-    int32_t                    kind = act->party ? ACCOUNT_SETTLEMENT : ACCOUNT_CASH;
+    struct post                post = {
+                       .transaction_id = act->id, .amount = act->amount, .currency = USD, .at_us = bank->now_us
+    };
+    int32_t kind = act->party ? ACCOUNT_SETTLEMENT : ACCOUNT_CASH;
 
     if (act->from < 0 || act->to < 0)
         TRY(writer_book_of_bank(bank->writer, kind, USD, &bank_side, NULL));
@@ -305,9 +312,9 @@ static enum err plan_post(struct fault_bank *bank, size_t i, bool *repeated)
 static enum err plan_decision(struct fault_bank *bank, size_t i, bool *repeated)
 {
     const struct fault_act *act = &bank->acts[i];
-    struct decision         decision = { .transaction_id = act->id, .operation = "test.decide",
-                                         .status = act->release ? STATUS_COMPLETED
-                                                                : STATUS_REJECTED,
+    struct decision         decision = { .transaction_id = act->id,
+                                         .operation = "test.decide",
+                                         .status = act->release ? STATUS_COMPLETED : STATUS_REJECTED,
                                          .finding = act->release ? DECISION_FALSE_POSITIVE
                                                                  : DECISION_CONFIRMED_FRAUD,
                                          .reason = slice_from("a reason") };
@@ -364,8 +371,8 @@ static enum err housekeeping(struct fault_bank *bank, int group)
     if (group % 6 == 3)
         note(&first, bank->reader->ops->checkpoint(bank->reader));
     if (group % 4 == 1)
-        note(&first, bank->reader->ops->transactions(bank->reader, &newest, count_row, &rows,
-                                                     &stopped_at));
+        note(&first,
+             bank->reader->ops->transactions(bank->reader, &newest, count_row, &rows, &stopped_at));
     return expected(bank, first);
 }
 
@@ -378,7 +385,7 @@ enum err fault_bank_group(struct fault_bank *bank, int group)
     bank->now_us = INT64_C(1700000100000000) + group * INT64_C(7000000);
     bank->commits++;
     for (size_t i = 0; i < bank->act_count; i++) {
-        bool repeated = false;
+        bool     repeated = false;
         enum err err;
 
         if (bank->acts[i].group != group || bank->known[i] == FAULT_DONE)
@@ -434,7 +441,7 @@ static int32_t find_act(struct fault_bank *bank, size_t i)
 {
     const struct fault_act *act = &bank->acts[i];
     struct transaction      row;
-    enum err err = bank->store->ops->transaction_by_id(bank->store, &act->id, &row);
+    enum err                err = bank->store->ops->transaction_by_id(bank->store, &act->id, &row);
 
     CHECK(err == ERR_none || err == ERR_not_found);
     if (err == ERR_not_found)
@@ -449,8 +456,7 @@ static void move(const struct fault_bank *bank, size_t i, int64_t *balances, int
 {
     const struct fault_act *act = &bank->acts[i];
     const struct fault_act *post = act->decides >= 0 ? &bank->acts[act->decides] : act;
-    bool                    moves = act->decides >= 0 ? act->release
-                                                      : status_of_post(act) == STATUS_COMPLETED;
+    bool moves = act->decides >= 0 ? act->release : status_of_post(act) == STATUS_COMPLETED;
 
     if (act->decides >= 0)
         held[post->from] -= post->amount;
@@ -498,7 +504,8 @@ void fault_bank_check(struct fault_bank *bank)
 {
     struct verify_report report;
     struct fault         fault = { 0 };
-    enum err err = verify_bank(bank->store, &bank->bank, bank->sign_public, stderr, &report, &fault);
+    enum err             err =
+        verify_bank(bank->store, &bank->bank, bank->sign_public, stderr, &report, &fault);
 
     if (err != ERR_none)
         fprintf(stderr, "the books do not prove themselves: %s %s\n", err_name(err), fault.text);

@@ -28,22 +28,22 @@ struct fault_act {
 enum fault_known { FAULT_NOT_DONE = 0, FAULT_DONE = -1 }; /* above 0: in doubt with that commit */
 
 struct fault_bank {
-    struct clock     clock;
-    int64_t          now_us;
-    struct bank      bank;
-    struct store    *store;  /* NULL while it is closed */
-    struct store    *reader; /* checkpoints and reads beside the writer */
-    struct writer   *writer;
-    uint8_t          sign_public[32], sign_secret[64];
-    char             folder[64], path[80];
-    int64_t          accounts[FAULT_ACCOUNTS];
-    struct fault_act acts[FAULT_ACTS_MAX];
-    int              known[FAULT_ACTS_MAX];
-    size_t           act_count, post_count;
-    int              group_count;
-    int              commits; /* tried */
-    struct fault     fault;   /* of the last error */
-    int64_t          errors[ERR_count];
+    struct clock       clock;
+    int64_t            now_us;
+    struct bank        bank;
+    struct store      *store;  /* NULL while it is closed */
+    struct store      *reader; /* checkpoints and reads beside the writer */
+    struct writer     *writer;
+    uint8_t            sign_public[32], sign_secret[64];
+    char               folder[64], path[80];
+    int64_t            accounts[FAULT_ACCOUNTS];
+    struct fault_act   acts[FAULT_ACTS_MAX];
+    int                known[FAULT_ACTS_MAX];
+    size_t             act_count, post_count;
+    int                group_count;
+    int                commits; /* tried */
+    struct fault       fault;   /* of the last error */
+    int64_t            errors[ERR_count];
     struct fault_disk *base; /* the bank before its first post */
 };
 

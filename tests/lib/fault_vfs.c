@@ -55,9 +55,9 @@ struct share {
     struct open_file *shm_exclusive[SQLITE_SHM_NLOCK];
 };
 
-static struct fault_disk  disk;
-static struct share       shares[FILES_MAX];
-static struct random      dice = { .state = 1 }; /* of SQLite's salts: the same in each run */
+static struct fault_disk   disk;
+static struct share        shares[FILES_MAX];
+static struct random       dice = { .state = 1 }; /* of SQLite's salts: the same in each run */
 static sqlite3_mem_methods real_memory;
 
 static struct {
