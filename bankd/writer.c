@@ -25,6 +25,7 @@ static enum err open_caches(struct writer *writer)
     TRY(cache_open(books, sizeof(struct book_slot), NULL, &writer->books));
     TRY(cache_open(books, sizeof(struct id_slot), NULL, &writer->ids));
     TRY(cache_open(WRITER_PARTIES_MAX, sizeof(struct party_slot), NULL, &writer->parties));
+    TRY(recent_open(&writer->recent));
     return writer_saving_open(writer, profiles);
 }
 
@@ -32,6 +33,7 @@ static enum err load_numbers(struct writer *writer)
 {
     TRY(writer->store->ops->numbers(writer->store, &writer->numbers));
     writer->committed = writer->numbers.head;
+    recent_raise(writer->recent, &writer->numbers.newest_id);
     return ERR_none;
 }
 
@@ -63,6 +65,22 @@ enum err writer_open(const struct writer_config *config, struct writer **out, st
     return ERR_none;
 }
 
+enum err writer_look(struct writer *writer)
+{
+    if (writer->looking)
+        return ERR_none;
+    TRY(writer->store->ops->snapshot_begin(writer->store));
+    writer->looking = true;
+    return ERR_none;
+}
+
+static void look_away(struct writer *writer)
+{
+    if (writer->looking)
+        writer->store->ops->snapshot_end(writer->store);
+    writer->looking = false;
+}
+
 static void save_everything(struct writer *writer)
 {
     struct fault fault = { 0 };
@@ -84,6 +102,7 @@ void writer_close(struct writer **writer)
 
     if (w == NULL)
         return;
+    look_away(w);
     if (w->profiles != NULL)
         save_everything(w);
     if (w->rules != NULL)
@@ -91,6 +110,7 @@ void writer_close(struct writer **writer)
     cache_close(&w->books);
     cache_close(&w->ids);
     cache_close(&w->parties);
+    recent_close(&w->recent);
     writer_saving_close(w);
     for (size_t i = 0; i < WRITER_EVENTS_MAX; i++)
         buf_free(&w->events[i].bytes);
@@ -119,6 +139,7 @@ enum err writer_book(struct writer *writer, int64_t number, const struct account
     if (slot == NULL) {
         struct account row;
 
+        TRY(writer_look(writer));
         TRY(writer->store->ops->account_by_number(writer->store, number, &row));
         slot = cache_put(writer->books, number);
         if (slot == NULL)
@@ -142,6 +163,7 @@ enum err writer_book_by_id(struct writer *writer, const struct uuid *id,
 
     if (slot != NULL && uuid_equal(&slot->id, id))
         return writer_book(writer, slot->number, out, name);
+    TRY(writer_look(writer));
     err = writer->store->ops->book_by_id(writer->store, id, &book);
     if (err == ERR_not_found)
         return ERR_account_unknown;
@@ -217,6 +239,7 @@ enum err writer_party(struct writer *writer, struct slice key, int64_t now_us, s
         *out = &slot->party;
         return slice_is(key, slot->party.key) ? ERR_none : ERR_internal;
     }
+    TRY(writer_look(writer));
     err = writer->store->ops->party_by_key(writer->store, key, &row);
     if (err == ERR_not_found) {
         memset(&row, 0, sizeof row);
@@ -473,6 +496,12 @@ void writer_group_remember(struct writer *writer, const struct uuid *id, const s
 
     writer->group_ids[i].id = *id;
     writer->group_ids[i].draft = (uint32_t)(draft - writer->drafts) + 1;
+    recent_add(writer->recent, id, hash_of(writer, id->bytes, sizeof id->bytes));
+}
+
+bool writer_may_have(const struct writer *writer, const struct uuid *id)
+{
+    return recent_may_have(writer->recent, id, hash_of(writer, id->bytes, sizeof id->bytes));
 }
 
 /* --- events ---------------------------------------------------------------------------------- */
@@ -534,6 +563,7 @@ static void forget_all(struct writer *writer)
 
 void writer_abandon(struct writer *writer)
 {
+    look_away(writer);
     if (writer->count > 0)
         forget_all(writer);
 }
@@ -577,6 +607,7 @@ enum err writer_commit(struct writer *writer, struct fault *fault)
 {
     enum err err;
 
+    look_away(writer);
     if (writer->count == 0)
         return ERR_none;
     err = apply(writer, false, fault);
@@ -595,6 +626,7 @@ enum err writer_idle(struct writer *writer, struct fault *fault)
                          writer_now_us(writer) - writer->signed_at_us >= SIGN_EVERY_US;
 
     CHECK(writer->count == 0);
+    look_away(writer);
     if (writer->waiting_count == 0 && !unsigned_head)
         return ERR_none;
     writer->numbers.head = writer->committed;

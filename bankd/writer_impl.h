@@ -6,6 +6,7 @@
 
 #include "bankd/cache.h"
 #include "bankd/profile.h"
+#include "bankd/recent.h"
 #include "bankd/writer.h"
 
 enum {
@@ -63,6 +64,7 @@ struct writer {
     struct cache *ids;      /* by hash of the account's id */
     struct cache *parties;  /* by hash of the key */
     struct cache *profiles; /* by entity */
+    struct recent *recent;
 
     /* Saving, see writer_save.c. */
     int64_t             *waiting; /* ring of entities */
@@ -85,13 +87,21 @@ struct writer {
     } group_ids[WRITER_ID_SLOTS];
     struct event_slot events[WRITER_EVENTS_MAX];
     size_t            event_count;
+    bool              looking; /* the store holds a snapshot for the planning of this group */
 
     struct transaction found; /* row of a repeated post */
 };
 
 /* The draft of this group that has the transaction id, or NULL. */
 struct draft *writer_group_find(struct writer *writer, const struct uuid *id);
+/* Whether the store may have a transaction with this id. */
+bool writer_may_have(const struct writer *writer, const struct uuid *id);
 void writer_group_remember(struct writer *writer, const struct uuid *id, const struct draft *draft);
+
+/* Before anything is read of the store for a plan: all questions of one group are asked of one
+ * snapshot, because taking the store's read lock and giving it back costs as much as the question.
+ * The preconditions of the commit find out what has changed since. */
+ERR_MUST_USE enum err writer_look(struct writer *writer);
 
 /* The party of a key; one that the bank does not know yet has number 0 until a draft takes it. */
 ERR_MUST_USE enum err writer_party(struct writer *writer, struct slice key, int64_t now_us,

@@ -80,6 +80,9 @@ static enum err find_repeated(struct writer *writer, const struct post *post, st
 
     if (draft != NULL)
         return answer_repeated(writer, post, draft->change.transaction, out, fault);
+    if (!writer_may_have(writer, &post->transaction_id))
+        return ERR_not_found;
+    TRY(writer_look(writer));
     err =
         writer->store->ops->transaction_by_id(writer->store, &post->transaction_id, &writer->found);
     if (err != ERR_none)

@@ -52,6 +52,7 @@ enum err writer_profile(struct writer *writer, int64_t entity, struct profile_sl
     enum err             err;
 
     if (slot == NULL) {
+        TRY(writer_look(writer));
         err = profile_current(writer->store, entity, &row.profile, &row.last_sequence);
         if (err == ERR_not_found) { /* its first transaction comes in this very group */
             fraud_profile_init(&row.profile);

@@ -99,13 +99,17 @@ void memory_end(struct store *store)
     pthread_mutex_unlock(&memory_of(store)->shared->lock);
 }
 
+/* A writing handle needs none: what it plans on is checked again when it applies. */
 enum err memory_snapshot_begin(struct store *store)
 {
     struct memory_store *self = memory_of(store);
-    struct records      *copy = malloc(sizeof *copy);
+    struct records      *copy;
     enum err             err;
 
     CHECK(self->snapshot == NULL);
+    if (self->mode != STORE_READ)
+        return ERR_none;
+    copy = malloc(sizeof *copy);
     if (copy == NULL)
         return ERR_memory;
     err = records_copy(memory_begin(store), copy);
@@ -144,6 +148,7 @@ enum err memory_numbers(struct store *store, struct store_numbers *out)
         .alert = newest(records, TABLE_ALERT),
         .rule_set = newest(records, TABLE_RULE_SET),
         .head = records->head,
+        .newest_id = records->newest_id,
     };
     memory_end(store);
     return ERR_none;

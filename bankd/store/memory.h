@@ -73,6 +73,7 @@ struct records {
     struct rows       tables[TABLE_count];
     struct map        maps[MAP_count];
     struct chain_head head;
+    struct uuid       newest_id; /* at least the greatest id of a transaction */
 };
 
 /* A row as it was before the group. */

@@ -141,6 +141,8 @@ static enum err put_transaction(struct memory_shared *shared, const struct chang
         &shared->records.maps[MAP_TRANSACTION_ID],
         memory_hash(transaction->transaction_id.bytes, sizeof transaction->transaction_id.bytes),
         last_row(shared, TABLE_TRANSACTION)));
+    if (uuid_compare(&transaction->transaction_id, &shared->records.newest_id) > 0)
+        shared->records.newest_id = transaction->transaction_id;
     if (change->party_number == 0)
         return ERR_none;
     party = memory_find(&shared->records, TABLE_PARTY, change->party_number);
@@ -344,12 +346,13 @@ enum err memory_apply(struct store *store, const struct commit *commit, size_t *
 {
     struct memory_store  *self = memory_of(store);
     struct memory_shared *shared = self->shared;
+    struct uuid           newest_id;
     enum err              err;
 
     (void)fault;
     CHECK(self->mode != STORE_READ && self->snapshot == NULL);
     CHECK(commit->count <= LIMIT_BATCH_MAX);
-    (void)memory_begin(store);
+    newest_id = memory_begin(store)->newest_id;
     memory_keep(shared);
     err = put_group(shared, commit, failed);
     if (err == ERR_none) {
@@ -360,6 +363,7 @@ enum err memory_apply(struct store *store, const struct commit *commit, size_t *
         memory_keep(shared);
     } else {
         memory_undo(shared);
+        shared->records.newest_id = newest_id;
     }
     memory_end(store);
     return err;

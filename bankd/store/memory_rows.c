@@ -296,7 +296,7 @@ void records_free(struct records *records)
 
 enum err records_copy(const struct records *from, struct records *to)
 {
-    *to = (struct records){ .head = from->head };
+    *to = (struct records){ .head = from->head, .newest_id = from->newest_id };
     for (int i = 0; i < TABLE_count; i++) {
         const struct rows *rows = &from->tables[i];
 

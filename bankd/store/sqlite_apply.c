@@ -564,6 +564,7 @@ enum err sqlite_numbers(struct store *base, struct store_numbers *out)
         out->alert = row_int(&row);
         out->rule_set = row_int(&row);
         read_head(&row, &out->head);
+        row_bytes(&row, out->newest_id.bytes, sizeof out->newest_id.bytes);
     }
     sqlite_done(&row);
     return err == ERR_not_found ? ERR_storage_corrupt : err;
