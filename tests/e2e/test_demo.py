@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
@@ -26,10 +27,10 @@ def environment():
                 TERM="xterm-256color", LC_ALL="C.UTF-8")
 
 
-def demo(*options):
+def demo(*options, settings=None):
     return subprocess.run([str(ROOT / "scripts/demo"), *map(str, options)], cwd="/", text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, env=environment(),
-                          timeout=LIMIT, check=False)
+                          stdin=subprocess.DEVNULL, capture_output=True,
+                          env=settings or environment(), timeout=LIMIT, check=False)
 
 
 def wait_until(condition, what):
@@ -97,6 +98,41 @@ def test_an_interrupted_start_is_begun_anew(bank):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "making it anew" in done.stdout
     stop(bank)
+
+
+def test_two_banks_at_once_find_ports_of_their_own_and_keep_them(bank):
+    settings = environment()
+    del settings["BANKD_LISTEN_TCP"], settings["BANKD_EVENTS_TCP"]
+    places = [bank, bank.parent / "other"]
+    endpoints = []
+    try:
+        for place in places:
+            done = demo("--no-ui", "--data-dir", place, settings=settings)
+            assert done.returncode == 0, done.stdout + done.stderr
+            endpoints += re.findall(r"^(?:endpoint|events): +(tcp://\S+) \(CURVE\)$", done.stdout,
+                                    re.M)
+        assert len(set(endpoints)) == 4
+        stop(places[1])
+        again = demo("--no-ui", "--data-dir", places[1], settings=settings)
+        assert endpoints[2] in again.stdout, again.stdout + again.stderr
+    finally:
+        for place in places:
+            if (place / "bankd.pid").exists() and is_alive(pid_of(place)):
+                stop(place)
+
+
+def test_ports_that_an_operator_has_written_are_not_exchanged(bank):
+    settings = environment()
+    del settings["BANKD_LISTEN_TCP"], settings["BANKD_EVENTS_TCP"]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        endpoint = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        (bank / "bankd.conf").write_text(f"listen_tcp = {endpoint}\nevents_tcp = tcp://127.0.0.1:*\n")
+        done = demo("--no-ui", "--data-dir", bank, settings=settings)
+    assert done.returncode == 1
+    assert f"Cannot listen on {endpoint}" in done.stderr
+    (bank / "bankd.conf").unlink()
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
