@@ -404,7 +404,7 @@ static void put_command_cases(void)
         put_argument_words(commands[i].arguments, true);
         fputs("\" words=\"", stdout);
         put_argument_words(commands[i].arguments, false);
-        puts("\" ;;");
+        puts(strncmp(commands[i].arguments, "FILE", 4) == 0 ? "\" files=yes ;;" : "\" ;;");
     }
 }
 
@@ -417,6 +417,11 @@ static void print_bankd_completion(void)
     fputs("    --map | --rejects | --password-file)\n"
           "        COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n"
           "    --name) return ;;\n"
+          "    --get) COMPREPLY=($(compgen -W \"",
+          stdout);
+    for (size_t i = 0; i < ARRAY_COUNT(bankd_rows); i++)
+        printf("%s%s", i > 0 ? " " : "", bankd_rows[i].key);
+    fputs("\" -- \"$current\")); return ;;\n"
           "    --role) COMPREPLY=($(compgen -W \"", stdout);
     for (size_t i = 0; i < role_count; i++)
         printf("%s%s", i > 0 ? " " : "", role_rows[i].name);
@@ -425,14 +430,14 @@ static void print_bankd_completion(void)
         printf("%s%s", i > 0 ? " " : "", commands[i].name);
     puts("\"");
     fputs(completion_first_word, stdout);
-    puts("    local flags= words=\n    case $command in");
+    puts("    local flags= words= files=no\n    case $command in");
     put_command_cases();
     fputs("    '') words=$commands ;;\n    esac\n    flags+=\" --help", stdout);
     put_flags(bankd_rows, ARRAY_COUNT(bankd_rows));
     puts("\"\n"
          "    if [[ $current == -* ]]; then\n"
          "        COMPREPLY=($(compgen -W \"$flags\" -- \"$current\"))\n"
-         "    elif [[ $command == import ]]; then\n"
+         "    elif [[ $files == yes ]]; then\n"
          "        COMPREPLY=($(compgen -f -- \"$current\"))\n"
          "    else\n"
          "        COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"

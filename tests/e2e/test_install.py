@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import stat
 import subprocess
 
@@ -136,6 +137,32 @@ def test_the_manual_has_every_operation_and_option(placed):
         assert key == "key" or key in settings
 
 
+def test_the_service_manager_is_told(placed, tmp_path):
+    """What Type=notify and WatchdogSec= rely on: ready, alive again and again, stopping."""
+    bankd = placed / "usr/bin/bankd"
+    options = ["--data-dir", str(tmp_path / "bank"), "--listen-tcp", "off", "--events-tcp", "off"]
+    assert run(bankd, "init", *options).returncode == 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(60)
+        environment = dict(os.environ, NOTIFY_SOCKET=str(tmp_path / "notify"),
+                           WATCHDOG_USEC="400000")
+        environment.pop("WATCHDOG_PID", None)
+        process = subprocess.Popen([str(bankd), "serve", *options], env=environment,
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            told = [manager.recv(4096).decode() for _ in range(3)]
+            process.terminate()
+            while told[-1] != "STOPPING=1":
+                told.append(manager.recv(4096).decode())
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+            process.wait()
+    assert told[0] == "READY=1"
+    assert set(told[1:-1]) == {"WATCHDOG=1"}
+
+
 def complete(placed, *words):
     """What the shell offers for the last of the words."""
     command = words[0]
@@ -157,6 +184,7 @@ def test_the_shell_completes_bankd(placed):
     assert {"init", "serve", "user", "import", "verify", "config"} \
         <= set(complete(placed, "bankd", ""))
     assert "--data-dir" in complete(placed, "bankd", "serve", "--da")
+    assert complete(placed, "bankd", "config", "--get", "listen_i") == ["listen_ipc"]
     assert complete(placed, "bankd", "xyzzy") == []
 
 
