@@ -6,6 +6,7 @@
 
 static_assert(crypto_pwhash_STRBYTES <= LIMIT_HASH_TEXT_MAX + 1,
               "a hash must fit its place in the store");
+static_assert(AUTH_MARK_BYTES >= crypto_generichash_BYTES_MIN, "libsodium makes none shorter");
 
 enum err auth_hash(const char *password, size_t n, char out[LIMIT_HASH_TEXT_MAX + 1])
 {
@@ -30,4 +31,9 @@ bool auth_verify(const char *password, size_t n, const char *hash)
         return false;
     }
     return crypto_pwhash_str_verify(hash, password, n) == 0;
+}
+
+void auth_mark(const char *hash, uint8_t out[AUTH_MARK_BYTES])
+{
+    crypto_generichash(out, AUTH_MARK_BYTES, (const uint8_t *)hash, strlen(hash), NULL, 0);
 }

@@ -40,10 +40,11 @@ struct job {
     struct fault         fault;       /* .err tells how it ended */
     enum event_index     event;
     /* JOB_LOGIN */
-    bool login_known; /* the address belongs to a user */
-    bool login_good;
-    char login_name[LIMIT_NAME_MAX + 1];
-    char login_email[LIMIT_EMAIL_MAX + 1];
+    bool    login_known; /* the password was right, whatever became of the record since */
+    bool    login_good;
+    char    login_name[LIMIT_NAME_MAX + 1];
+    char    login_email[LIMIT_EMAIL_MAX + 1];
+    uint8_t login_mark[AUTH_MARK_BYTES]; /* of the password that was right */
 };
 
 struct job_pool;

@@ -449,6 +449,23 @@ static void end_session(struct server *server, struct session *session, const ch
 
 /* --- answers from the threads ---------------------------------------------------------------- */
 
+/* Whether the user is still the one who logged in: operators disable users, and give them other
+ * passwords, by commands of their own. A store that cannot be read now ends nobody's work. */
+static bool is_still(struct server *server, const struct session *session)
+{
+    struct user user;
+    uint8_t     mark[AUTH_MARK_BYTES];
+    enum err    err;
+
+    err = server->watch->ops->user_by_number(server->watch, session->actor.user, &user);
+    if (err != ERR_none)
+        return true;
+    auth_mark(user.password_hash, mark);
+    sodium_memzero(user.password_hash, sizeof user.password_hash);
+    return !user.disabled && user.role == session->actor.role &&
+           sodium_memcmp(mark, session->password_mark, sizeof mark) == 0;
+}
+
 static void finish_login(struct server *server, struct job *job)
 {
     const struct msg_session_login *in = job->in;
@@ -470,6 +487,13 @@ static void finish_login(struct server *server, struct job *job)
     err = session_start(server->sessions, &job->actor, job->login_name, now_us, token, &session);
     if (err != ERR_none) {
         fault_set(&job->fault, err, NULL, "Too many sessions are open");
+        send_error(server, &peer, job->request_id, &job->fault);
+        return;
+    }
+    memcpy(session->password_mark, job->login_mark, sizeof session->password_mark);
+    if (!is_still(server, session)) { /* changed while the password was looked at */
+        session_end(server->sessions, session);
+        fault_set(&job->fault, ERR_login_failed, NULL, "%s", "");
         send_error(server, &peer, job->request_id, &job->fault);
         return;
     }
@@ -558,11 +582,9 @@ static void tell_ledger(struct server *server, int64_t now_us)
 static void check_user(void *context, struct session *session)
 {
     struct server *server = context;
-    struct user    user;
-    enum err err = server->watch->ops->user_by_number(server->watch, session->actor.user, &user);
 
-    if (err == ERR_none && (user.disabled || user.role != session->actor.role))
-        end_session(server, session, "The user was disabled or has another role now");
+    if (!is_still(server, session))
+        end_session(server, session, "The user was disabled, or has another role or password now");
 }
 
 /* Operators change users by commands of their own, which write into the same store. */

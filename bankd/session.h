@@ -2,13 +2,15 @@
  * events are random too. One owner: the server's thread.
  *
  * A session ends after `idle_us` without a request, at its absolute end, at logout, when its user
- * is disabled, or when the user opens more than LIMIT_SESSIONS_PER_USER_MAX (the oldest goes).
+ * is disabled or gets another role or password, or when the user opens more than
+ * LIMIT_SESSIONS_PER_USER_MAX (the oldest goes).
  * Failed logins are counted by address, known or not: from LIMIT_LOGIN_FAILURES_MAX on, each
  * further one doubles the wait, up to a quarter of an hour; the answer never tells whether the
  * address exists. */
 #ifndef BANKD_SESSION_H
 #define BANKD_SESSION_H
 
+#include "bankd/auth.h"
 #include "bankd/request.h"
 
 enum { SESSION_TOPIC_MAX = 33 };
@@ -18,6 +20,7 @@ struct session {
     uint8_t      token_hash[32];
     struct actor actor;
     char         name[LIMIT_NAME_MAX + 1];
+    uint8_t      password_mark[AUTH_MARK_BYTES];
     char         topic[SESSION_TOPIC_MAX];
     int64_t      created_us;
     int64_t      seen_us;

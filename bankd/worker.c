@@ -219,8 +219,8 @@ static void publish(void *context, enum event_index event, struct slice bytes)
 static void fail_all(struct job **jobs, size_t n, enum err err, const struct fault *fault)
 {
     for (size_t i = 0; i < n; i++) {
-        if (jobs[i]->kind == JOB_REFUSAL)
-            continue;
+        if (jobs[i]->kind == JOB_REFUSAL || (jobs[i]->kind == JOB_LOGIN && !jobs[i]->login_known))
+            continue; /* a refusal stays what it is, and is counted, recorded or not */
         jobs[i]->fault = *fault;
         jobs[i]->login_good = false;
         answer(jobs[i], err, NULL);
@@ -399,6 +399,7 @@ static void check_password(struct login_worker *login, struct job *job)
         job->actor.role = user.role;
         memcpy(job->actor.email, user.email, sizeof job->actor.email);
         memcpy(job->login_name, user.name, sizeof job->login_name);
+        auth_mark(user.password_hash, job->login_mark);
     }
 }
 

@@ -128,7 +128,8 @@ def test_ports_that_an_operator_has_written_are_not_exchanged(bank):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         endpoint = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        (bank / "bankd.conf").write_text(f"listen_tcp = {endpoint}\nevents_tcp = tcp://127.0.0.1:*\n")
+        (bank / "bankd.conf").write_text(f"listen_tcp = {endpoint}\n"
+                                         "events_tcp = tcp://127.0.0.1:*\n")
         done = demo("--no-ui", "--data-dir", bank, settings=settings)
     assert done.returncode == 1
     assert f"Cannot listen on {endpoint}" in done.stderr
