@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMMIT_AT = LIMIT_BATCH_MAX - 16, DECIDED_MAX = 12, CHECKPOINT_COMMITS = 16 };
+enum { COMMIT_AT = LIMIT_BATCH_MAX - 16, DECIDED_MAX = 256, CHECKPOINT_COMMITS = 16 };
+#define WAITING_US (2 * US_PER_DAY)
 
 struct filler {
     struct demo_world  *world;
@@ -26,7 +27,7 @@ struct filler {
     struct actor        finance;
     struct posted       posted;
     size_t              flagged_count;
-    struct uuid         flagged[DECIDED_MAX]; /* the oldest ones, which were decided since */
+    struct uuid         flagged[DECIDED_MAX]; /* older than WAITING_US: decided since */
 };
 
 static struct uuid id_of(const struct filler *filler, const char *kind, uint64_t number,
@@ -234,7 +235,8 @@ static enum err post_event(struct filler *filler, const struct demo_event *event
     filler->report->transactions++;
     if (filler->posted.row->flagged) {
         filler->report->alerts++;
-        if (filler->flagged_count < DECIDED_MAX)
+        if (event->at_us < filler->world->end_us - WAITING_US &&
+            filler->flagged_count < DECIDED_MAX)
             filler->flagged[filler->flagged_count++] = post.transaction_id;
     }
     return ERR_none;
@@ -262,7 +264,7 @@ static enum err post_history(struct filler *filler)
 
 /* --- what the staff did ---------------------------------------------------------------------- */
 
-/* The oldest alerts were decided: most were fraud, as planted. */
+/* Alerts do not wait longer than two days here: most were fraud, as planted. */
 static enum err decide_alerts(struct filler *filler)
 {
     struct transaction row;
