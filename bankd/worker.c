@@ -227,6 +227,12 @@ static void fail_all(struct job **jobs, size_t n, enum err err, const struct fau
     }
 }
 
+/* Errors that one change of a group brings upon all of it. */
+static bool is_of_one(enum err err)
+{
+    return err == ERR_changed_meanwhile || err == ERR_id_reused || err == ERR_amount_overflow;
+}
+
 static enum err try_group(struct workers *workers, struct job **jobs, size_t n)
 {
     struct fault fault = { 0 };
@@ -239,8 +245,8 @@ static enum err try_group(struct workers *workers, struct job **jobs, size_t n)
         writer_events(workers->writer, publish, workers);
         return ERR_none;
     }
-    log_event(err == ERR_changed_meanwhile || err == ERR_id_reused ? LOG_DEBUG : LOG_ERROR,
-              "commit_failed", "error=%s jobs=%zu text=\"%s\"", err_name(err), n, fault.text);
+    log_event(is_of_one(err) ? LOG_DEBUG : LOG_ERROR, "commit_failed",
+              "error=%s jobs=%zu text=\"%s\"", err_name(err), n, fault.text);
     fail_all(jobs, n, err, &fault);
     return err;
 }
@@ -251,7 +257,7 @@ static void run_group(struct workers *workers, struct job **jobs, size_t n)
 {
     enum err err = try_group(workers, jobs, n);
 
-    if (err == ERR_changed_meanwhile || err == ERR_id_reused) {
+    if (is_of_one(err)) {
         for (size_t i = 0; i < n; i++) {
             bool login_good = jobs[i]->kind == JOB_LOGIN && jobs[i]->login_known;
 
