@@ -1,6 +1,10 @@
 /* See cache.h. Buckets of chained slot numbers, and one list from most to least recently used;
  * slot numbers instead of pointers halve the links. Pins are a generation number, so that
- * unpinning everything is one addition. */
+ * unpinning everything is one addition.
+ *
+ * The list's order is exact only for small caches. Moving a slot to the front touches four other
+ * slots' links, which in a cache of many megabytes are four waits for memory, more than all else
+ * that a look-up does; so a slot that was moved not long ago stays where it is. */
 #include "bankd/cache.h"
 
 #include "common/check.h"
@@ -15,18 +19,21 @@ struct link {
     uint32_t chain; /* next in the bucket, or next free */
     uint32_t newer;
     uint32_t older;
-    uint32_t pin; /* generation of the last touch */
+    uint32_t pin;   /* generation of the last touch */
+    uint32_t moved; /* count of moves when it was last moved to the front */
 };
 
 struct cache {
     size_t       capacity;
     size_t       slot_size;
+    size_t       size_given; /* the same before it was rounded up */
     size_t       count;
     size_t       bucket_mask;
     uint32_t     generation;
     uint32_t     newest;
     uint32_t     oldest;
     uint32_t     free;
+    uint32_t     moves;
     cache_keep  *keep;
     uint32_t    *buckets;
     struct link *links;
@@ -57,6 +64,7 @@ enum err cache_open(size_t capacity, size_t slot_size, cache_keep *keep, struct 
         buckets *= 2;
     cache->capacity = capacity;
     cache->slot_size = (slot_size + 15) / 16 * 16;
+    cache->size_given = slot_size;
     cache->bucket_mask = buckets - 1;
     cache->keep = keep;
     cache->buckets = malloc(buckets * sizeof *cache->buckets);
@@ -119,6 +127,14 @@ static void list_push(struct cache *cache, uint32_t i)
     else
         cache->links[cache->newest].newer = i;
     cache->newest = i;
+    link->moved = ++cache->moves;
+}
+
+/* Whether the slot is surely in the newest part of the list. */
+static bool moved_lately(const struct cache *cache, uint32_t i)
+{
+    return cache->newest == i ||
+           (size_t)(cache->moves - cache->links[i].moved) < cache->capacity / 64 * 16;
 }
 
 static uint32_t find(const struct cache *cache, int64_t key)
@@ -136,7 +152,7 @@ void *cache_get(struct cache *cache, int64_t key)
 
     if (i == NONE)
         return NULL;
-    if (cache->newest != i) {
+    if (!moved_lately(cache, i)) {
         list_remove(cache, i);
         list_push(cache, i);
     }
@@ -164,19 +180,53 @@ static void forget(struct cache *cache, uint32_t i)
     cache->count--;
 }
 
-/* The oldest slot that is neither pinned nor kept. Pinned slots are the newest of the list, so
- * the walk ends at the first of them. */
+/* The oldest slot that is neither pinned nor kept. One that is kept goes to the front, so that
+ * the next walk does not begin with it again. */
+static uint32_t find_oldest(struct cache *cache)
+{
+    uint32_t i = cache->oldest;
+
+    for (size_t left = cache->count; left > 0; left--) {
+        uint32_t newer = cache->links[i].newer;
+
+        if (cache->keep != NULL && cache->keep(slot_at(cache, i))) {
+            list_remove(cache, i);
+            list_push(cache, i);
+        } else if (cache->links[i].pin != cache->generation) {
+            return i;
+        }
+        i = newer;
+    }
+    return NONE;
+}
+
 static bool forget_oldest(struct cache *cache)
 {
-    for (uint32_t i = cache->oldest; i != NONE; i = cache->links[i].newer) {
-        if (cache->links[i].pin == cache->generation)
-            return false;
-        if (cache->keep == NULL || !cache->keep(slot_at(cache, i))) {
-            forget(cache, i);
-            return true;
-        }
-    }
-    return false;
+    uint32_t i = find_oldest(cache);
+
+    if (i != NONE)
+        forget(cache, i);
+    return i != NONE;
+}
+
+bool cache_pop(struct cache *cache, int64_t *key, void *slot)
+{
+    uint32_t i = find_oldest(cache);
+
+    if (i == NONE)
+        return false;
+    *key = cache->links[i].key;
+    memcpy(slot, slot_at(cache, i), cache->size_given);
+    forget(cache, i);
+    return true;
+}
+
+void cache_drop(struct cache *cache, int64_t key)
+{
+    uint32_t i = find(cache, key);
+
+    CHECK(i != NONE);
+    forget(cache, i);
 }
 
 void *cache_put(struct cache *cache, int64_t key)
@@ -207,4 +257,9 @@ void cache_unpin_all(struct cache *cache)
 size_t cache_count(const struct cache *cache)
 {
     return cache->count;
+}
+
+bool cache_has_room(const struct cache *cache)
+{
+    return cache->count < cache->capacity;
 }

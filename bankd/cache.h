@@ -24,9 +24,14 @@ void *cache_get(struct cache *cache, int64_t key);  /* NULL when absent; pins */
 void *cache_peek(struct cache *cache, int64_t key); /* the same without counting as use */
 /* A zeroed slot under a new key (CHECKs that it is absent), pinned; NULL when every slot is
  * pinned or kept. */
-void  *cache_put(struct cache *cache, int64_t key);
+void *cache_put(struct cache *cache, int64_t key);
+/* Forgets the slot that would go next for a new one, and copies its key and content out; false
+ * when every slot is pinned or kept, or none is there. */
+bool   cache_pop(struct cache *cache, int64_t *key, void *slot);
+void   cache_drop(struct cache *cache, int64_t key); /* CHECKs that it is there */
 void   cache_clear(struct cache *cache);
 void   cache_unpin_all(struct cache *cache);
 size_t cache_count(const struct cache *cache);
+bool   cache_has_room(const struct cache *cache); /* for a slot without forgetting another */
 
 #endif

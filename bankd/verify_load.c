@@ -4,6 +4,8 @@
  * Visitors only note what they see; nothing is asked of the store while it visits. */
 #include "bankd/verify_impl.h"
 
+#include "bankd/profile.h"
+
 #include "common/check.h"
 
 #include <inttypes.h>
@@ -272,15 +274,16 @@ static enum err load_profile(struct verify *verify, int64_t entity, int32_t *ind
 {
     struct verify_profile *profile = &verify->profiles[verify->profile_count];
     struct fraud_profile   saved;
+    uint8_t                bytes[LIMIT_PROFILE_BYTES];
     size_t                 n = 0;
     enum err               err;
 
     err = verify->store->ops->profile_get(verify->store, entity, &profile->saved_sequence,
-                                          saved.bytes, sizeof saved.bytes, &n);
+                                          bytes, sizeof bytes, &n);
     if (err == ERR_not_found)
         return ERR_none;
     TRY(err);
-    if (n != sizeof saved.bytes || !fraud_profile_valid(&saved)) {
+    if (!profile_unpack(bytes, n, &saved)) {
         verify_warning(verify,
                        "the saved profile of %s %" PRId64
                        " is of another version or damaged; it will be made again",

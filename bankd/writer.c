@@ -90,10 +90,10 @@ static void save_everything(struct writer *writer)
     writer->signed_at_us = 0;
     do
         err = writer_idle(writer, &fault);
-    while (err == ERR_none && writer->waiting_count > 0);
+    while (err == ERR_none && writer_waiting(writer) > 0);
     if (err != ERR_none)
         log_event(LOG_WARNING, "profiles_not_saved", "error=%s profiles=%zu", err_name(err),
-                  writer->waiting_count);
+                  writer_waiting(writer));
 }
 
 void writer_close(struct writer **writer)
@@ -627,7 +627,7 @@ enum err writer_idle(struct writer *writer, struct fault *fault)
 
     CHECK(writer->count == 0);
     look_away(writer);
-    if (writer->waiting_count == 0 && !unsigned_head)
+    if (writer_waiting(writer) == 0 && !unsigned_head)
         return ERR_none;
     writer->numbers.head = writer->committed;
     enum err err = apply(writer, true, fault);

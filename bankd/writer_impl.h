@@ -7,10 +7,14 @@
 #include "bankd/cache.h"
 #include "bankd/profile.h"
 #include "bankd/recent.h"
+#include "bankd/shelf.h"
 #include "bankd/writer.h"
 
 enum {
     WRITER_PARTIES_MAX = 32768,
+    WRITER_AT_WORK_MAX = 8192, /* profiles in the form that the engine works on */
+    WRITER_PACKED_BYTES = 512, /* room on the shelf for each of the others */
+    WRITER_SHELF_MIN = 1024,
     WRITER_LOT_MAX = 1024, /* profiles saved with one commit */
     WRITER_LOT_SMALL = 64, /* of them under load, each quarter of a second */
     WRITER_SAVE_EVERY_US = 250 * 1000,
@@ -38,10 +42,7 @@ struct party_slot {
 
 struct profile_slot {
     struct fraud_profile profile;
-    int64_t              last_sequence;
-    uint32_t             unsaved; /* transactions seen since it was saved */
-    bool                 waiting; /* stands in the queue of those to be saved */
-    bool                 in_lot;
+    struct shelf_note    note;
 };
 
 struct event_slot {
@@ -60,22 +61,28 @@ struct writer {
     int64_t                   signed_sequence;
     uint8_t                   hash_key[16];
 
-    struct cache *books;    /* by number */
-    struct cache *ids;      /* by hash of the account's id */
-    struct cache *parties;  /* by hash of the key */
-    struct cache *profiles; /* by entity */
+    struct cache  *books;    /* by number */
+    struct cache  *ids;      /* by hash of the account's id */
+    struct cache  *parties;  /* by hash of the key */
+    struct cache  *profiles; /* by entity: those at work */
+    struct shelf  *shelf;    /* the others, packed */
     struct recent *recent;
 
     /* Saving, see writer_save.c. */
-    int64_t             *waiting; /* ring of entities */
-    size_t               waiting_max, waiting_first, waiting_count;
-    int64_t              urgent[WRITER_URGENT_MAX];
-    size_t               urgent_count;
-    int64_t              saved_at_us;
-    struct profile_row   lot[WRITER_LOT_MAX];
-    struct profile_slot *lot_slots[WRITER_LOT_MAX];
-    size_t               lot_count;
-    size_t               lot_taken; /* from the front of the ring */
+    int64_t            *pass; /* entities to be saved, in order */
+    size_t              pass_count, pass_at;
+    int64_t            *next; /* those that changed since the pass began */
+    size_t              next_count;
+    size_t              waiting_max;
+    int64_t             urgent[WRITER_URGENT_MAX];
+    size_t              urgent_count;
+    int64_t             saved_at_us;
+    struct profile_row  lot[WRITER_LOT_MAX];
+    struct shelf_note  *lot_notes[WRITER_LOT_MAX];
+    uint8_t             lot_bytes[WRITER_LOT_MAX][LIMIT_PROFILE_BYTES];
+    size_t              lot_count;
+    size_t              lot_taken; /* from the pass */
+    struct profile_slot leaving;   /* on its way to the shelf */
 
     /* The group. */
     struct draft  *drafts; /* LIMIT_BATCH_MAX */
@@ -106,7 +113,8 @@ ERR_MUST_USE enum err writer_look(struct writer *writer);
 /* The party of a key; one that the bank does not know yet has number 0 until a draft takes it. */
 ERR_MUST_USE enum err writer_party(struct writer *writer, struct slice key, int64_t now_us,
                                    struct party **out);
-ERR_MUST_USE enum err writer_profile(struct writer *writer, int64_t entity,
+/* The profile of an entity whose newest transaction is `newest` (0 = none), at work and pinned. */
+ERR_MUST_USE enum err writer_profile(struct writer *writer, int64_t entity, int64_t newest,
                                      struct profile_slot **out);
 void writer_profile_changed(struct writer *writer, int64_t entity, struct profile_slot *slot,
                             int64_t sequence);
@@ -115,8 +123,9 @@ ERR_MUST_USE enum err writer_saving_open(struct writer *writer, size_t profiles)
 void                  writer_saving_close(struct writer *writer);
 void                  writer_saving_forget(struct writer *writer);
 /* Chooses the profiles that go with the next commit, and believes that they went. */
-void writer_lot_collect(struct writer *writer, int64_t now_us, bool idle);
-void writer_lot_saved(struct writer *writer);
+void   writer_lot_collect(struct writer *writer, int64_t now_us, bool idle);
+void   writer_lot_saved(struct writer *writer);
+size_t writer_waiting(const struct writer *writer); /* profiles to be saved */
 
 /* Moves the cells of a transaction's present status; sign is +1 or -1. */
 void writer_count_status(struct draft *draft, const struct transaction *row, int32_t status,

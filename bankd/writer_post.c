@@ -141,15 +141,22 @@ static void fill_row(struct writer *writer, const struct plan *plan, struct tran
     slice_copy(post->description, row->description, sizeof row->description);
 }
 
+/* Books and parties know their newest transaction as planned so far; a profile that has seen an
+ * act of this group is pinned, so whoever must be loaded has none in it. */
 static enum err plan_profiles(struct writer *writer, struct plan *plan,
                               const struct transaction *row)
 {
+    int64_t newest = plan->party != NULL ? plan->party->last_sequence : 0;
+
+    if (plan->other->kind == ACCOUNT_CUSTOMER)
+        newest = plan->other->last_sequence;
     plan->subject = profile_subject(row);
     plan->counterparty = profile_counterparty(row, &plan->debit, &plan->credit);
     if (plan->account->kind == ACCOUNT_CUSTOMER)
-        TRY(writer_profile(writer, plan->subject, &plan->subject_profile));
+        TRY(writer_profile(writer, plan->subject, plan->account->last_sequence,
+                           &plan->subject_profile));
     if (plan->counterparty != 0)
-        TRY(writer_profile(writer, plan->counterparty, &plan->counterparty_profile));
+        TRY(writer_profile(writer, plan->counterparty, newest, &plan->counterparty_profile));
     return ERR_none;
 }
 

@@ -447,14 +447,15 @@ static void check_profiles(struct world *world)
 {
     for (int i = 0; i < ACCOUNTS; i++) {
         struct fraud_profile saved, folded;
+        uint8_t              bytes[LIMIT_PROFILE_BYTES];
         int64_t              last;
         size_t               n;
         int64_t              entity = entity_of_account(world->numbers[i]);
 
         assert_int_equal(profile_current(world->store, entity, &folded, &last), ERR_none);
-        if (world->real->profile_get(world->store, entity, &last, &saved, sizeof saved, &n) ==
+        if (world->real->profile_get(world->store, entity, &last, bytes, sizeof bytes, &n) ==
             ERR_none)
-            assert_true(fraud_profile_valid(&saved));
+            assert_true(profile_unpack(bytes, n, &saved));
     }
 }
 
