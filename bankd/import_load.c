@@ -50,7 +50,6 @@ struct import_loader {
         int64_t  number;
     } contras[LOADER_KINDS_MAX];
     struct posted posted;
-    bool          snapshot; /* held while a group is planned: reads are then far cheaper */
 };
 
 /* --- ids ------------------------------------------------------------------------------------- */
@@ -464,24 +463,6 @@ static bool is_own(enum err err)
     return err_class(err) == ERR_CLASS_INPUT || err_class(err) == ERR_CLASS_CONFLICT;
 }
 
-/* Every row asks the store whether its id is known. One snapshot for all rows of a group saves each
- * of these questions its locks; that nobody else wrote meanwhile is a condition of the commit. */
-static enum err begin_group(struct import_loader *loader)
-{
-    if (loader->snapshot)
-        return ERR_none;
-    TRY(loader->store->ops->snapshot_begin(loader->store));
-    loader->snapshot = true;
-    return ERR_none;
-}
-
-static void end_group(struct import_loader *loader)
-{
-    if (loader->snapshot)
-        loader->store->ops->snapshot_end(loader->store);
-    loader->snapshot = false;
-}
-
 enum err import_loader_row(struct import_loader *loader, const struct slice *cells, size_t count,
                            struct fault *fault)
 {
@@ -496,7 +477,7 @@ enum err import_loader_row(struct import_loader *loader, const struct slice *cel
     if (err == ERR_none && writer_planned(loader->writer) >= LIMIT_BATCH_MAX - LOADER_SLACK)
         TRY(import_loader_commit(loader, fault));
     if (err == ERR_none)
-        err = begin_group(loader);
+        err = writer_look(loader->writer); /* every row asks whether its id is known */
     if (err == ERR_none)
         err = load(loader, cells, count, &row, fault);
     if (err != ERR_none && is_own(err))
@@ -508,10 +489,8 @@ enum err import_loader_row(struct import_loader *loader, const struct slice *cel
 
 enum err import_loader_commit(struct import_loader *loader, struct fault *fault)
 {
-    enum err err;
+    enum err err = writer_commit(loader->writer, fault);
 
-    end_group(loader);
-    err = writer_commit(loader->writer, fault);
     cache_unpin_all(loader->accounts);
     cache_unpin_all(loader->customers);
     if (err == ERR_changed_meanwhile || err == ERR_id_reused)
@@ -549,7 +528,6 @@ void import_loader_close(struct import_loader **loader)
 {
     if (*loader == NULL)
         return;
-    end_group(*loader);
     cache_close(&(*loader)->accounts);
     cache_close(&(*loader)->customers);
     free((*loader)->lines);

@@ -171,6 +171,10 @@ void writer_emit(struct writer *writer, enum event_index event, const void *body
 
 /* --- the group ------------------------------------------------------------------------------- */
 
+/* Before anything is read of the store for a plan: all questions of one group are asked of one
+ * snapshot, because taking the store's read lock and giving it back costs as much as the question.
+ * The preconditions of the commit find out what has changed since. It ends with the group. */
+ERR_MUST_USE enum err writer_look(struct writer *writer);
 size_t                writer_planned(const struct writer *writer);
 ERR_MUST_USE enum err writer_commit(struct writer *writer, struct fault *fault);
 void                  writer_abandon(struct writer *writer);

@@ -105,11 +105,6 @@ struct draft *writer_group_find(struct writer *writer, const struct uuid *id);
 bool writer_may_have(const struct writer *writer, const struct uuid *id);
 void writer_group_remember(struct writer *writer, const struct uuid *id, const struct draft *draft);
 
-/* Before anything is read of the store for a plan: all questions of one group are asked of one
- * snapshot, because taking the store's read lock and giving it back costs as much as the question.
- * The preconditions of the commit find out what has changed since. */
-ERR_MUST_USE enum err writer_look(struct writer *writer);
-
 /* The party of a key; one that the bank does not know yet has number 0 until a draft takes it. */
 ERR_MUST_USE enum err writer_party(struct writer *writer, struct slice key, int64_t now_us,
                                    struct party **out);
