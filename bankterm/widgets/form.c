@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LABEL_WIDTH = 16 };
+enum { LABEL_WIDTH = 16, NOTE_WIDTH = 27, VALUE_LEAST = 8 };
 
 struct form_field *form_add(struct form *form, const char *name, const char *label,
                             enum form_kind kind, size_t max, const char *help)
@@ -292,6 +292,10 @@ static int value_width(const struct form_field *field, int room)
         width = 22;
     if (field->max > 120)
         width = room;
+    else if (field->note[0] != '\0' && width > room - NOTE_WIDTH)
+        width = room - NOTE_WIDTH;
+    if (width < VALUE_LEAST)
+        width = VALUE_LEAST;
     return width < room ? width : room;
 }
 
