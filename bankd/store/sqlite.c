@@ -35,6 +35,7 @@ enum {
     CHECKPOINT_PAUSE_US = 100,
     CHECKPOINT_TRIES_MAX = 200,
     PATH_TEXT_MAX = 4096,
+    START_CHECK_PAGES_MAX = 65536, /* 256 MiB, about a second */
 };
 
 static const char *const sql_texts[] = {
@@ -47,7 +48,7 @@ enum err sqlite_err(int rc)
 {
     if (rc == SQLITE_IOERR_NOMEM)
         return ERR_memory;
-    if (rc == SQLITE_IOERR_CORRUPTFS)
+    if (rc == SQLITE_IOERR_CORRUPTFS || rc == SQLITE_IOERR_DATA)
         return ERR_storage_corrupt;
     switch (rc & 0xff) {
     case SQLITE_OK:
@@ -75,6 +76,8 @@ enum err sqlite_fault(struct sqlite_store *store, int rc, struct fault *fault)
 {
     enum err err = sqlite_err(rc);
 
+    if (rc == SQLITE_IOERR_DATA)
+        return fault_set(fault, err, NULL, "A page of the file is not what was written");
     return err == ERR_none ? err : fault_set(fault, err, NULL, "%s", sqlite3_errmsg(store->db));
 }
 
@@ -188,6 +191,7 @@ static enum err schema_check(struct sqlite_store *store, const char *path, struc
 
         snprintf(sql, sizeof sql, "PRAGMA application_id = %d", APPLICATION_ID);
         TRY(exec(store, "PRAGMA page_size = 4096", fault));
+        TRY(sqlite_fault(store, sqlite_page_prepare(store->db), fault));
         TRY(exec(store, sql, fault));
     }
     if (store->mode != STORE_READ) /* of the file, not of the handle; others may have changed it */
@@ -239,6 +243,57 @@ static int log_seen(void *context, struct sqlite3 *db, const char *name, int pag
     return SQLITE_OK;
 }
 
+/* What one of SQLite's own proofs of the file's structure says. */
+static enum err check_structure(struct sqlite_store *store, const char *sql, struct fault *fault)
+{
+    struct sqlite3_stmt *statement = NULL;
+    enum err             err = ERR_none;
+    int rc = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW) {
+        const void *text = sqlite3_column_text(statement, 0);
+
+        if (text == NULL || strcmp(text, "ok") != 0)
+            err = fault_set(fault, ERR_storage_corrupt, NULL, "%s",
+                            text != NULL ? (const char *)text : "");
+    } else {
+        err = sqlite_fault(store, rc, fault);
+    }
+    sqlite3_finalize(statement);
+    return err;
+}
+
+/* The log is looked at by whoever comes first: beside a daemon that serves it is in motion, and
+ * the daemon has looked. */
+static enum err check_log(const struct sqlite_store *store, const char *path, struct fault *fault)
+{
+    char     name[PATH_TEXT_MAX];
+    int      lock = -1;
+    enum err err;
+
+    TRY(path_join(name, path, "-wal", fault));
+    if (store->lock_fd >= 0)
+        return sqlite_log_check(name, fault);
+    if (access(name, F_OK) != 0 || store_lock(path, &lock, NULL) != ERR_none)
+        return ERR_none;
+    err = sqlite_log_check(name, fault);
+    close(lock);
+    return err;
+}
+
+/* A file of moderate size is read through when it is opened to be served. */
+static enum err check_file(struct sqlite_store *store, struct fault *fault)
+{
+    int64_t pages = 0;
+
+    TRY(pragma_get(store, "PRAGMA page_count", &pages, fault));
+    if (pages > START_CHECK_PAGES_MAX)
+        return ERR_none;
+    return check_structure(store, "PRAGMA quick_check(1)", fault);
+}
+
 static enum err open_steps(struct sqlite_store *store, const struct store_config *config,
                            struct fault *fault)
 {
@@ -250,15 +305,18 @@ static enum err open_steps(struct sqlite_store *store, const struct store_config
         TRY(store_lock(config->path, &store->lock_fd, fault));
     }
     TRY(file_prepare(config->path, store->mode, fault));
+    TRY(check_log(store, config->path, fault));
     rc = sqlite3_open_v2(config->path, &store->db,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
-                         NULL);
+                         sqlite_page_vfs());
     if (store->db == NULL)
         return ERR_memory;
     TRY(sqlite_fault(store, rc, fault));
     TRY(settings_apply(store, config->cache_kib, fault));
     TRY(schema_check(store, config->path, fault));
     TRY(statements_prepare(store, fault));
+    if (config->exclusive)
+        TRY(check_file(store, fault));
     if (store->mode == STORE_READ)
         TRY(exec(store, "PRAGMA query_only = ON", fault));
     else
@@ -433,8 +491,10 @@ enum err sqlite_snapshot(struct sqlite_store *store, bool *begun)
     row = sqlite_use(store, SQL_head); /* the first read is what takes the snapshot */
     err = sqlite_step(&row);
     sqlite_done(&row);
-    if (err != ERR_none)
+    if (err != ERR_none) {
         sqlite_snapshot_over(store, true);
+        *begun = false;
+    }
     return err == ERR_not_found ? ERR_storage_corrupt : err;
 }
 
@@ -529,8 +589,11 @@ static enum err backup_copy(struct sqlite_store *store, const char *path, struct
 {
     struct sqlite3        *target = NULL;
     struct sqlite3_backup *backup;
-    int rc = sqlite3_open_v2(path, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(path, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                             sqlite_page_vfs());
 
+    if (rc == SQLITE_OK)
+        rc = sqlite_page_same(store->db, target);
     if (rc == SQLITE_OK) {
         backup = sqlite3_backup_init(target, "main", store->db, "main");
         if (backup != NULL) {
@@ -569,24 +632,7 @@ static enum err sqlite_backup(struct store *store, const char *path, struct faul
 
 static enum err sqlite_integrity(struct store *store, struct fault *fault)
 {
-    struct sqlite_store *self = sqlite_of(store);
-    struct sqlite3_stmt *statement = NULL;
-    enum err             err = ERR_none;
-    int rc = sqlite3_prepare_v2(self->db, "PRAGMA integrity_check(1)", -1, &statement, NULL);
-
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(statement);
-    if (rc == SQLITE_ROW) {
-        const void *text = sqlite3_column_text(statement, 0);
-
-        if (text == NULL || strcmp(text, "ok") != 0)
-            err = fault_set(fault, ERR_storage_corrupt, NULL, "%s",
-                            text != NULL ? (const char *)text : "");
-    } else {
-        err = sqlite_fault(self, rc, fault);
-    }
-    sqlite3_finalize(statement);
-    return err;
+    return check_structure(sqlite_of(store), "PRAGMA integrity_check(1)", fault);
 }
 
 static enum err sqlite_health(struct store *store, struct store_health *out)

@@ -57,6 +57,17 @@ enum err sqlite_err(int rc);
 /* The same, with SQLite's own words in the fault. */
 enum err sqlite_fault(struct sqlite_store *store, int rc, struct fault *fault);
 
+/* sqlite_page.c: the VFS that puts check bytes on every page of the file. */
+const char *sqlite_page_vfs(void);
+/* A database that is to be made gets check bytes; comes before its first page is written. */
+int sqlite_page_prepare(struct sqlite3 *db);
+/* The target of a copy has check bytes when the source has. */
+int sqlite_page_same(struct sqlite3 *source, struct sqlite3 *target);
+
+/* sqlite_log.c: ERR_storage_corrupt when the log of this name has lost commits that were done.
+ * Nobody may write it meanwhile. */
+ERR_MUST_USE enum err sqlite_log_check(const char *name, struct fault *fault);
+
 /* --- statements ------------------------------------------------------------------------------ */
 
 /* A statement while its parameters are bound or its columns are read, one after the other. */

@@ -507,13 +507,15 @@ static enum err bury(struct sqlite_store *store)
     return err;
 }
 
-/* What became of a group whose COMMIT failed. A full disk shows before the mark is written. */
+/* What became of a group whose COMMIT failed. Its mark comes last, so a write that failed, or found
+ * no room, leaves a group without one. */
 static enum err commit_failed(struct sqlite_store *store, int rc, struct fault *fault)
 {
     enum err err = sqlite_fault(store, rc, fault);
 
     give_up(store);
-    if (err == ERR_storage_full || err == ERR_busy || bury(store) == ERR_none)
+    if (err == ERR_storage_full || err == ERR_busy || rc == SQLITE_IOERR_WRITE ||
+        bury(store) == ERR_none)
         return err;
     give_up(store);
     return fault_set(fault, ERR_outcome_unknown, NULL,

@@ -167,6 +167,11 @@ struct store_health {
 
 /* --- the interface --------------------------------------------------------------------------- */
 
+/* What is looked at when a store is opened, so that a damaged one is never served (SQLite): the
+ * schema is ours and of a version that is known; the log has lost no commit that was done; with
+ * `exclusive`, the structure of a file up to 256 MiB. Whatever its size, each page of the file is
+ * compared with its check bytes when it is read (ERR_storage_corrupt). What the pages say is
+ * proved by verify.h, not here. */
 enum store_mode { STORE_READ, STORE_WRITE, STORE_CREATE };
 
 struct store_config {

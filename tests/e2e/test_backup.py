@@ -1,5 +1,5 @@
-"""`bankd backup` while posts go on, `bankd restore` into an empty data directory and over a bank,
-and everything that either must refuse. Whatever was acknowledged before the backup began is in it."""
+"""Backs the bank up while posts go on, restores into an empty data directory and over a bank, and
+tries everything that both must refuse. What was acknowledged before a backup began is in it."""
 import pathlib
 import shutil
 import subprocess
@@ -145,7 +145,7 @@ def test_backup_of_a_bad_bank_is_refused(demo_home, tmp_path):
                     "db = sqlite3.connect(sys.argv[1])\n"
                     "db.execute('UPDATE balance SET balance = balance + 1 WHERE account = 5')\n"
                     "db.commit()\n", place / "bank.db"], check=True)
-    assert "books_broken" in bankd("backup", tmp_path / "copy", "--data-dir", place, code=1)
+    assert "storage_corrupt" in bankd("backup", tmp_path / "copy", "--data-dir", place, code=1)
     assert [path.name for path in tmp_path.iterdir()] == ["bank"]
 
 

@@ -216,12 +216,15 @@ struct fault_bank *fault_bank_make(size_t posts, const char *test)
 void fault_bank_free(struct fault_bank **out)
 {
     struct fault_bank *bank = *out;
+    char               lock[96];
 
     fault_bank_close(bank);
     bank_free(&bank->bank);
     fault_disk_load(NULL);
     fault_disk_free(&bank->base);
     unlink(bank->path);
+    snprintf(lock, sizeof lock, "%s.lock", bank->path);
+    unlink(lock);
     rmdir(bank->folder);
     free(bank);
     *out = NULL;
@@ -244,7 +247,7 @@ static enum err expected(struct fault_bank *bank, enum err err)
 
 enum err fault_bank_open(struct fault_bank *bank)
 {
-    struct store_config  config = { .path = bank->path, .cache_kib = 4096 };
+    struct store_config  config = { .path = bank->path, .cache_kib = 4096, .exclusive = true };
     struct writer_config writing = { .bank = &bank->bank,
                                      .clock = &bank->clock,
                                      .rule_set = 1,
@@ -253,6 +256,7 @@ enum err fault_bank_open(struct fault_bank *bank)
                                      .profiles_max = 8192 };
     enum err             err = store_sqlite.open(&config, STORE_WRITE, &bank->store, &bank->fault);
 
+    config.exclusive = false;
     if (err == ERR_none)
         err = store_sqlite.open(&config, STORE_READ, &bank->reader, &bank->fault);
     writing.store = bank->store;
@@ -287,10 +291,8 @@ static enum err plan_post(struct fault_bank *bank, size_t i, bool *repeated)
     const struct fault_act    *act = &bank->acts[i];
     const struct account_book *bank_side = NULL;
     struct posted              posted = { 0 };
-    struct post                post = {
-                       .transaction_id = act->id, .amount = act->amount, .currency = USD, .at_us = bank->now_us
-    };
-    int32_t kind = act->party ? ACCOUNT_SETTLEMENT : ACCOUNT_CASH;
+    struct post                post = { .transaction_id = act->id, .currency = USD };
+    int32_t                    kind = act->party ? ACCOUNT_SETTLEMENT : ACCOUNT_CASH;
 
     if (act->from < 0 || act->to < 0)
         TRY(writer_book_of_bank(bank->writer, kind, USD, &bank_side, NULL));
@@ -299,6 +301,8 @@ static enum err plan_post(struct fault_bank *bank, size_t i, bool *repeated)
         post.type = TYPE_PAYMENT;
         post.party = slice_from(party);
     }
+    post.amount = act->amount;
+    post.at_us = bank->now_us;
     post.incoming = act->from < 0;
     post.account = bank->accounts[act->from < 0 ? act->to : act->from];
     post.other = bank_side != NULL ? bank_side->number : bank->accounts[act->to];
@@ -314,13 +318,17 @@ static enum err plan_decision(struct fault_bank *bank, size_t i, bool *repeated)
     const struct fault_act *act = &bank->acts[i];
     struct decision         decision = { .transaction_id = act->id,
                                          .operation = "test.decide",
-                                         .status = act->release ? STATUS_COMPLETED : STATUS_REJECTED,
-                                         .finding = act->release ? DECISION_FALSE_POSITIVE
-                                                                 : DECISION_CONFIRMED_FRAUD,
+                                         .status = STATUS_REJECTED,
+                                         .finding = DECISION_CONFIRMED_FRAUD,
                                          .reason = slice_from("a reason") };
     struct transaction      row;
-    enum err                err = writer_decide(bank->writer, &decision, &row, NULL);
+    enum err                err;
 
+    if (act->release) {
+        decision.status = STATUS_COMPLETED;
+        decision.finding = DECISION_FALSE_POSITIVE;
+    }
+    err = writer_decide(bank->writer, &decision, &row, NULL);
     *repeated = err == ERR_state_conflict && row.status == decision.status;
     return *repeated ? ERR_none : err;
 }
@@ -403,8 +411,7 @@ enum err fault_bank_group(struct fault_bank *bank, int group)
             planned[n++] = i;
         }
     }
-    if (writer_planned(bank->writer) > 0)
-        note(&first, commit_group(bank, planned, n));
+    note(&first, commit_group(bank, planned, n));
     note(&first, housekeeping(bank, group));
     return first;
 }

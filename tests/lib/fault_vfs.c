@@ -365,7 +365,10 @@ static int file_write(sqlite3_file *base, const void *bytes, int n, sqlite3_int6
     if (faults.before != NULL && faults.writes)
         faults.before(faults.context);
     if (strikes(FAULT_WRITE)) {
-        content_write(file, (size_t)at, bytes, (size_t)n / 2);
+        size_t half = ((size_t)at + (size_t)n / 2) / SECTOR * SECTOR; /* whole sectors */
+
+        if (half > (size_t)at)
+            content_write(file, (size_t)at, bytes, half - (size_t)at);
         return SQLITE_IOERR_WRITE;
     }
     if (faults.limit > 0 && more > 0 && fault_disk_size() + more > faults.limit) {

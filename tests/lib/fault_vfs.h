@@ -43,7 +43,7 @@ uint8_t *fault_disk_bytes(const char *name, size_t *n);
 
 enum fault_kind {
     FAULT_READ = 1,
-    FAULT_WRITE = 2, /* half of it is written */
+    FAULT_WRITE = 2, /* about half of its sectors are written */
     FAULT_SYNC = 4,
     FAULT_OPEN = 8,
     FAULT_TRUNCATE = 16,

@@ -163,7 +163,7 @@ static void change(const char *path, const char *sql)
     sqlite3 *db = NULL;
     char    *message = NULL;
 
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, "bank"), SQLITE_OK);
     if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
         fail_msg("%s: %s", sql, message);
     if (sqlite3_total_changes(db) == 0)

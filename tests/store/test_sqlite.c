@@ -38,7 +38,8 @@ static void execute(const char *path, const char *sql)
 {
     sqlite3 *db;
 
-    CHECK(sqlite3_open(path, &db) == SQLITE_OK);
+    CHECK(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                          "bank") == SQLITE_OK);
     CHECK(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
     sqlite3_close(db);
 }
@@ -341,7 +342,8 @@ static void test_other_writer_is_waited_for(void **state)
     size_t        failed;
 
     some_history(world);
-    CHECK(sqlite3_open(world->path, &db) == SQLITE_OK);
+    CHECK(sqlite3_open_v2(world->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                          "bank") == SQLITE_OK);
     CHECK(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
     world_audit(world, "waits");
     assert_int_equal(world_try(world, &failed), ERR_busy);
@@ -379,7 +381,8 @@ static void test_statements_use_their_indexes(void **state)
     struct world *world = *state;
     sqlite3      *db;
 
-    CHECK(sqlite3_open(world->path, &db) == SQLITE_OK);
+    CHECK(sqlite3_open_v2(world->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                          "bank") == SQLITE_OK);
 #define SQL(name, text) assert_plan(db, #name, "EXPLAIN QUERY PLAN " text);
 #include "bankd/store/sqlite_sql.def"
 #undef SQL
