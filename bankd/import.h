@@ -93,6 +93,7 @@ struct import_map {
         int          index; /* in a record; -1 until the header is known */
     } columns[IMPORT_COLUMNS_MAX];
     size_t record_columns; /* cells that a record needs */
+    size_t header_columns; /* cells that the header has; 0 = no header */
 };
 
 /* Parses a map's text; `file` is its name in messages ("file:line: what is wrong"). */

@@ -440,6 +440,8 @@ static enum err load(struct import_loader *loader, const struct slice *cells, si
 {
     struct post post;
 
+    if (row->at_us > writer_now_us(loader->writer) + US_PER_DAY)
+        return fault_set(fault, ERR_field_invalid, "time", "The time lies in the future");
     TRY(fill_post(loader, cells, count, row, &post, fault));
     if (row->rounding != 0)
         TRY(post_rounding(loader, row, &post, fault));

@@ -588,13 +588,22 @@ enum err import_map_bind(struct import_map *map, const struct slice *cells, size
                          struct fault *fault)
 {
     map->record_columns = 0;
+    map->header_columns = map->header ? count : 0;
     for (size_t i = 0; i < map->column_count; i++) {
         int number = column_number(map->columns[i].name);
 
         map->columns[i].index = -1;
-        for (size_t k = 0; k < count && map->columns[i].index < 0; k++)
-            if (slice_equal(trimmed(cells[k]), map->columns[i].name))
-                map->columns[i].index = (int)k;
+        for (size_t k = 0; k < count; k++) {
+            if (!slice_equal(trimmed(cells[k]), map->columns[i].name))
+                continue;
+            if (map->header && map->columns[i].index >= 0)
+                return fault_set(fault, ERR_file_syntax, NULL,
+                                 "%s:%d: the file has two columns \"%.*s\", %d and %zu", map->file,
+                                 map->columns[i].line,
+                                 (int)(map->columns[i].name.n < 60 ? map->columns[i].name.n : 60),
+                                 map->columns[i].name.at, map->columns[i].index + 1, k + 1);
+            map->columns[i].index = (int)k;
+        }
         if (map->columns[i].index < 0 && number > 0 && (size_t)number <= count)
             map->columns[i].index = number - 1;
         if (map->columns[i].index < 0)

@@ -274,6 +274,10 @@ enum err import_row_read(const struct import_map *map, const struct slice *cells
     if (count < map->record_columns)
         return fault_set(fault, ERR_file_syntax, NULL, "The row has %zu columns, %zu are needed",
                          count, map->record_columns);
+    /* A delimiter in a cell that should have been quoted moves all values behind it. */
+    if (map->header_columns > 0 && count > map->header_columns)
+        return fault_set(fault, ERR_file_syntax, NULL,
+                         "The row has %zu columns, the header has %zu", count, map->header_columns);
     for (size_t i = 0; i < map->skip_count; i++)
         if (slice_equal(cell(&source, map->skips[i].column), map->skips[i].value)) {
             out->skipped = true;

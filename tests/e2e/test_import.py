@@ -107,20 +107,23 @@ def test_bad_rows_are_kept_aside_and_the_rest_is_loaded(home, tmp_path):
            "2026-01-09,1001,withdrawal,-9999.00,USD,,,,b-6,",
            "2026-01-09,1001,deposit,1.00",
            '2026-01-09,1001,deposit,1.00,USD,,,"not closed,b-8,',
-           ROWS[0].replace("500.00,USD", "2.00,USD")]
+           ROWS[0].replace("500.00,USD", "2.00,USD"),
+           "2026-01-09,1001,deposit,1.00,USD,,,Rent, May,b-9,",
+           "2999-01-09,1001,deposit,1.00,USD,,,,b-10,"]
     file = write(tmp_path / "bad.csv", ROWS[0], *bad, ROWS[3].replace("-19.90", "-0.90"))
     done = load(home, file)
     assert done.returncode == 0, done.stderr
     told = summary(done)
-    assert (told["rows read"], told["loaded"], told["rejected"]) == (11, 2, 9)
+    assert (told["rows read"], told["loaded"], told["rejected"]) == (13, 2, 11)
     with open(tmp_path / "bad.csv.rejects.csv", encoding="utf-8", newline="") as rejects:
         rows = list(csv.DictReader(rejects))
-    assert [int(row["line"]) for row in rows] == list(range(3, 12))
+    assert [int(row["line"]) for row in rows] == list(range(3, 14))
     assert [row["column"] for row in rows] == ["amount", "time", "account", "type", "currency",
-                                               "amount", "", "", "transaction_id"]
+                                               "amount", "", "", "transaction_id", "", "time"]
     assert [row["error"] for row in rows] \
         == ["amount_invalid", "field_invalid", "field_missing", "field_invalid", "currency_unknown",
-            "insufficient_funds", "file_syntax", "file_syntax", "id_reused"]
+            "insufficient_funds", "file_syntax", "file_syntax", "id_reused", "file_syntax",
+            "field_invalid"]
     assert all(row["text"] for row in rows)
     assert [row["row"] for row in rows] == bad
     assert_proved(home)
@@ -136,6 +139,14 @@ def test_bad_rows_are_kept_aside_and_the_rest_is_loaded(home, tmp_path):
     done = load(home, write(tmp_path / "all.csv", *bad[:2]), "--rejects", other)
     assert done.returncode == 2, "every row was rejected"
     assert len(other.read_text().splitlines()) == 3
+
+
+def test_a_column_that_is_there_twice_is_told(home, tmp_path):
+    file = write(tmp_path / "plain.csv", *ROWS)
+    file.write_text(file.read_text().replace("description", "amount", 1))
+    done = load(home, file)
+    assert done.returncode == 2
+    assert 'the file has two columns "amount", 4 and 8' in done.stderr
 
 
 def test_a_dry_run_writes_nothing(home, tmp_path):
