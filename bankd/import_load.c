@@ -18,6 +18,7 @@
 enum {
     LOADER_NAMES_DEFAULT = 65536, /* external ids in memory; more are read again */
     LOADER_SLACK = 16,            /* changes that one row may plan, and some */
+    LOADER_LATE_LABELS = 256,     /* findings for rows of earlier imports in one group */
     LOADER_KINDS_MAX = 16,
     LOADER_LINES_MIN = 1 << 12,
     LOADER_LINES_MAX = 1 << 26, /* different rows without an id, in one file */
@@ -50,6 +51,7 @@ struct import_loader {
         int64_t  number;
     } contras[LOADER_KINDS_MAX];
     struct posted posted;
+    size_t        late_labels; /* of this group, for rows that were there before */
 };
 
 /* --- ids ------------------------------------------------------------------------------------- */
@@ -397,11 +399,10 @@ static enum err add_label(struct import_loader *loader, const struct import_row 
     draft = writer_draft(loader->writer);
     if (draft == NULL)
         return ERR_busy;
-    draft->label = (struct label){ .transaction = sequence,
-                                   .fraud = row->fraud,
-                                   .known_at_us = row->at_us + loader->map->known_after_us };
-    draft->change.label = &draft->label;
+    TRY(writer_label(loader->writer, draft, loader->posted.row, row->fraud,
+                     row->at_us + loader->map->known_after_us));
     writer_add(loader->writer, draft);
+    loader->late_labels++;
     loader->counts.labels++;
     return ERR_none;
 }
@@ -476,7 +477,8 @@ enum err import_loader_row(struct import_loader *loader, const struct slice *cel
         loader->counts.skipped++;
         return ERR_none;
     }
-    if (err == ERR_none && writer_planned(loader->writer) >= LIMIT_BATCH_MAX - LOADER_SLACK)
+    if (err == ERR_none && (writer_planned(loader->writer) >= LIMIT_BATCH_MAX - LOADER_SLACK ||
+                            loader->late_labels >= LOADER_LATE_LABELS))
         TRY(import_loader_commit(loader, fault));
     if (err == ERR_none)
         err = writer_look(loader->writer); /* every row asks whether its id is known */
@@ -493,6 +495,7 @@ enum err import_loader_commit(struct import_loader *loader, struct fault *fault)
 {
     enum err err = writer_commit(loader->writer, fault);
 
+    loader->late_labels = 0;
     cache_unpin_all(loader->accounts);
     cache_unpin_all(loader->customers);
     if (err == ERR_changed_meanwhile || err == ERR_id_reused)

@@ -91,6 +91,8 @@ struct step {
     int64_t other;
     enum fraud_side side;
     bool judged; /* else it is passed over */
+    bool has_label;
+    struct label label;
 };
 
 static void step_of(int64_t entity, const struct transaction *row, const struct account_book *debit,
@@ -103,6 +105,22 @@ static void step_of(int64_t entity, const struct transaction *row, const struct 
     out->other = out->side == FRAUD_SUBJECT ? out->event.counterparty : profile_subject(row);
 }
 
+static void take_step(struct fraud_profile *profile, const struct step *step)
+{
+    if (!step->judged)
+        return;
+    fraud_observe(profile, &step->event, step->side, step->other);
+    if (step->has_label)
+        fraud_observe_label(profile, step->label.known_at_us, step->label.fraud);
+}
+
+static enum err label_of(struct store *store, struct step *step, int64_t sequence)
+{
+    enum err err = store->ops->label_by_transaction(store, sequence, &step->label);
+    step->has_label = err == ERR_none;
+    return err == ERR_not_found ? ERR_none : err;
+}
+
 static bool names(const struct transaction *row, int64_t entity)
 {
     if (entity_is_party(entity))
@@ -111,13 +129,16 @@ static bool names(const struct transaction *row, int64_t entity)
 }
 
 void profile_observe(struct fraud_profile *profile, int64_t entity, const struct transaction *row,
-                     const struct account_book *debit, const struct account_book *credit)
+                     const struct account_book *debit, const struct account_book *credit,
+                     const struct label *label)
 {
     CHECK(row->initial_status != 0 && names(row, entity));
     struct step step;
     step_of(entity, row, debit, credit, &step);
-    if (step.judged)
-        fraud_observe(profile, &step.event, step.side, step.other);
+    step.has_label = label != NULL;
+    if (label != NULL)
+        step.label = *label;
+    take_step(profile, &step);
 }
 
 /* --- the chain ------------------------------------------------------------------------------ */
@@ -164,7 +185,9 @@ static enum err walk_segment(struct walk *walk, int64_t from, int64_t stop, int6
             return ERR_books_broken;
         TRY(book_at(store, walk->row.debit, &walk->debit));
         TRY(book_at(store, walk->row.credit, &walk->credit));
-        step_of(walk->entity, &walk->row, &walk->debit, &walk->credit, &walk->steps[walk->count++]);
+        struct step *step = &walk->steps[walk->count++];
+        step_of(walk->entity, &walk->row, &walk->debit, &walk->credit, step);
+        TRY(label_of(store, step, at));
         int64_t previous = previous_of(&walk->row, walk->entity);
         if (previous < 0 || previous >= at)
             return ERR_books_broken;
@@ -176,11 +199,8 @@ static enum err walk_segment(struct walk *walk, int64_t from, int64_t stop, int6
 
 static void observe_segment(const struct walk *walk, struct fraud_profile *profile)
 {
-    for (size_t i = walk->count; i > 0; i--) {
-        const struct step *step = &walk->steps[i - 1];
-        if (step->judged)
-            fraud_observe(profile, &step->event, step->side, step->other);
-    }
+    for (size_t i = walk->count; i > 0; i--)
+        take_step(profile, &walk->steps[i - 1]);
 }
 
 /* Folds what lies behind `stop` into the profile. *joined tells whether the chain passes through

@@ -10,6 +10,11 @@
  * later from the chain, feed the engine the same bytes, and a profile is the same however often it
  * was saved, lost or made again in between.
  *
+ * A finding (label) belongs to its transaction and is folded in with it, to be seen from the moment
+ * on from which it is known (profile.h of the engine). One that comes later is folded into the
+ * profiles of both entities, which are saved in the same commit as the finding: so a saved profile
+ * has every finding about what it has seen, and one that is made again reads the same ones.
+ *
  * Threads: none of its own; the store handle says which thread. Memory: a bounded piece of the
  * stack, and for chains of more than PROFILE_SEGMENT unseen transactions one number for each
  * segment on the heap. */
@@ -38,10 +43,12 @@ int64_t profile_subject(const struct transaction *row);
 int64_t profile_counterparty(const struct transaction *row, const struct account_book *debit,
                              const struct account_book *credit);
 
-/* Lets one entity's profile see one decided transaction that names it: the only way in which
- * profiles move on. An entity that the row does not name is a programmer's error. */
+/* Lets one entity's profile see one decided transaction that names it, with its finding if there is
+ * one (else NULL): the only way in which profiles move on, but for findings that come later. An
+ * entity that the row does not name is a programmer's error. */
 void profile_observe(struct fraud_profile *profile, int64_t entity, const struct transaction *row,
-                     const struct account_book *debit, const struct account_book *credit);
+                     const struct account_book *debit, const struct account_book *credit,
+                     const struct label *label);
 
 /* The profile of an account or party with everything that the store's ledger has of it, and the
  * newest sequence that it has seen (0 = none). A saved profile is taken as the start when it is

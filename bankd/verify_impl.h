@@ -159,7 +159,8 @@ ERR_MUST_USE enum err verify_chain(struct verify *verify);
 ERR_MUST_USE enum err verify_row(struct verify *verify, const struct transaction *row);
 ERR_MUST_USE enum err verify_row_figures(struct verify *verify, const struct transaction *row,
                                          bool alerted);
-void                  verify_row_profiles(struct verify *verify, const struct transaction *row);
+ERR_MUST_USE enum err verify_row_profiles(struct verify              *verify,
+                                          const struct transaction *row);
 /* verify_sums.c: what came out against what is stored. */
 ERR_MUST_USE enum err verify_sums(struct verify *verify);
 

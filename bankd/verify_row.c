@@ -359,14 +359,15 @@ static enum err take_reversal(struct verify *verify, const struct transaction *r
 
 /* --- profiles --------------------------------------------------------------------------------- */
 
-static void take_profile(struct verify *verify, int32_t index, const struct transaction *row)
+static void take_profile(struct verify *verify, int32_t index, const struct transaction *row,
+                         const struct label *label)
 {
     struct verify_profile *profile = index != 0 ? &verify->profiles[index - 1] : NULL;
 
     if (profile == NULL || row->sequence > profile->saved_sequence)
         return;
     profile_observe(&profile->made, profile->entity, row, &verify->accounts[row->debit].stored,
-                    &verify->accounts[row->credit].stored);
+                    &verify->accounts[row->credit].stored, label);
     if (row->sequence < profile->saved_sequence)
         return;
     profile->reached = true;
@@ -378,12 +379,24 @@ static void take_profile(struct verify *verify, int32_t index, const struct tran
         verify->report->proved[VERIFY_PROFILES]++;
 }
 
-void verify_row_profiles(struct verify *verify, const struct transaction *row)
+enum err verify_row_profiles(struct verify *verify, const struct transaction *row)
 {
-    take_profile(verify, verify->accounts[row->debit].profile, row);
-    take_profile(verify, verify->accounts[row->credit].profile, row);
-    if (row->party != 0 && row->party < (int64_t)verify->party_count)
-        take_profile(verify, verify->parties[row->party].profile, row);
+    int32_t debit = verify->accounts[row->debit].profile;
+    int32_t credit = verify->accounts[row->credit].profile;
+    bool    has_party = row->party != 0 && row->party < (int64_t)verify->party_count;
+    int32_t party = has_party ? verify->parties[row->party].profile : 0;
+    struct label label;
+    enum err     err;
+
+    if (debit == 0 && credit == 0 && party == 0)
+        return ERR_none;
+    err = verify->store->ops->label_by_transaction(verify->store, row->sequence, &label);
+    if (err != ERR_none && err != ERR_not_found)
+        return err;
+    take_profile(verify, debit, row, err == ERR_none ? &label : NULL);
+    take_profile(verify, credit, row, err == ERR_none ? &label : NULL);
+    take_profile(verify, party, row, err == ERR_none ? &label : NULL);
+    return ERR_none;
 }
 
 enum err verify_row(struct verify *verify, const struct transaction *row)
@@ -407,7 +420,7 @@ enum err verify_row(struct verify *verify, const struct transaction *row)
     TRY(note_top(verify, row));
     if (row->debit > 0 && row->debit < (int64_t)verify->account_count && row->credit > 0 &&
         row->credit < (int64_t)verify->account_count)
-        verify_row_profiles(verify, row);
+        TRY(verify_row_profiles(verify, row));
     verify->report->proved[VERIFY_POSTINGS] += good ? 1 : 0;
     return ERR_none;
 }

@@ -128,6 +128,12 @@ struct draft {
     int64_t account_numbers[LIMIT_CHANGE_ACCOUNTS_MAX];
 };
 
+/* Adds a finding about a transaction to the draft and lets the profiles of its two entities see it,
+ * which are saved with this very group. One that replaces another is not known before that one was
+ * to be. ERR_busy when the group has no more room for such profiles: commit it and ask again. */
+ERR_MUST_USE enum err writer_label(struct writer *writer, struct draft *draft,
+                                   const struct transaction *row, bool fraud, int64_t known_at_us);
+
 struct draft *writer_draft(struct writer *writer); /* NULL when the group is full */
 /* Adds an audit entry to the draft, with its sequence and link. Nothing may fail between this
  * call and writer_add, because the chain has moved on. */

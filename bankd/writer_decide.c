@@ -51,12 +51,9 @@ static enum err end_alert(struct writer *writer, struct draft *draft,
     alert->decided_at_us = writer_now_us(writer);
     slice_copy(decision->reason, alert->note, sizeof alert->note);
     writer_rollup(draft, ROLLUP_ALL, 0, 0, METRIC_ALERTS_OPEN, -1, 0);
-    if (decision->finding != DECISION_INCONCLUSIVE) {
-        draft->label = (struct label){ .transaction = row->sequence,
-                                       .fraud = decision->finding == DECISION_CONFIRMED_FRAUD,
-                                       .known_at_us = alert->decided_at_us };
-        draft->change.label = &draft->label;
-    }
+    if (decision->finding != DECISION_INCONCLUSIVE)
+        TRY(writer_label(writer, draft, row, decision->finding == DECISION_CONFIRMED_FRAUD,
+                         alert->decided_at_us));
     *ended = true;
     return ERR_none;
 }

@@ -15,11 +15,11 @@ enum {
     WRITER_AT_WORK_MAX = 8192, /* profiles in the form that the engine works on */
     WRITER_PACKED_BYTES = 512, /* room on the shelf for each of the others */
     WRITER_SHELF_MIN = 1024,
-    WRITER_LOT_MAX = 1024, /* profiles saved with one commit */
+    WRITER_LOT_MAX = 2048, /* profiles saved with one commit */
     WRITER_LOT_SMALL = 64, /* of them under load, each quarter of a second */
     WRITER_SAVE_EVERY_US = 250 * 1000,
     WRITER_UNSAVED_MAX = 4096, /* transactions that a profile may be ahead of its row */
-    WRITER_URGENT_MAX = 64,
+    WRITER_URGENT_MAX = 1024,
     WRITER_ID_SLOTS = 4096, /* open addressing for the ids of one group */
     WRITER_CURRENCIES_MAX = 32,
 };
@@ -113,6 +113,10 @@ ERR_MUST_USE enum err writer_profile(struct writer *writer, int64_t entity, int6
                                      struct profile_slot **out);
 void writer_profile_changed(struct writer *writer, int64_t entity, struct profile_slot *slot,
                             int64_t sequence);
+
+/* Like writer_profile_changed, for what must not wait: it goes with the commit of this group. The
+ * caller has looked for two free places in `urgent`. */
+void writer_profile_urgent(struct writer *writer, int64_t entity, struct profile_slot *slot);
 
 ERR_MUST_USE enum err writer_saving_open(struct writer *writer, size_t profiles);
 void                  writer_saving_close(struct writer *writer);

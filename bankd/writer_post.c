@@ -267,16 +267,17 @@ static void raise_alert(struct writer *writer, struct draft *draft, const struct
         tell_alert(writer, plan, draft, verdict);
 }
 
-static void observe(struct writer *writer, const struct plan *plan, const struct transaction *row)
+static void observe(struct writer *writer, const struct plan *plan, const struct transaction *row,
+                    const struct label *label)
 {
     if (plan->subject_profile != NULL) {
         profile_observe(&plan->subject_profile->profile, plan->subject, row, &plan->debit,
-                        &plan->credit);
+                        &plan->credit, label);
         writer_profile_changed(writer, plan->subject, plan->subject_profile, row->sequence);
     }
     if (plan->counterparty_profile != NULL) {
         profile_observe(&plan->counterparty_profile->profile, plan->counterparty, row, &plan->debit,
-                        &plan->credit);
+                        &plan->credit, label);
         writer_profile_changed(writer, plan->counterparty, plan->counterparty_profile,
                                row->sequence);
     }
@@ -337,7 +338,7 @@ static void take(struct writer *writer, struct draft *draft, struct plan *plan,
                                        .known_at_us = plan->post->label_known_at_us };
         draft->change.label = &draft->label;
     }
-    observe(writer, plan, row);
+    observe(writer, plan, row, draft->change.label);
     mark_reversed(draft, plan);
     if (plan->post->act != NULL)
         writer_audit(writer, draft, plan->post->act);

@@ -136,6 +136,13 @@ void writer_profile_changed(struct writer *writer, int64_t entity, struct profil
         writer->urgent[writer->urgent_count++] = entity;
 }
 
+void writer_profile_urgent(struct writer *writer, int64_t entity, struct profile_slot *slot)
+{
+    writer_profile_changed(writer, entity, slot, slot->note.last_sequence);
+    CHECK(writer->urgent_count < WRITER_URGENT_MAX);
+    writer->urgent[writer->urgent_count++] = entity;
+}
+
 /* --- lots ------------------------------------------------------------------------------------ */
 
 static struct shelf_note *note_of(struct writer *writer, int64_t entity)

@@ -340,6 +340,26 @@ VALUE_OF(dormant_days)
     return elapsed_us(in->subject->last_out_at_us, in->event->at_us) / US_PER_DAY;
 }
 
+VALUE_OF(frauds_7d)
+{
+    return profile_labels(in->subject, in->event->at_us, 7).frauds;
+}
+
+VALUE_OF(frauds_30d)
+{
+    return profile_labels(in->subject, in->event->at_us, 30).frauds;
+}
+
+VALUE_OF(mean_7d_to_30d_pct)
+{
+    return percent_of(value_mean_7d(in), value_mean_30d(in));
+}
+
+VALUE_OF(count_24h_to_30d_pct)
+{
+    return percent_of(own(in, RING_OUT_24H).count * 30, own(in, RING_OUT_30D).count);
+}
+
 VALUE_OF(history_days)
 {
     if (profile_is_empty(in->subject))
@@ -367,6 +387,16 @@ VALUE_OF(amount_to_max_pct)
         return 0;
     return percent_of(in->event->amount,
                       profile_saturate(in->event->incoming ? p->in_max : p->out_max));
+}
+
+VALUE_OF(amount_to_mean_7d_pct)
+{
+    return in->event->incoming ? 0 : percent_of(in->event->amount, value_mean_7d(in));
+}
+
+VALUE_OF(amount_to_mean_30d_pct)
+{
+    return in->event->incoming ? 0 : percent_of(in->event->amount, value_mean_30d(in));
 }
 
 VALUE_OF(amount_zscore_x100)
@@ -459,6 +489,71 @@ VALUE_OF(amount_to_counterparty_mean_pct)
 VALUE_OF(counterparty_fan_in_7d)
 {
     return profile_fan(in->other, RING_FAN_IN, in->event->at_us);
+}
+
+static struct profile_labels findings(const struct feature_input *in, int64_t days)
+{
+    return profile_labels(in->other, in->event->at_us, days);
+}
+
+static int64_t fraud_share(struct profile_labels labels)
+{
+    return share_bp(labels.frauds, labels.known);
+}
+
+VALUE_OF(counterparty_findings_1d)
+{
+    return findings(in, 1).known;
+}
+
+VALUE_OF(counterparty_findings_7d)
+{
+    return findings(in, 7).known;
+}
+
+VALUE_OF(counterparty_findings_30d)
+{
+    return findings(in, 30).known;
+}
+
+VALUE_OF(counterparty_frauds_1d)
+{
+    return findings(in, 1).frauds;
+}
+
+VALUE_OF(counterparty_frauds_7d)
+{
+    return findings(in, 7).frauds;
+}
+
+VALUE_OF(counterparty_frauds_30d)
+{
+    return findings(in, 30).frauds;
+}
+
+VALUE_OF(counterparty_fraud_share_1d_bp)
+{
+    return fraud_share(findings(in, 1));
+}
+
+VALUE_OF(counterparty_fraud_share_7d_bp)
+{
+    return fraud_share(findings(in, 7));
+}
+
+VALUE_OF(counterparty_fraud_share_30d_bp)
+{
+    return fraud_share(findings(in, 30));
+}
+
+VALUE_OF(counterparty_fraud_age_days)
+{
+    return profile_fraud_age(in->other, in->event->at_us, false);
+}
+
+VALUE_OF(counterparty_fraud_since_days)
+{
+    return profile_fraud_age(in->other, in->event->at_us, true);
 }
 
 /* --- the table ------------------------------------------------------------------------------- */

@@ -108,6 +108,13 @@ enum fraud_side { FRAUD_SUBJECT, FRAUD_COUNTERPARTY };
 void fraud_observe(struct fraud_profile *profile, const struct fraud_event *event,
                    enum fraud_side side, int64_t other);
 
+/* A finding about one of the entity's transactions, and the moment from which it may be used, which
+ * may lie ahead: looks at earlier moments do not see it. Findings may come in any order. A finding
+ * that is replaced by another is forgotten after the other was observed; the other must not become
+ * known on an earlier day. */
+void fraud_observe_label(struct fraud_profile *profile, int64_t known_at_us, bool fraud);
+void fraud_forget_label(struct fraud_profile *profile, int64_t known_at_us, bool fraud);
+
 /* BLAKE2b is not pure enough for here: a 64-bit digest (FNV-1a) of a profile, for tests. */
 uint64_t fraud_profile_digest(const struct fraud_profile *profile);
 

@@ -2,7 +2,8 @@
  *
  * Everything here is O(1) and takes any input: times before 1970, late acts, amounts up to the
  * largest integer, and bytes that passed fraud_profile_valid without being a profile. The rule
- * that must not be broken: fraud_observe alone changes a profile, and only by its arguments. */
+ * that must not be broken: fraud_observe and the two calls for findings alone change a profile, and
+ * only by their arguments. */
 #include "bankd/fraud/profile.h"
 
 #include <string.h>
@@ -26,8 +27,8 @@ struct ring {
  * needs no division, which is most of what a profile would cost otherwise. */
 #define RINGS(RING)                                                                                \
     RING(RING_OUT_1H, out_1h, 10 * US_PER_MINUTE)                                                  \
-    RING(RING_OUT_24H, out_24h, 2 * US_PER_HOUR)                                                   \
-    RING(RING_OUT_7D, out_7d, 12 * US_PER_HOUR)                                                    \
+    RING(RING_OUT_24H, out_24h, 3 * US_PER_HOUR)                                                   \
+    RING(RING_OUT_7D, out_7d, US_PER_DAY)                                                          \
     RING(RING_OUT_30D, out_30d, 3 * US_PER_DAY)                                                    \
     RING(RING_IN_24H, in_24h, 3 * US_PER_HOUR)                                                     \
     RING(RING_IN_7D, in_7d, US_PER_DAY)                                                            \
@@ -68,7 +69,7 @@ bool fraud_profile_valid(const struct fraud_profile *profile)
            p->first_at_us <= p->last_at_us && p->first_at_us <= p->last_out_at_us &&
            p->last_out_at_us <= p->last_at_us && p->habit_count < PROFILE_HABIT_MAX &&
            p->habit_count <= p->out_count && p->out_max <= p->out_sum && p->in_max <= p->in_sum &&
-           p->reserved == 0;
+           p->reserved[0] == 0 && p->reserved[1] == 0;
 }
 
 uint64_t fraud_profile_digest(const struct fraud_profile *profile)
@@ -467,9 +468,9 @@ static size_t size_class(uint64_t amount)
 
 static void size_add(struct profile *p, int64_t amount)
 {
-    uint16_t *cell = &p->sizes[size_class((uint64_t)amount)];
+    uint8_t *cell = &p->sizes[size_class((uint64_t)amount)];
 
-    if (*cell == UINT16_MAX)
+    if (*cell == UINT8_MAX)
         for (size_t i = 0; i < PROFILE_SIZES; i++)
             p->sizes[i] /= 2;
     (*cell)++;
@@ -506,6 +507,117 @@ int64_t profile_hour_share(const struct profile *profile, int hour)
     for (size_t i = 0; i < ARRAY_COUNT(profile->hours); i++)
         total += profile->hours[i];
     return total == 0 ? 0 : (int64_t)profile->hours[hour] * 10000 / total;
+}
+
+/* --- findings --------------------------------------------------------------------------------- */
+
+static size_t label_slot(int64_t day)
+{
+    int64_t slot = day % PROFILE_LABEL_DAYS;
+
+    return (size_t)(slot < 0 ? slot + PROFILE_LABEL_DAYS : slot);
+}
+
+/* Empties the days that the ring passes on its way. */
+static void labels_advance(struct profile *p, int64_t known_at_us)
+{
+    int64_t head = profile_bucket(p->label_at_us, US_PER_DAY);
+    int64_t day = profile_bucket(known_at_us, US_PER_DAY);
+
+    if (p->label_at_us != 0 && known_at_us <= p->label_at_us)
+        return;
+    p->label_at_us = known_at_us;
+    if (day - head >= PROFILE_LABEL_DAYS) {
+        memset(p->label_known, 0, sizeof p->label_known);
+        memset(p->label_frauds, 0, sizeof p->label_frauds);
+        return;
+    }
+    for (int64_t passed = head + 1; passed <= day; passed++) {
+        p->label_known[label_slot(passed)] = 0;
+        p->label_frauds[label_slot(passed)] = 0;
+    }
+}
+
+static bool labels_have(const struct profile *p, int64_t known_at_us)
+{
+    int64_t head = profile_bucket(p->label_at_us, US_PER_DAY);
+    int64_t day = profile_bucket(known_at_us, US_PER_DAY);
+
+    return p->label_at_us != 0 && day <= head && day > head - PROFILE_LABEL_DAYS;
+}
+
+void fraud_observe_label(struct fraud_profile *profile, int64_t known_at_us, bool fraud)
+{
+    struct profile *p = profile_edit(profile);
+    size_t          slot = label_slot(profile_bucket(known_at_us, US_PER_DAY));
+
+    if (known_at_us == 0)
+        known_at_us = 1; /* 0 stands for none */
+    labels_advance(p, known_at_us);
+    if (!labels_have(p, known_at_us))
+        return;
+    p->label_known[slot] += p->label_known[slot] < UINT16_MAX ? 1 : 0;
+    p->label_frauds[slot] += fraud && p->label_frauds[slot] < UINT8_MAX ? 1 : 0;
+}
+
+void fraud_forget_label(struct fraud_profile *profile, int64_t known_at_us, bool fraud)
+{
+    struct profile *p = profile_edit(profile);
+    size_t          slot = label_slot(profile_bucket(known_at_us, US_PER_DAY));
+
+    if (!labels_have(p, known_at_us))
+        return;
+    if (p->label_known[slot] > 0 && p->label_known[slot] < UINT16_MAX)
+        p->label_known[slot]--;
+    if (fraud && p->label_frauds[slot] > 0 && p->label_frauds[slot] < UINT8_MAX)
+        p->label_frauds[slot]--;
+}
+
+/* The newest day that may be seen at a moment. */
+static int64_t labels_newest(const struct profile *profile, int64_t at_us)
+{
+    int64_t head = profile_bucket(profile->label_at_us, US_PER_DAY);
+    int64_t today = profile_bucket(at_us, US_PER_DAY);
+
+    if (profile->label_at_us <= at_us)
+        return head;
+    return today - 1 < head ? today - 1 : head;
+}
+
+struct profile_labels profile_labels(const struct profile *profile, int64_t at_us, int64_t days)
+{
+    struct profile_labels total = { 0, 0 };
+    int64_t               head = profile_bucket(profile->label_at_us, US_PER_DAY);
+    int64_t               from = profile_bucket(at_us, US_PER_DAY) - days;
+
+    if (profile->label_at_us == 0)
+        return total;
+    if (from <= head - PROFILE_LABEL_DAYS)
+        from = head - PROFILE_LABEL_DAYS + 1;
+    for (int64_t day = from; day <= labels_newest(profile, at_us); day++) {
+        total.known += profile->label_known[label_slot(day)];
+        total.frauds += profile->label_frauds[label_slot(day)];
+    }
+    return total;
+}
+
+int64_t profile_fraud_age(const struct profile *profile, int64_t at_us, bool first)
+{
+    int64_t head = profile_bucket(profile->label_at_us, US_PER_DAY);
+    int64_t today = profile_bucket(at_us, US_PER_DAY);
+    int64_t age = -1;
+
+    if (profile->label_at_us == 0)
+        return age;
+    for (int64_t day = labels_newest(profile, at_us);
+         day >= today - PROFILE_LABEL_WINDOW && day > head - PROFILE_LABEL_DAYS; day--) {
+        if (profile->label_frauds[label_slot(day)] == 0)
+            continue;
+        age = today - day;
+        if (!first)
+            break;
+    }
+    return age;
 }
 
 /* --- observing ------------------------------------------------------------------------------- */

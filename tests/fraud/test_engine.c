@@ -467,8 +467,8 @@ static uint64_t digest_run(const struct fraud_rules *rules)
  * They change with the catalogue and with the meaning of a feature, and with nothing else. */
 static void test_verdicts_are_the_same_everywhere(void **state)
 {
-    static const uint64_t digests[] = { UINT64_C(0xcec1364fa3f6e14d),
-                                        UINT64_C(0xafb67454b47ee7b2) };
+    static const uint64_t digests[] = { UINT64_C(0x84b79db73ade6c3c),
+                                        UINT64_C(0x3cc228302f9598e9) };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(digests); i++) {

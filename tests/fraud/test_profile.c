@@ -52,8 +52,8 @@ struct window {
 
 static const struct window windows[] = {
     { "count_1h", "sum_1h", false, US_PER_HOUR, 10 * US_PER_MINUTE },
-    { "count_24h", "sum_24h", false, US_PER_DAY, 2 * US_PER_HOUR },
-    { "count_7d", "sum_7d", false, 7 * US_PER_DAY, 12 * US_PER_HOUR },
+    { "count_24h", "sum_24h", false, US_PER_DAY, 3 * US_PER_HOUR },
+    { "count_7d", "sum_7d", false, 7 * US_PER_DAY, US_PER_DAY },
     { "count_30d", "sum_30d", false, 30 * US_PER_DAY, 3 * US_PER_DAY },
     { "in_count_24h", "in_sum_24h", true, US_PER_DAY, 3 * US_PER_HOUR },
     { "in_count_7d", "in_sum_7d", true, 7 * US_PER_DAY, US_PER_DAY },
@@ -439,8 +439,109 @@ static void test_equal_histories_give_equal_bytes(void **state)
         fraud_observe(&profile, &act, FRAUD_SUBJECT, (int64_t)random_below(&random, 50));
     }
     assert_true(fraud_profile_valid(&profile));
-    if (fraud_profile_digest(&profile) != UINT64_C(0xe8e3385049762e21))
+    if (fraud_profile_digest(&profile) != UINT64_C(0x003a3078ac12bb3d))
         fail_msg("the digest is 0x%016llx", (unsigned long long)fraud_profile_digest(&profile));
+}
+
+/* --- findings -------------------------------------------------------------------------------- */
+
+struct finding {
+    int64_t known_at_us;
+    bool    fraud;
+    bool    taken_back;
+};
+
+static int64_t day_of(int64_t at_us)
+{
+    return profile_bucket(at_us, US_PER_DAY);
+}
+
+/* By the promise alone: whole days that have ended, and the newest when all of it is known. */
+static struct profile_labels recount_labels(const struct finding *findings, size_t count,
+                                            int64_t now_us, int64_t days)
+{
+    struct profile_labels total = { 0, 0 };
+    int64_t               latest = INT64_MIN;
+
+    for (size_t i = 0; i < count; i++)
+        if (findings[i].known_at_us > latest)
+            latest = findings[i].known_at_us;
+    for (size_t i = 0; i < count; i++) {
+        int64_t day = day_of(findings[i].known_at_us);
+        bool    seen = day < day_of(now_us) || latest <= now_us;
+
+        if (findings[i].taken_back || !seen || day < day_of(now_us) - days ||
+            day <= day_of(latest) - PROFILE_LABEL_DAYS)
+            continue;
+        total.known++;
+        total.frauds += findings[i].fraud;
+    }
+    return total;
+}
+
+/* Findings in any order, some replaced: always what a recount sees, and never one too early. */
+static void test_findings_are_a_set(void **state)
+{
+    enum { FINDINGS = 80 };
+
+    static struct finding findings[FINDINGS];
+    struct random         random = random_start(__func__);
+
+    (void)state;
+    for (int stream = 0; stream < STREAMS; stream++) {
+        struct fraud_profile profile;
+        struct fraud_profile again;
+        int64_t              from_us = (int64_t)random_below(&random, 20000) * US_PER_DAY;
+
+        fraud_profile_init(&profile);
+        fraud_profile_init(&again);
+        for (size_t i = 0; i < FINDINGS; i++) {
+            struct finding *one = &findings[i];
+            int64_t         now_us;
+
+            *one = (struct finding){
+                .known_at_us = from_us + 1 + (int64_t)random_below(&random, 60 * US_PER_DAY),
+                .fraud = random_below(&random, 3) == 0,
+            };
+            fraud_observe_label(&profile, one->known_at_us, one->fraud);
+            if (i > 0 && random_below(&random, 4) == 0 && !findings[i - 1].taken_back &&
+                findings[i - 1].known_at_us <= one->known_at_us) {
+                findings[i - 1].taken_back = true;
+                fraud_forget_label(&profile, findings[i - 1].known_at_us, findings[i - 1].fraud);
+            }
+            now_us = from_us + (int64_t)random_below(&random, 70 * US_PER_DAY);
+            for (int64_t days = 1; days <= PROFILE_LABEL_WINDOW; days++) {
+                struct profile_labels told = profile_labels(profile_of(&profile), now_us, days);
+                struct profile_labels want = recount_labels(findings, i + 1, now_us, days);
+
+                assert_int_equal(told.known, want.known);
+                assert_int_equal(told.frauds, want.frauds);
+            }
+        }
+        assert_true(fraud_profile_valid(&profile));
+        for (size_t i = FINDINGS; i-- > 0;)
+            if (!findings[i].taken_back)
+                fraud_observe_label(&again, findings[i].known_at_us, findings[i].fraud);
+        assert_memory_equal(profile.bytes, again.bytes, sizeof profile.bytes);
+    }
+}
+
+static void test_a_finding_of_now_is_seen_now(void **state)
+{
+    struct fraud_profile profile;
+    int64_t              now_us = 19000 * US_PER_DAY + 5 * US_PER_HOUR;
+
+    (void)state;
+    fraud_profile_init(&profile);
+    assert_int_equal(profile_fraud_age(profile_of(&profile), now_us, false), -1);
+    fraud_observe_label(&profile, now_us - 9 * US_PER_DAY, true);
+    fraud_observe_label(&profile, now_us, true);
+    assert_int_equal(profile_labels(profile_of(&profile), now_us - 1, 7).frauds, 0);
+    assert_int_equal(profile_labels(profile_of(&profile), now_us, 7).frauds, 1);
+    assert_int_equal(profile_labels(profile_of(&profile), now_us, 30).frauds, 2);
+    assert_int_equal(profile_fraud_age(profile_of(&profile), now_us, false), 0);
+    assert_int_equal(profile_fraud_age(profile_of(&profile), now_us, true), 9);
+    assert_int_equal(value_of(&profile, now_us, "frauds_30d"), 2);
 }
 
 int main(void)
@@ -459,6 +560,8 @@ int main(void)
         cmocka_unit_test(test_only_own_bytes_are_valid),
         cmocka_unit_test(test_nothing_is_too_wild),
         cmocka_unit_test(test_equal_histories_give_equal_bytes),
+        cmocka_unit_test(test_findings_are_a_set),
+        cmocka_unit_test(test_a_finding_of_now_is_seen_now),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

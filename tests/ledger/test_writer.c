@@ -443,8 +443,57 @@ static void check_posts(struct world *world)
     }
 }
 
+struct made {
+    struct world        *world;
+    int64_t              entity;
+    struct fraud_profile profile;
+    int64_t              findings;
+};
+
+static bool observe_row(void *context, const void *visited)
+{
+    struct made              *made = context;
+    const struct transaction *row = visited;
+    struct store             *store = made->world->store;
+    struct account_book       debit;
+    struct account_book       credit;
+    struct label              label;
+    enum err                  err;
+
+    if (made->entity != entity_of_account(row->debit) &&
+        made->entity != entity_of_account(row->credit))
+        return true;
+    assert_int_equal(made->world->real->book_by_number(store, row->debit, &debit), ERR_none);
+    assert_int_equal(made->world->real->book_by_number(store, row->credit, &credit), ERR_none);
+    err = made->world->real->label_by_transaction(store, row->sequence, &label);
+    assert_true(err == ERR_none || err == ERR_not_found);
+    made->findings += err == ERR_none ? 1 : 0;
+    profile_observe(&made->profile, made->entity, row, &debit, &credit,
+                    err == ERR_none ? &label : NULL);
+    return true;
+}
+
+static int64_t check_profile(struct world *world, int64_t entity)
+{
+    struct transaction_filter every = { .ascending = true };
+    struct made               made = { .world = world, .entity = entity };
+    struct fraud_profile      folded;
+    int64_t                   last;
+
+    fraud_profile_init(&made.profile);
+    assert_int_equal(profile_current(world->store, entity, &folded, &last), ERR_none);
+    assert_int_equal(world->real->transactions(world->store, &every, observe_row, &made, &last),
+                     ERR_none);
+    assert_memory_equal(made.profile.bytes, folded.bytes, FRAUD_PROFILE_BYTES);
+    return made.findings;
+}
+
+/* Whatever was saved, lost or decided in between, a profile is what the ledger and the findings of
+ * today make of it. */
 static void check_profiles(struct world *world)
 {
+    int64_t findings = 0;
+
     for (int i = 0; i < ACCOUNTS; i++) {
         struct fraud_profile saved, folded;
         uint8_t              bytes[LIMIT_PROFILE_BYTES];
@@ -456,7 +505,9 @@ static void check_profiles(struct world *world)
         if (world->real->profile_get(world->store, entity, &last, bytes, sizeof bytes, &n) ==
             ERR_none)
             assert_true(profile_unpack(bytes, n, &saved));
+        findings += check_profile(world, entity);
     }
+    assert_true(findings > 0);
 }
 
 static void run_world(const struct store_ops *ops, int fail_percent, int groups)
@@ -467,6 +518,8 @@ static void run_world(const struct store_ops *ops, int fail_percent, int groups)
         run_group(world);
         if (i % 16 == 0)
             check_balances(world);
+        if (i % 100 == 99)
+            check_profiles(world);
         if (i % 100 == 50) { /* a restart: everything in memory is gone */
             int percent = world->fail_percent;
 

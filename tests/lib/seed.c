@@ -342,9 +342,9 @@ static void observe(struct seed *seed, const struct transaction *row,
 {
     int64_t other = profile_counterparty(row, debit, credit);
     profile_observe(&seed->profiles[profile_subject(row)], profile_subject(row), row, debit,
-                    credit);
+                    credit, NULL);
     if (other != 0)
-        profile_observe(&seed->profiles[other], other, row, debit, credit);
+        profile_observe(&seed->profiles[other], other, row, debit, credit, NULL);
 }
 
 static void judge(struct seed *seed, struct transaction *row, const struct account_book *debit,

@@ -1,0 +1,100 @@
+/* Findings that come after their transaction: an analyst's decision, or an import that brings the
+ * labels of rows which are there already.
+ *
+ * The rule that must not be broken: a finding and the two profiles that have seen it are one
+ * commit. Then a saved profile never lacks a finding about a transaction that it has seen, and a
+ * profile that is made again from its chain, which reads the findings of today, is the same. */
+#include "bankd/writer_impl.h"
+
+enum { LABEL_PROFILES = 2 }; /* that one finding changes */
+
+/* The finding that the transaction has so far, in this group or in the store. */
+static enum err find_label(struct writer *writer, int64_t sequence, struct label *out)
+{
+    for (size_t i = writer->count; i > 0; i--) {
+        const struct label *label = writer->changes[i - 1]->label;
+
+        if (label != NULL && label->transaction == sequence) {
+            *out = *label;
+            return ERR_none;
+        }
+    }
+    return writer->store->ops->label_by_transaction(writer->store, sequence, out);
+}
+
+/* A party that is only in this group is not in the store; then its profile is at work already. */
+static enum err newest_of_party(struct writer *writer, const struct transaction *row,
+                                int64_t *newest)
+{
+    struct party  stored;
+    struct party *party;
+    enum err      err = writer->store->ops->party_by_number(writer->store, row->party, &stored);
+
+    *newest = row->sequence;
+    if (err == ERR_not_found)
+        return ERR_none;
+    TRY(err);
+    TRY(writer_party(writer, slice_from(stored.key), row->at_us, &party));
+    *newest = party->last_sequence;
+    return ERR_none;
+}
+
+/* Profiles are loaded first, because nothing may fail once one of them has changed. */
+static enum err load_profiles(struct writer *writer, const struct transaction *row,
+                              int64_t entities[LABEL_PROFILES],
+                              struct profile_slot *slots[LABEL_PROFILES])
+{
+    const struct account_book *debit;
+    const struct account_book *credit;
+    const struct account_book *own;
+    const struct account_book *other;
+    int64_t                    newest;
+
+    TRY(writer_book(writer, row->debit, &debit, NULL));
+    TRY(writer_book(writer, row->credit, &credit, NULL));
+    own = row->incoming ? credit : debit;
+    other = row->incoming ? debit : credit;
+    if (own->kind == ACCOUNT_CUSTOMER) {
+        entities[0] = profile_subject(row);
+        TRY(writer_profile(writer, entities[0], own->last_sequence, &slots[0]));
+    }
+    entities[1] = profile_counterparty(row, debit, credit);
+    newest = other->last_sequence;
+    if (entities[1] == 0)
+        return ERR_none;
+    if (other->kind != ACCOUNT_CUSTOMER)
+        TRY(newest_of_party(writer, row, &newest));
+    return writer_profile(writer, entities[1], newest, &slots[1]);
+}
+
+enum err writer_label(struct writer *writer, struct draft *draft, const struct transaction *row,
+                      bool fraud, int64_t known_at_us)
+{
+    int64_t              entities[LABEL_PROFILES] = { 0 };
+    struct profile_slot *slots[LABEL_PROFILES] = { NULL };
+    struct label         before;
+    enum err             err = find_label(writer, row->sequence, &before);
+    bool                 replaces = err == ERR_none;
+
+    if (err != ERR_none && err != ERR_not_found)
+        return err;
+    if (replaces && known_at_us < before.known_at_us)
+        known_at_us = before.known_at_us;
+    if (writer->urgent_count > WRITER_URGENT_MAX - 2 * LABEL_PROFILES)
+        return ERR_busy;
+    if (row->rule_set != 0)
+        TRY(load_profiles(writer, row, entities, slots));
+    draft->label = (struct label){ .transaction = row->sequence,
+                                   .fraud = fraud,
+                                   .known_at_us = known_at_us };
+    draft->change.label = &draft->label;
+    for (size_t i = 0; i < LABEL_PROFILES; i++) {
+        if (slots[i] == NULL)
+            continue;
+        fraud_observe_label(&slots[i]->profile, known_at_us, fraud);
+        if (replaces)
+            fraud_forget_label(&slots[i]->profile, before.known_at_us, before.fraud);
+        writer_profile_urgent(writer, entities[i], slots[i]);
+    }
+    return ERR_none;
+}
