@@ -2,6 +2,7 @@
  * bounded number of messages from each socket in turn, so that no client can starve another. */
 #include "bankd/server.h"
 
+#include "bankd/guard.h"
 #include "bankd/job.h"
 #include "bankd/options.h"
 #include "bankd/service.h"
@@ -32,9 +33,32 @@ enum {
     OUTSIDE_EVERY_US = 1000 * 1000,
     DRAIN_US = 20 * 1000 * 1000,
     SEND_QUEUE = 1000,
+    RECEIVE_QUEUE = 64, /* of one peer; more waits in its own socket */
+    TOPICS_PER_TURN = 256,
+    OWN_FILES = 256,
+    DEBTS = 4 * LIMIT_SESSIONS_MAX,
+    LOGINS_PER_SIDE_MAX = LIMIT_LOGIN_QUEUE_MAX * 3 / 4,
     BUSY_RETRY_MS = 250,
+    BUSY_LOGIN_RETRY_MS = 1000,
     LOCAL_ARENA_BYTES = 65536,
     LINGER_MS = 2000,
+};
+
+/* Where an answer goes, and who pays for it until it is collected. */
+struct peer {
+    int      side;
+    bool     delimited;
+    uint64_t serial; /* of the session; 0 = none */
+    size_t   route_size;
+    uint8_t  route[JOB_ROUTE_MAX];
+};
+
+/* A login that has not been answered yet. */
+struct pending {
+    bool    used;
+    int     side;
+    size_t  route_size;
+    uint8_t route[JOB_ROUTE_MAX];
 };
 
 struct server {
@@ -47,6 +71,7 @@ struct server {
     struct workers  *workers;
     struct sessions *sessions;
     struct store    *watch; /* sees commits of other processes */
+    struct guard    *guard;
     struct arena     arena; /* of LOCAL handlers */
     struct buf       reply; /* of answers that need no job */
     int              done_fd;
@@ -55,34 +80,80 @@ struct server {
     int64_t          stop_us; /* monotonic */
     int64_t          started_us;
     int64_t          requests_count, refusals_count, dropped_count;
-    int64_t          told_sequence, told_us, looked_us, watchdog_us, fed_us;
+    int64_t          told_sequence, told_us, looked_us, guarded_us, watchdog_us, fed_us;
     char             pid_path[HOME_PATH_MAX];
-};
-
-/* Where an answer goes. */
-struct peer {
-    int     side;
-    bool    delimited;
-    size_t  route_size;
-    uint8_t route[JOB_ROUTE_MAX];
+    struct pending   logins[LIMIT_LOGIN_QUEUE_MAX];
+    _Atomic int64_t  debt_of_all;
+    _Atomic int64_t  debts[1 + DEBTS]; /* bytes not collected: of no session, of each session */
 };
 
 /* --- answers --------------------------------------------------------------------------------- */
 
-/* A reply that its client does not collect is dropped: the socket's queue is bounded and nothing
- * ever waits for a client. */
+/* The bytes of a reply on their way, and whose they are. */
+struct unread {
+    struct server   *server;
+    _Atomic int64_t *debt;
+    int64_t          n;
+    uint8_t          bytes[];
+};
+
+/* Called by the messaging library, in its thread, when it needs the bytes no more. */
+static void forget_unread(void *bytes, void *context)
+{
+    struct unread *unread = context;
+
+    (void)bytes;
+    atomic_fetch_sub(unread->debt, unread->n);
+    atomic_fetch_sub(&unread->server->debt_of_all, unread->n);
+    free(unread);
+}
+
+static bool make_unread(struct server *server, uint64_t serial, const struct buf *reply,
+                        zmq_msg_t *out)
+{
+    _Atomic int64_t *debt = &server->debts[serial == 0 ? 0 : 1 + serial % DEBTS];
+    int64_t          n = (int64_t)(sizeof(struct unread) + reply->n);
+    struct unread   *unread;
+
+    if (atomic_load(debt) + n > LIMIT_UNREAD_BYTES_MAX ||
+        atomic_load(&server->debt_of_all) + n > LIMIT_UNREAD_ALL_BYTES_MAX)
+        return false;
+    unread = malloc((size_t)n);
+    if (unread == NULL)
+        return false;
+    *unread = (struct unread){ .server = server, .debt = debt, .n = n };
+    memcpy(unread->bytes, reply->at, reply->n);
+    if (zmq_msg_init_data(out, unread->bytes, reply->n, forget_unread, unread) != 0) {
+        free(unread);
+        return false;
+    }
+    atomic_fetch_add(debt, n);
+    atomic_fetch_add(&server->debt_of_all, n);
+    return true;
+}
+
+/* A reply that its client does not collect is dropped: the socket's queue and the bytes that a
+ * session owes are bounded, and nothing ever waits for a client. */
 static void send_reply(struct server *server, const struct peer *peer, const struct buf *reply)
 {
-    void *socket = server->requests[peer->side];
+    void     *socket = server->requests[peer->side];
+    zmq_msg_t message;
 
+    if (!make_unread(server, peer->serial, reply, &message)) {
+        server->dropped_count++;
+        return;
+    }
     if (zmq_send(socket, peer->route, peer->route_size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
         server->dropped_count++;
+        zmq_msg_close(&message);
         return;
     }
     if (peer->delimited)
         zmq_send(socket, "", 0, ZMQ_DONTWAIT | ZMQ_SNDMORE);
-    if (zmq_send(socket, reply->at, reply->n, ZMQ_DONTWAIT) < 0)
+    if (zmq_msg_send(&message, socket, ZMQ_DONTWAIT) < 0) {
         server->dropped_count++;
+        zmq_msg_close(&message);
+    }
 }
 
 static void send_error(struct server *server, const struct peer *peer, uint64_t id,
@@ -98,6 +169,7 @@ static void peer_of_job(const struct job *job, struct peer *peer)
 {
     peer->side = job->socket;
     peer->delimited = job->delimited;
+    peer->serial = job->session_serial;
     peer->route_size = job->route_size;
     memcpy(peer->route, job->route, job->route_size);
 }
@@ -201,6 +273,7 @@ struct arrival {
     struct request_envelope envelope;
     const struct op_row    *op;
     struct session         *session;
+    int                     file; /* of the connection */
 };
 
 static void note_refusal(struct server *server, const struct arrival *arrival,
@@ -238,6 +311,8 @@ static enum err check_gates(struct server *server, struct arrival *arrival, stru
                                     server->clock->now_us(server->clock));
     if (arrival->session == NULL)
         return fault_set(fault, ERR_session_invalid, "token", "%s", "");
+    arrival->peer.serial = arrival->session->serial;
+    guard_trust(server->guard, arrival->file, server->clock->monotonic_us(server->clock));
     if ((arrival->op->roles & arrival->session->actor.role) == 0) {
         err = fault_set(fault, ERR_role_denied, "op", "%s needs another role than %s",
                         arrival->op->name, role_find(arrival->session->actor.role)->name);
@@ -247,6 +322,57 @@ static enum err check_gates(struct server *server, struct arrival *arrival, stru
     return ERR_none;
 }
 
+static struct pending *find_login(struct server *server, const struct job *job)
+{
+    for (size_t i = 0; i < LIMIT_LOGIN_QUEUE_MAX; i++) {
+        struct pending *pending = &server->logins[i];
+
+        if (pending->used && pending->side == job->socket &&
+            pending->route_size == job->route_size &&
+            memcmp(pending->route, job->route, job->route_size) == 0)
+            return pending;
+    }
+    return NULL;
+}
+
+/* Passwords take long to check. One connection waits for one login at a time, and those over the
+ * network leave room for those on the machine, so that nobody's flood keeps the others out. */
+static bool take_login_place(struct server *server, const struct job *job)
+{
+    struct pending *free_one = NULL;
+    int             of_side = 0;
+
+    if (find_login(server, job) != NULL)
+        return false;
+    for (size_t i = 0; i < LIMIT_LOGIN_QUEUE_MAX; i++) {
+        if (!server->logins[i].used)
+            free_one = &server->logins[i];
+        else if (server->logins[i].side == job->socket)
+            of_side++;
+    }
+    if (free_one == NULL || of_side >= LOGINS_PER_SIDE_MAX)
+        return false;
+    *free_one =
+        (struct pending){ .used = true, .side = job->socket, .route_size = job->route_size };
+    memcpy(free_one->route, job->route, job->route_size);
+    return true;
+}
+
+static void leave_login_place(struct server *server, const struct job *job)
+{
+    struct pending *pending = find_login(server, job);
+
+    if (pending != NULL)
+        pending->used = false;
+}
+
+static enum err refuse_busy(struct fault *fault, int64_t retry_after_ms)
+{
+    fault_set(fault, ERR_busy, NULL, "%s", "");
+    fault->retry_after_ms = retry_after_ms;
+    return ERR_busy;
+}
+
 static enum err check_login(struct server *server, const struct job *job, struct fault *fault)
 {
     const struct msg_session_login *in = job->in;
@@ -254,10 +380,20 @@ static enum err check_login(struct server *server, const struct job *job, struct
         login_wait_ms(server->sessions, in->email, server->clock->now_us(server->clock));
 
     if (wait_ms == 0)
-        return ERR_none;
+        return take_login_place(server, job) ? ERR_none : refuse_busy(fault, BUSY_LOGIN_RETRY_MS);
     fault_set(fault, ERR_login_locked, NULL, "%s", "");
     fault->retry_after_ms = wait_ms;
     return ERR_login_locked;
+}
+
+/* How long a request may take until it is begun, or for a question, until it has its answer. */
+static int64_t time_of(const struct server *server, const struct op_row *op)
+{
+    if ((op->flags & OP_WRITE) != 0)
+        return LIMIT_WRITE_WAIT_MS * US_PER_MS;
+    if ((op->flags & OP_LOGIN) != 0)
+        return LIMIT_LOGIN_WAIT_MS * US_PER_MS;
+    return conf_int(server->home->conf, "read_seconds") * US_PER_SECOND;
 }
 
 /* Copies the message into the job and decodes its fields there. */
@@ -265,7 +401,6 @@ static enum err fill_job(struct server *server, const struct arrival *arrival, s
                          struct fault *fault)
 {
     struct request_envelope envelope;
-    int64_t                 seconds = conf_int(server->home->conf, "read_seconds");
 
     job->kind = JOB_REQUEST;
     job->socket = arrival->peer.side;
@@ -274,7 +409,7 @@ static enum err fill_job(struct server *server, const struct arrival *arrival, s
     memcpy(job->route, arrival->peer.route, arrival->peer.route_size);
     job->request_id = arrival->envelope.id;
     job->op = arrival->op;
-    job->deadline_us = server->clock->monotonic_us(server->clock) + seconds * US_PER_SECOND;
+    job->deadline_us = server->clock->monotonic_us(server->clock) + time_of(server, job->op);
     if (arrival->session != NULL) {
         job->actor = arrival->session->actor;
         job->session_serial = arrival->session->serial;
@@ -293,11 +428,8 @@ static enum err start_job(struct server *server, struct arrival *arrival, struct
     struct job *job = workers_job(server->workers);
     enum err    err;
 
-    if (job == NULL) {
-        fault_set(fault, ERR_busy, NULL, "%s", "");
-        fault->retry_after_ms = BUSY_RETRY_MS;
-        return ERR_busy;
-    }
+    if (job == NULL)
+        return refuse_busy(fault, BUSY_RETRY_MS);
     err = fill_job(server, arrival, job, fault);
     if (err == ERR_none && (arrival->op->flags & OP_LOGIN) != 0)
         err = check_login(server, job, fault);
@@ -311,8 +443,9 @@ static enum err start_job(struct server *server, struct arrival *arrival, struct
     } else if (err == ERR_none) {
         if (workers_submit(server->workers, job))
             return ERR_none;
-        err = fault_set(fault, ERR_busy, NULL, "%s", "");
-        fault->retry_after_ms = BUSY_RETRY_MS;
+        if ((arrival->op->flags & OP_LOGIN) != 0)
+            leave_login_place(server, job);
+        err = refuse_busy(fault, BUSY_RETRY_MS);
     }
     workers_recycle(server->workers, job);
     return err;
@@ -375,6 +508,7 @@ static bool receive(struct server *server, int side)
     if (n >= 0) {
         bool more = frame_has_more(&frame);
 
+        arrival.file = zmq_msg_get(&frame, ZMQ_SRCFD);
         if (more)
             drain_frames(socket);
         arrival.bytes =
@@ -417,20 +551,38 @@ static void publish(struct server *server, enum event_index event, struct slice 
     sessions_each(server->sessions, server->clock->now_us(server->clock), publish_to, &publication);
 }
 
-/* A subscription counts only when it is the whole topic of an open session. */
-static void take_subscription(struct server *server, int side)
+static void take_topic(struct server *server, void *socket, zmq_msg_t *frame)
 {
-    char  bytes[256];
-    void *socket = server->events[side];
-    int   n;
+    const char  *bytes = zmq_msg_data(frame);
+    size_t       n = zmq_msg_size(frame);
+    int          file = zmq_msg_get(frame, ZMQ_SRCFD);
+    struct slice topic = slice_of(bytes + 1, n > 1 ? n - 1 : 0);
 
-    while ((n = zmq_recv(socket, bytes, sizeof bytes, ZMQ_DONTWAIT)) >= 0) {
-        struct slice topic = slice_of(bytes + 1, n > 1 ? (size_t)n - 1 : 0);
+    if (n < 1 || (bytes[0] == 1 && session_of_topic(server->sessions, topic) == NULL)) {
+        guard_refused_topic(server->guard, file);
+        return;
+    }
+    if (bytes[0] == 1)
+        guard_trust(server->guard, file, server->clock->monotonic_us(server->clock));
+    zmq_setsockopt(socket, bytes[0] == 1 ? ZMQ_SUBSCRIBE : ZMQ_UNSUBSCRIBE, topic.at, topic.n);
+}
 
-        if (n < 1 || (size_t)n > sizeof bytes ||
-            (bytes[0] == 1 && session_of_topic(server->sessions, topic) == NULL))
-            continue;
-        zmq_setsockopt(socket, bytes[0] == 1 ? ZMQ_SUBSCRIBE : ZMQ_UNSUBSCRIBE, topic.at, topic.n);
+/* A subscription counts only when it is the whole topic of an open session. */
+static void take_subscriptions(struct server *server, int side)
+{
+    void     *socket = server->events[side];
+    zmq_msg_t frame;
+
+    for (int turn = 0; turn < TOPICS_PER_TURN; turn++) {
+        int n;
+
+        zmq_msg_init(&frame);
+        n = zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT);
+        if (n >= 0)
+            take_topic(server, socket, &frame);
+        zmq_msg_close(&frame);
+        if (n < 0)
+            return;
     }
 }
 
@@ -477,6 +629,7 @@ static void finish_login(struct server *server, struct job *job)
     enum err        err;
 
     peer_of_job(job, &peer);
+    leave_login_place(server, job);
     if (!job->login_good) {
         if (job->fault.err == ERR_login_failed)
             login_failed(server->sessions, in->email, now_us);
@@ -487,6 +640,7 @@ static void finish_login(struct server *server, struct job *job)
     err = session_start(server->sessions, &job->actor, job->login_name, now_us, token, &session);
     if (err != ERR_none) {
         fault_set(&job->fault, err, NULL, "Too many sessions are open");
+        job->fault.retry_after_ms = BUSY_LOGIN_RETRY_MS;
         send_error(server, &peer, job->request_id, &job->fault);
         return;
     }
@@ -497,6 +651,7 @@ static void finish_login(struct server *server, struct job *job)
         send_error(server, &peer, job->request_id, &job->fault);
         return;
     }
+    peer.serial = session->serial;
     request.session = session;
     request.token = slice_of((const char *)token, sizeof token);
     run_local(server, &peer, &request, job->request_id, in);
@@ -602,6 +757,10 @@ static void tick(struct server *server)
     int64_t now_us = server->clock->monotonic_us(server->clock);
 
     workers_tick(server->workers);
+    if (now_us - server->guarded_us >= TICK_MS * US_PER_MS) {
+        server->guarded_us = now_us;
+        guard_tick(server->guard, now_us);
+    }
     tell_ledger(server, now_us);
     look_outside(server, now_us);
     if (server->watchdog_us > 0 && now_us - server->fed_us >= server->watchdog_us / 3) {
@@ -658,7 +817,7 @@ static enum err loop(struct server *server, struct fault *fault)
             if ((items[i].revents & ZMQ_POLLIN) == 0)
                 continue;
             if (items[i].socket == server->events[side])
-                take_subscription(server, side);
+                take_subscriptions(server, side);
             for (int n = 0; items[i].socket == server->requests[side] && n < MESSAGES_PER_TURN; n++)
                 if (!receive(server, side))
                     break;
@@ -681,14 +840,16 @@ static enum err bind_socket(struct server *server, void **out, int type, const c
                             bool remote, struct fault *fault)
 {
     void         *socket = zmq_socket(server->context, type);
-    const int64_t size_max = remote || type == ZMQ_ROUTER ? LIMIT_WIRE_MAX : LIMIT_MESSAGE_MAX;
+    const int64_t size_max = type == ZMQ_ROUTER ? LIMIT_WIRE_MAX : LIMIT_EVENTS_WIRE_MAX;
+    char          bound[256];
+    size_t        bound_n = sizeof bound;
 
     if (socket == NULL)
         return fault_set(fault, ERR_memory, NULL, "%s", "");
     *out = socket;
     set_int(socket, ZMQ_LINGER, LINGER_MS);
     set_int(socket, ZMQ_SNDHWM, SEND_QUEUE);
-    set_int(socket, ZMQ_RCVHWM, SEND_QUEUE);
+    set_int(socket, ZMQ_RCVHWM, RECEIVE_QUEUE);
     set_int(socket, ZMQ_BACKLOG, 1024);
     set_int(socket, ZMQ_HANDSHAKE_IVL, 10000);
     set_int(socket, ZMQ_HEARTBEAT_IVL, 5000);
@@ -706,33 +867,38 @@ static enum err bind_socket(struct server *server, void **out, int type, const c
     if (zmq_bind(socket, endpoint) != 0)
         return fault_set(fault, ERR_io, NULL, "Cannot listen on %.150s: %s", endpoint,
                          zmq_strerror(errno));
+    CHECK(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, bound, &bound_n) == 0);
+    guard_watch(server->guard, bound);
     if (strncmp(endpoint, "ipc://", 6) == 0 && chmod(endpoint + 6, 0660) != 0)
         return fault_set(fault, ERR_io, NULL, "Cannot guard %.150s: %s", endpoint, strerror(errno));
     return ERR_none;
 }
 
-/* Every connection is an open file, so their number is the limit of open files less our own. */
-static void limit_connections(int64_t connections)
+/* Every connection is an open file, and more of them may come between two looks of the guard than
+ * are to stay: the library ends the process when it cannot accept a local one for lack of files. */
+static enum err limit_connections(struct server *server, int64_t connections)
 {
-    const rlim_t  own_files = 256;
-    struct rlimit limit;
+    struct rlimit limit = { .rlim_cur = 1024, .rlim_max = 1024 };
+    rlim_t        wanted = (rlim_t)connections + OWN_FILES;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = (rlim_t)connections + own_files;
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = wanted + LIMIT_SPARE_FILES;
     if (limit.rlim_cur > limit.rlim_max) {
-        log_event(LOG_WARNING, "fewer_connections", "wanted=%lld allowed_files=%lld",
-                  (long long)connections, (long long)limit.rlim_max);
         limit.rlim_cur = limit.rlim_max;
+        if (wanted > limit.rlim_max / 4 * 3)
+            wanted = limit.rlim_max / 4 * 3;
+        log_event(LOG_WARNING, "fewer_connections", "wanted=%lld allowed=%lld",
+                  (long long)connections, (long long)wanted - OWN_FILES);
     }
     (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return guard_open((int)limit.rlim_cur, (int)wanted, &server->guard);
 }
 
 static enum err open_sockets(struct server *server, struct fault *fault)
 {
     const struct conf *conf = server->home->conf;
 
-    limit_connections(conf_int(conf, "connections_max"));
+    TRY(limit_connections(server, conf_int(conf, "connections_max")));
     server->context = zmq_ctx_new();
     if (server->context == NULL)
         return fault_set(fault, ERR_memory, NULL, "%s", "");
@@ -800,6 +966,7 @@ static void close_all(struct server *server)
     zap_stop(&server->zap);
     if (server->context != NULL)
         zmq_ctx_term(server->context);
+    guard_close(&server->guard);
     if (server->watch != NULL)
         server->watch->ops->close(&server->watch);
     sessions_close(&server->sessions);

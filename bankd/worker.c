@@ -96,6 +96,21 @@ static void finish(struct workers *workers, struct job *job)
     CHECK(job_push(workers->done, job));
 }
 
+/* Nothing waits for ever: what has queued for too long is refused undone, because its client has
+ * given up, or soon will, and asks again with the same id. */
+static bool is_late(struct workers *workers, struct job *job, int64_t now_us)
+{
+    if (job->kind == JOB_REFUSAL || now_us < job->deadline_us)
+        return false;
+    memset(&job->fault, 0, sizeof job->fault);
+    fault_set(&job->fault, ERR_busy, NULL, "The request has waited too long and was not begun");
+    job->fault.retry_after_ms = WORKER_LATE_RETRY_MS;
+    job->login_good = false;
+    answer(job, ERR_busy, NULL);
+    finish(workers, job);
+    return true;
+}
+
 /* --- the writer ------------------------------------------------------------------------------ */
 
 static bool refusal_is_told(const struct job *job)
@@ -294,6 +309,16 @@ static void expire(struct workers *workers)
     atomic_store(&workers->sequence, writer_head(workers->writer).sequence);
 }
 
+static size_t drop_late(struct workers *workers, struct job **jobs, size_t n, int64_t now_us)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!is_late(workers, jobs[i], now_us))
+            jobs[kept++] = jobs[i];
+    return kept;
+}
+
 static void *writer_main(void *context)
 {
     struct workers *workers = context;
@@ -307,6 +332,7 @@ static void *writer_main(void *context)
         size_t  n = job_take(workers->writer_queue, jobs, WORKER_GROUP_MAX, WRITER_WAIT_US);
         int64_t now_us = clock->monotonic_us(clock);
 
+        n = drop_late(workers, jobs, n, now_us);
         if (n > 0)
             run_group(workers, jobs, n);
         if (now_us - expired_us >= EXPIRE_EVERY_US) {
@@ -391,7 +417,6 @@ static void check_password(struct login_worker *login, struct job *job)
     err = login->store->ops->user_by_email(login->store, slice_from(job->login_email), &user);
     good =
         auth_verify(in->password.at, in->password.n, err == ERR_none ? user.password_hash : NULL);
-    job->kind = JOB_LOGIN;
     job->login_good = err == ERR_none && good && !user.disabled;
     job->login_known = job->login_good;
     if (err != ERR_none && err != ERR_not_found) {
@@ -413,16 +438,21 @@ static void *login_main(void *context)
 {
     struct login_worker *login = context;
     struct workers      *workers = login->workers;
+    struct clock        *clock = workers->config.clock;
     struct job          *job;
 
     pthread_setname_np(pthread_self(), "bankd-login");
     while (!job_queue_ended(workers->login_queue)) {
         if (job_take(workers->login_queue, &job, 1, WRITER_WAIT_US) == 0)
             continue;
+        job->kind = JOB_LOGIN;
+        if (is_late(workers, job, clock->monotonic_us(clock)))
+            continue;
         check_password(login, job);
         if (!job_push(workers->writer_queue, job)) {
             job->login_good = false;
-            answer(job, ERR_busy, NULL);
+            fault_set(&job->fault, ERR_busy, NULL, "%s", "");
+            job->fault.retry_after_ms = WORKER_LATE_RETRY_MS;
             finish(workers, job);
         }
     }

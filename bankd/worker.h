@@ -13,7 +13,12 @@
 
 #include <stdatomic.h>
 
-enum { WORKER_GROUP_MAX = 400, WORKER_READERS_MAX = 32, WORKER_LOGIN_MAX = 8 };
+enum {
+    WORKER_GROUP_MAX = 400,
+    WORKER_READERS_MAX = 32,
+    WORKER_LOGIN_MAX = 8,
+    WORKER_LATE_RETRY_MS = 1000,
+};
 static_assert(WORKER_GROUP_MAX * 2 < LIMIT_BATCH_MAX,
               "each job of a group plans at most two changes");
 

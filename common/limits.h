@@ -28,6 +28,7 @@ enum {
 enum {
     LIMIT_MESSAGE_MAX = 64 * 1024,        /* one request; more is refused with message_too_large */
     LIMIT_WIRE_MAX = 16 * 1024 * 1024,    /* what the socket takes, so as to tell the refusal */
+    LIMIT_EVENTS_WIRE_MAX = 1024,         /* from a client of the events: a topic, or a handshake */
     LIMIT_REPLY_MAX = 1024 * 1024,        /* one reply */
     LIMIT_DEPTH_MAX = 8,                  /* nested maps and lists */
     LIMIT_FIELDS_MAX = 64,                /* of one message */
@@ -73,6 +74,18 @@ enum {
     LIMIT_RULE_LISTS_MAX = 32,
 };
 
+/* What clients may cost. A reply beyond the bytes that its session has not collected is dropped. */
+enum {
+    LIMIT_UNREAD_BYTES_MAX = 8 * 1024 * 1024,        /* replies that a session has not collected */
+    LIMIT_UNREAD_ALL_BYTES_MAX = 256 * 1024 * 1024,  /* and all of them together */
+    LIMIT_STRANGERS_BYTES = 256 * 1024 * 1024,       /* sudden growth, before strangers are cut */
+    LIMIT_CALM_BYTES_PER_SECOND = 1024 * 1024,       /* growth that nobody is blamed for */
+    LIMIT_SPARE_FILES = 8192,                        /* for those who come and cannot stay */
+    LIMIT_TOPICS_REFUSED_MAX = 8,                    /* of one connection, before it is cut */
+    LIMIT_WRITE_WAIT_MS = 10 * 1000,                 /* in the queue; later it is refused undone */
+    LIMIT_LOGIN_WAIT_MS = 10 * 1000,
+};
+
 /* What one reading request looks at before it answers with what it has and a cursor. */
 enum {
     LIMIT_SCAN_ROWS_MAX = 200 * 1000,      /* transactions of a list */
@@ -92,6 +105,8 @@ static_assert((int)LIMIT_EXPORT_BYTES_MAX < (int)LIMIT_REPLY_MAX, "a piece must 
 static_assert((int)LIMIT_PAGE_BYTES_MAX < (int)LIMIT_REPLY_MAX, "a long page must fit a reply");
 static_assert(LIMIT_MESSAGE_MAX <= LIMIT_WIRE_MAX, "the socket must take what the server reads");
 static_assert((int)LIMIT_PAGE_ROWS_MAX * 1024 <= (int)LIMIT_REPLY_MAX, "a page must fit a reply");
+static_assert((int)LIMIT_UNREAD_BYTES_MAX >= 4 * (int)LIMIT_REPLY_MAX,
+              "a session may have some of the largest replies on their way");
 static_assert(LIMIT_BATCH_MAX <= LIMIT_WRITER_QUEUE_MAX, "a full batch must fit the queue");
 static_assert(LIMIT_PASSWORD_MIN < LIMIT_PASSWORD_MAX, "passwords have a length");
 

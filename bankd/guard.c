@@ -1,0 +1,274 @@
+/* See guard.h. A connection is known by its own address: the socket that was accepted has the
+ * address of the socket that listens. Between the look at a file and its shutdown nothing of ours
+ * but the library's thread closes files; the worst that can happen is that somebody who has just
+ * connected connects again.
+ *
+ * Freed memory must be seen to be free: blocks from 128 KiB on come from the kernel and go back
+ * there (the allocator would otherwise raise that line by itself), and after a cut the rest is
+ * given back too. */
+#include "bankd/guard.h"
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/log.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    WATCHED_MAX = 4,
+    GUARD_PATH_MAX = sizeof((struct sockaddr_un *)0)->sun_path,
+    KERNEL_BLOCK_BYTES = 128 * 1024,
+    TRUST_US = 300 * 1000 * 1000,
+    TRUST_AGAIN_US = 20 * 1000, /* looks at the socket no more often than this */
+    TURNS = 16,
+    TRIM_AFTER_TICKS = 5, /* the library lets go of a connection a little later */
+};
+
+struct watched {
+    uint16_t port; /* 0 = a path */
+    char     path[GUARD_PATH_MAX + 1];
+};
+
+/* Numbers of files are given again to others; the kernel's number of a socket is not. */
+struct connection {
+    int64_t  trusted_us; /* 0 = a stranger */
+    uint64_t trusted_socket;
+    int      topics_refused;
+};
+
+struct guard {
+    int               files_max;
+    int               files_stay;
+    int               turn; /* of those who have to go, when too many are in */
+    int64_t           turn_us;
+    int               statm; /* /proc/self/statm */
+    int64_t           page_bytes;
+    int64_t           calm_bytes;
+    int64_t           last_us;
+    int               trim_in;       /* ticks; 0 = not at all */
+    bool              cut_strangers; /* and nobody else yet */
+    size_t            watched_count;
+    struct watched    watched[WATCHED_MAX];
+    struct connection connections[];
+};
+
+/* Memory of the process that no file stands behind; -1 = unknown. */
+static int64_t memory_bytes(const struct guard *guard)
+{
+    char    text[128];
+    ssize_t n = pread(guard->statm, text, sizeof text - 1, 0);
+    long    resident;
+    long    shared;
+
+    if (n <= 0)
+        return -1;
+    text[n] = '\0';
+    if (sscanf(text, "%*d %ld %ld", &resident, &shared) != 2)
+        return -1;
+    return (resident - shared) * guard->page_bytes;
+}
+
+enum err guard_open(int files_max, int files_stay, struct guard **out)
+{
+    size_t        n = sizeof(struct connection) * (size_t)files_max;
+    struct guard *guard = calloc(1, sizeof *guard + n);
+
+    if (guard == NULL)
+        return ERR_memory;
+    mallopt(M_MMAP_THRESHOLD, KERNEL_BLOCK_BYTES);
+    guard->files_max = files_max;
+    guard->files_stay = files_stay;
+    guard->page_bytes = sysconf(_SC_PAGESIZE);
+    guard->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    guard->calm_bytes = memory_bytes(guard);
+    *out = guard;
+    return ERR_none;
+}
+
+void guard_close(struct guard **guard)
+{
+    if (*guard == NULL)
+        return;
+    if ((*guard)->statm >= 0)
+        close((*guard)->statm);
+    free(*guard);
+    *guard = NULL;
+}
+
+void guard_watch(struct guard *guard, const char *endpoint)
+{
+    struct watched *watched = &guard->watched[guard->watched_count];
+    const char     *port = strrchr(endpoint, ':');
+
+    CHECK(guard->watched_count < WATCHED_MAX);
+    guard->watched_count++;
+    if (strncmp(endpoint, "ipc://", 6) == 0)
+        snprintf(watched->path, sizeof watched->path, "%s", endpoint + 6);
+    else if (port != NULL)
+        watched->port = (uint16_t)strtoul(port + 1, NULL, 10);
+}
+
+static bool is_known(const struct guard *guard, uint16_t port, const char *path)
+{
+    for (size_t i = 0; i < guard->watched_count; i++) {
+        const struct watched *watched = &guard->watched[i];
+
+        if (port != 0 ? watched->port == port : strcmp(watched->path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the file is a connection to one of our endpoints, and not the socket that listens. */
+static bool is_connection(const struct guard *guard, int file)
+{
+    union {
+        struct sockaddr     any;
+        struct sockaddr_in  in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un  un;
+        char                bytes[sizeof(struct sockaddr_un) + 1];
+    } address = { .bytes = { 0 } };
+    socklen_t n = sizeof(struct sockaddr_un);
+    int       listens = 0;
+    socklen_t listens_n = sizeof listens;
+
+    if (getsockname(file, &address.any, &n) != 0 ||
+        getsockopt(file, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_n) != 0 || listens != 0)
+        return false;
+    if (address.any.sa_family == AF_UNIX)
+        return address.un.sun_path[0] != '\0' && is_known(guard, 0, address.un.sun_path);
+    if (address.any.sa_family == AF_INET)
+        return is_known(guard, ntohs(address.in.sin_port), "");
+    return address.any.sa_family == AF_INET6 && is_known(guard, ntohs(address.in6.sin6_port), "");
+}
+
+static bool cut(struct guard *guard, int file)
+{
+    memset(&guard->connections[file], 0, sizeof guard->connections[file]);
+    return is_connection(guard, file) && shutdown(file, SHUT_RDWR) == 0;
+}
+
+static uint64_t socket_number(int file)
+{
+    struct stat status;
+
+    return fstat(file, &status) == 0 ? (uint64_t)status.st_ino : 0;
+}
+
+void guard_trust(struct guard *guard, int file, int64_t now_us)
+{
+    struct connection *connection = &guard->connections[file];
+
+    if (file < 0 || file >= guard->files_max ||
+        (connection->trusted_us != 0 && now_us - connection->trusted_us < TRUST_AGAIN_US))
+        return;
+    connection->trusted_us = now_us;
+    connection->trusted_socket = socket_number(file);
+}
+
+static bool is_trusted(const struct guard *guard, int file, int64_t now_us)
+{
+    const struct connection *connection = &guard->connections[file];
+
+    return connection->trusted_us != 0 && now_us - connection->trusted_us < TRUST_US &&
+           connection->trusted_socket == socket_number(file);
+}
+
+void guard_refused_topic(struct guard *guard, int file)
+{
+    if (file >= 0 && file < guard->files_max &&
+        ++guard->connections[file].topics_refused >= LIMIT_TOPICS_REFUSED_MAX && cut(guard, file))
+        log_event(LOG_WARNING, "connection_cut", "reason=\"topics of no session\"");
+}
+
+static int cut_all(struct guard *guard, int64_t now_us, bool strangers_only)
+{
+    int count = 0;
+
+    for (int file = 0; file < guard->files_max; file++) {
+        if (strangers_only && is_trusted(guard, file, now_us))
+            continue;
+        count += cut(guard, file) ? 1 : 0;
+    }
+    return count;
+}
+
+/* The kernel gives the lowest free number, so a new file's number tells how many are taken. */
+static bool is_full(const struct guard *guard)
+{
+    int file = fcntl(guard->statm, F_DUPFD_CLOEXEC, 0);
+
+    if (file < 0)
+        return guard->statm >= 0;
+    close(file);
+    return file >= guard->files_stay;
+}
+
+static void look_at_files(struct guard *guard, int64_t now_us)
+{
+    int  count = 0;
+    bool in_turn = now_us - guard->turn_us >= US_PER_SECOND;
+
+    if (!is_full(guard))
+        return;
+    for (int file = 0; file < guard->files_max; file++)
+        if ((file >= guard->files_stay || (in_turn && file % TURNS == guard->turn)) &&
+            !is_trusted(guard, file, now_us))
+            count += cut(guard, file) ? 1 : 0;
+    if (!in_turn)
+        return;
+    log_event(LOG_WARNING, "too_many_connections", "cut=%d", count);
+    guard->turn = (guard->turn + 1) % TURNS;
+    guard->turn_us = now_us;
+}
+
+static void look_at_memory(struct guard *guard, int64_t now_us)
+{
+    int64_t bytes = memory_bytes(guard);
+    int64_t passed_us = guard->last_us == 0 ? 0 : now_us - guard->last_us;
+    bool    all;
+
+    guard->last_us = now_us;
+    if (guard->trim_in > 0 && --guard->trim_in == 0) {
+        malloc_trim(0);
+        bytes = memory_bytes(guard);
+    }
+    if (bytes < 0)
+        return;
+    guard->calm_bytes += passed_us * LIMIT_CALM_BYTES_PER_SECOND / US_PER_SECOND;
+    if (guard->calm_bytes > bytes)
+        guard->calm_bytes = bytes;
+    if (guard->trim_in > 0)
+        return;
+    if (bytes - guard->calm_bytes < LIMIT_STRANGERS_BYTES) {
+        guard->cut_strangers = false;
+        return;
+    }
+    all = guard->cut_strangers;
+    log_event(LOG_WARNING, "connections_cut", "reason=memory grown_bytes=%lld who=%s count=%d",
+              (long long)(bytes - guard->calm_bytes), all ? "all" : "strangers",
+              cut_all(guard, now_us, !all));
+    if (all)
+        guard->calm_bytes = bytes;
+    guard->cut_strangers = !all;
+    guard->trim_in = TRIM_AFTER_TICKS;
+}
+
+void guard_tick(struct guard *guard, int64_t now_us)
+{
+    look_at_files(guard, now_us);
+    look_at_memory(guard, now_us);
+}

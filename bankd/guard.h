@@ -1,0 +1,42 @@
+/* What strangers may cost. The messaging library bounds a message and a queue, but neither the
+ * frames of a message that never ends, nor the half messages of thousands of connections, nor the
+ * topics that one connection asks for; when no file is left for a new connection it tries to accept
+ * it without pause, or ends the process. It does not let its user close a connection, and to close
+ * an endpoint is to lose all connections that came by it. So the guard watches three figures from
+ * outside, and shuts down the sockets themselves:
+ *
+ * - memory: when the process has grown by LIMIT_STRANGERS_BYTES since it was last calm, every
+ *   connection that has not lately carried a request with a valid session is cut. Its memory goes
+ *   with it. A client that only was there at the wrong moment connects again by itself. When that
+ *   did not help, everybody is cut.
+ * - topics: a connection that asked LIMIT_TOPICS_REFUSED_MAX times for events of no session is cut.
+ * - files: while more are open than may stay, strangers with numbers beyond are cut at once, and of
+ *   the others a sixteenth each second, so that whoever wants to work finds a place in the end.
+ *
+ * The memory that is calm follows the process down at once and upwards slowly, so growth for good
+ * reasons (caches) never keeps anybody out for long.
+ *
+ * Threads: one, the server's. Memory: one number for each file that may be open. */
+#ifndef BANKD_GUARD_H
+#define BANKD_GUARD_H
+
+#include "common/err.h"
+
+#include <stdint.h>
+
+struct guard;
+
+/* At most `files_max` files can be open, and `files_stay` may stay. */
+ERR_MUST_USE enum err guard_open(int files_max, int files_stay, struct guard **out);
+void                  guard_close(struct guard **guard);
+/* Where the process listens (ZMQ_LAST_ENDPOINT), to know its connections by. */
+void guard_watch(struct guard *guard, const char *endpoint);
+
+/* The connection of this file has carried a request of a valid session. */
+void guard_trust(struct guard *guard, int file, int64_t now_us);
+/* The connection asked for events of no session. */
+void guard_refused_topic(struct guard *guard, int file);
+/* Looks at the memory and the files, and cuts; called about ten times a second. */
+void guard_tick(struct guard *guard, int64_t now_us);
+
+#endif

@@ -1,0 +1,344 @@
+"""More than a bank can do: thousands of connections, clients that never read, floods of logins, of
+bad tokens, of junk, of half messages and of topics. Its memory stays bounded, those who work are
+served meanwhile, and what is refused is told when to come again.
+
+BANK_OVERLOAD multiplies the sizes (default 1, which a small machine does in half a minute)."""
+import contextlib
+import os
+import pathlib
+import shutil
+import socket
+import struct
+import threading
+import time
+
+import pytest
+import zmq
+
+import bankclient
+import conftest
+
+SCALE = int(os.environ.get("BANK_OVERLOAD", "1"))
+MIB = 1024 * 1024
+FINANCE = "finance@test.com"
+PATIENCE = 20  # seconds within which those who work must have their answer, on a busy machine
+
+
+def memory(bank, name="VmRSS"):
+    """Bytes of the daemon's memory."""
+    for line in pathlib.Path(f"/proc/{bank.process.pid}/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"no {name}")
+
+
+def processor(bank):
+    """Seconds of processor time that the daemon has used."""
+    fields = pathlib.Path(f"/proc/{bank.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def until(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+
+
+class Honest(threading.Thread):
+    """Somebody who works meanwhile: asks, posts, and notes how long each answer took."""
+
+    def __init__(self, bank, tcp=False):
+        super().__init__()
+        self.client = bank.client(tcp=tcp, timeout=PATIENCE)
+        self.client.login(FINANCE, conftest.PASSWORD)
+        customer, self.account = bankclient.uuid7(), bankclient.uuid7()
+        self.client.call("customer.create", customer_id=customer, name="Busy Bee", country="US")
+        self.client.call("account.create", account_id=self.account, customer_id=customer,
+                         currency="USD")
+        self.done = threading.Event()
+        self.failure = None
+        self.times = []
+
+    def step(self):
+        began = time.monotonic()
+        if len(self.times) % 2:
+            self.client.call("session.whoami")
+        else:
+            self.client.call("transaction.create", transaction_id=bankclient.uuid7(),
+                             type="deposit", account_id=self.account, amount=100)
+        self.times.append(time.monotonic() - began)
+
+    def run(self):
+        try:
+            while not self.done.is_set():
+                self.step()
+                self.done.wait(0.02)
+        except Exception as failure:  # told at the end
+            self.failure = failure
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:  # also after the flood
+            wanted = len(self.times) + 3
+            until(lambda: self.failure or len(self.times) >= wanted, PATIENCE, "nobody is served")
+        self.done.set()
+        self.join()
+        self.client.close()
+        if kind is None:
+            assert self.failure is None, self.failure
+            assert max(self.times) < PATIENCE
+
+
+@contextlib.contextmanager
+def crowd(bank, count, tcp=False, kind=zmq.DEALER):
+    """So many connections, in a context of their own."""
+    context = zmq.Context()
+    context.max_sockets = count + 16
+    sockets = []
+    try:
+        for _ in range(count):
+            one = context.socket(kind)
+            one.linger = 0
+            if tcp:
+                one.curve_publickey, one.curve_secretkey = zmq.curve_keypair()
+                one.curve_serverkey = bank.server_key.encode()
+            one.connect(bank.tcp if tcp else bank.ipc)
+            sockets.append(one)
+        yield sockets
+    finally:
+        context.destroy(linger=0)
+
+
+def ask(op, number=1, token=None, **body):
+    request = {"v": bankclient.VERSION, "id": number, "op": op, "body": body}
+    if token is not None:
+        request["token"] = token
+    return bankclient.pack(request)
+
+
+def replies(sockets, seconds):
+    """What comes until every socket has had one reply or the time is over, by socket."""
+    poller = zmq.Poller()
+    for one in sockets:
+        poller.register(one, zmq.POLLIN)
+    end = time.monotonic() + seconds
+    found = {}
+    while len(found) < len(sockets) and (left := end - time.monotonic()) > 0:
+        for one, _ in poller.poll(left * 1000):
+            found[one] = bankclient.unpack(one.recv())
+            poller.unregister(one)
+    return found
+
+
+class Raw:
+    """A connection that speaks the wire's own language, so that it can stop anywhere."""
+
+    def __init__(self, bank, kind=b"DEALER"):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(bank.ipc[len("ipc://"):])
+        self.socket.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0")
+                            + bytes(32))
+        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
+        self.socket.sendall(b"\x04" + bytes([len(ready)]) + ready)
+
+    def begin(self, size, more=False):
+        """The head of a frame of so many bytes."""
+        self.socket.sendall(bytes([2 | more]) + struct.pack(">Q", size))
+
+    def send(self, data):
+        """False when the daemon has closed the connection."""
+        try:
+            self.socket.sendall(data)
+            return True
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+
+    def close(self):
+        self.socket.close()
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["ipc", "tcp"])
+def test_many_connections_are_all_answered(bank, tcp):
+    count = (250 if tcp else 800) * SCALE
+    before = memory(bank)
+    with Honest(bank), crowd(bank, count, tcp=tcp) as sockets:
+        for one in sockets:
+            one.send(ask("session.whoami"))
+        answers = replies(sockets, 60)
+        assert len(answers) == count
+        assert {answer["error"]["name"] for answer in answers.values()} == {"login_required"}
+        assert memory(bank) - before < count * 256 * 1024 + 32 * MIB
+
+
+def test_replies_that_nobody_reads_are_dropped(bank):
+    """Each asks for some hundred MB and reads nothing of it."""
+    clients = []
+    before = memory(bank)
+    try:
+        with Honest(bank, tcp=True):
+            for _ in range(6 * SCALE):
+                client = bankclient.Client(bank.ipc)
+                client.login(FINANCE, conftest.PASSWORD)
+                clients.append(client)
+            peak = 0
+            for _ in range(400):
+                for client in clients:
+                    with contextlib.suppress(zmq.Again):
+                        request = ask("transaction.list", token=client.token, limit=500)
+                        client.socket.send(request, zmq.DONTWAIT)
+                peak = max(peak, memory(bank))
+            with bank.client(timeout=PATIENCE) as judge:
+                judge.login(FINANCE, conftest.PASSWORD)
+
+                def idle():
+                    nonlocal peak
+                    peak = max(peak, memory(bank))
+                    return judge.call("server.status")["reader_queue"] == 0
+                until(idle, 60, "the questions are never done")
+        assert peak - before < 8 * MIB * len(clients) + 96 * MIB
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_a_flood_of_logins_ends_in_busy(bank):
+    with Honest(bank), crowd(bank, 100 * SCALE) as sockets:
+        for n in range(10):
+            for number, one in enumerate(sockets):
+                one.send(ask("session.login", number=n + 1, email=f"nobody{number}.{n}@test.com",
+                             password="a wrong guess"))
+        refusals = [reply["error"] for reply in replies(sockets, PATIENCE).values()]
+        busy = [error for error in refusals if error["name"] == "busy"]
+        assert busy and all(error["retry_after_ms"] > 0 for error in busy)
+        assert {error["name"] for error in refusals} <= {"busy", "login_failed"}
+        # Over the network there is room left, and on the machine as soon as one is answered.
+        for tcp in (True, False):
+            with bank.client(tcp=tcp, timeout=PATIENCE) as client:
+                end = time.monotonic() + PATIENCE
+                while client.token is None:
+                    try:
+                        client.login(FINANCE, conftest.PASSWORD)
+                    except bankclient.BankError as error:
+                        assert error.name == "busy" and time.monotonic() < end
+                        time.sleep(error.retry_after_ms / 1000)
+
+
+def test_junk_and_bad_tokens_are_answered_and_forgotten(bank):
+    before = memory(bank)
+    with Honest(bank, tcp=True), crowd(bank, 20) as sockets:
+        for n in range(300 * SCALE):
+            for one in sockets:
+                with contextlib.suppress(zmq.Again):
+                    one.send(os.urandom(200) if n % 2 else
+                             ask("account.list", token=os.urandom(32)), zmq.DONTWAIT)
+        names = {reply["error"]["name"] for reply in replies(sockets, PATIENCE).values()}
+        assert names <= {"malformed", "session_invalid", "version_unsupported"} and names
+    assert memory(bank) - before < 64 * MIB
+
+
+def test_each_of_many_large_messages_is_refused(bank):
+    before = memory(bank)
+    large = bytes(10 * MIB)
+    with Honest(bank), crowd(bank, 20 * SCALE) as sockets:
+        for one in sockets:
+            one.send(large)
+        answers = replies(sockets, 60)
+        assert len(answers) == len(sockets)
+        assert {a["error"]["name"] for a in answers.values()} == {"message_too_large"}
+    until(lambda: memory(bank) - before < 96 * MIB, PATIENCE, "the messages are kept")
+
+
+@pytest.mark.parametrize("endless", [False, True], ids=["half", "endless"])
+def test_messages_that_never_end_are_bounded(bank, endless):
+    """Many halves, or the frames of one message without end: the strangers are cut, not others."""
+    before = memory(bank)
+    peak = 0
+    piece = bytes(MIB)
+    raws = []
+    with Honest(bank) as honest:
+        served = len(honest.times)
+        sent = cut = 0
+        while sent < 700 * SCALE:
+            if not raws or not endless and len(raws) * 14 <= sent:
+                raws.append(Raw(bank))
+                if not endless:
+                    raws[-1].begin(15 * MIB)
+            if endless:
+                try:
+                    raws[-1].begin(MIB, more=True)
+                except OSError:
+                    pass
+            if not raws[-1].send(piece):
+                cut += 1
+                raws.append(Raw(bank))
+                if not endless:
+                    raws[-1].begin(15 * MIB)
+            sent += 1
+            peak = max(peak, memory(bank))
+        assert cut > 0
+        until(lambda: len(honest.times) > served + 3, PATIENCE, "nobody else is served")
+    for raw in raws:
+        raw.close()
+    assert peak - before < 256 * MIB + 192 * MIB  # the budget, and what came between two looks
+    until(lambda: memory(bank) - before < 96 * MIB, PATIENCE, "the memory is not given back")
+
+
+def test_topics_of_nobody_end_the_connection(bank):
+    before = memory(bank)
+    with Honest(bank):
+        watcher = bankclient.connect(zmq.SUB, bank.ipc_events)
+        monitor = watcher.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        for _ in range(2000):
+            watcher.subscribe(os.urandom(400))
+        assert monitor.poll(PATIENCE * 1000), "the connection is still there"
+        watcher.disable_monitor()
+        watcher.close()
+    assert memory(bank) - before < 64 * MIB
+
+
+def test_questions_beyond_the_queue_are_told_when_to_come_again(bank):
+    with Honest(bank, tcp=True), bank.client(timeout=PATIENCE) as client:
+        client.login(FINANCE, conftest.PASSWORD)
+        sent = [client.send("kpi.summary") for _ in range(1800)]
+        errors = []
+        for number in sent:
+            try:
+                client.result(number)
+            except bankclient.BankError as error:
+                errors.append(error)
+        assert errors and {error.name for error in errors} == {"busy"}
+        assert all(error.retry_after_ms > 0 for error in errors)
+
+
+@pytest.fixture
+def narrow_bank(demo_home, tmp_path, monkeypatch):
+    """A bank that lets few connections in."""
+    monkeypatch.setattr(conftest, "environment",
+                        lambda: {**os.environ, "BANKD_CONNECTIONS_MAX": "64"})
+    shutil.copytree(demo_home, tmp_path / "bank")
+    bank = conftest.Bank(tmp_path / "bank", tmp_path / "bankd.log")
+    bank.start()
+    try:
+        yield bank
+    finally:
+        bank.stop()
+
+
+def test_a_full_house_stays_calm_and_opens_again(narrow_bank):
+    with Honest(narrow_bank):
+        with crowd(narrow_bank, 1200) as sockets:
+            until(lambda: "too_many_connections" in narrow_bank.log.read_text(), PATIENCE,
+                  "everybody is let in")
+            began, used = time.monotonic(), processor(narrow_bank)
+            time.sleep(2)  # what is measured is how little happens in that time
+            share = (processor(narrow_bank) - used) / (time.monotonic() - began)
+            assert share < 0.6, "the daemon is busy with those whom it cannot let in"
+            assert sockets
+        with narrow_bank.client(timeout=PATIENCE) as late:
+            late.login(FINANCE, conftest.PASSWORD)
+            assert late.call("session.whoami")["email"] == FINANCE
