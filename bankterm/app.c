@@ -180,7 +180,7 @@ uint64_t app_ask(struct screen *screen, enum op_index op, const void *body, int6
     uint64_t ticket =
         app->config.link.ops->request(app->config.link.self, op, body, deadline_ms, fault);
     if (ticket != 0)
-        *slot = (struct pending){ ticket, screen->serial };
+        *slot = (struct pending){ ticket, screen->serial, app_monotonic_us(app) };
     app->wish.draw = true;
     return ticket;
 }
@@ -296,11 +296,28 @@ static void tell_ledger(struct app *app, int64_t now)
     tell_visible(app, &(struct net_result){ .kind = NET_EVENT, .event = EVENT_INDEX_ledger });
 }
 
+/* When the oldest open question becomes slow; INT64_MAX when none is open. */
+static int64_t slow_at_us(const struct app *app)
+{
+    int64_t at = INT64_MAX;
+    for (int i = 0; i < APP_PENDING_MAX; i++) {
+        int64_t slow = app->pending[i].asked_us + APP_SLOW_MS * US_PER_MS;
+        if (app->pending[i].ticket != 0 && slow < at)
+            at = slow;
+    }
+    return at;
+}
+
 void app_tick(struct app *app)
 {
     int64_t now = app_monotonic_us(app);
     int64_t idle = now - app->last_input_us;
+    int64_t slow = slow_at_us(app);
     tell_ledger(app, now);
+    if (slow <= now && slow != app->last_slow_us) {
+        app->last_slow_us = slow;
+        app->wish.draw = true;
+    }
     if (app->notice[0] != '\0' && now >= app->notice_until_us) {
         app->notice[0] = '\0';
         app->wish.draw = true;
@@ -319,9 +336,17 @@ void app_tick(struct app *app)
     }
 }
 
+bool app_waiting(const struct app *app)
+{
+    return slow_at_us(app) <= app_monotonic_us(app);
+}
+
 int64_t app_next_tick_us(const struct app *app)
 {
     int64_t next = app->last_tick_us + TICK_US;
+    int64_t slow = slow_at_us(app);
+    if (slow > app->last_slow_us && slow < next)
+        next = slow;
     if (app->ledger_changed && app->last_ledger_us + LEDGER_US < next)
         next = app->last_ledger_us + LEDGER_US;
     return next;

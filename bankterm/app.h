@@ -22,6 +22,7 @@ enum {
     APP_FRAME_MS = 50,       /* at most 20 frames a second */
     APP_NOTICE_MS = 8000,
     APP_DEADLINE_MS = 15000, /* of an ordinary question */
+    APP_SLOW_MS = 200,       /* an answer that takes longer is told to be waited for */
     APP_COPY_MAX = 4096,
     APP_COMMANDS_MAX = 50,   /* remembered by the palette */
     APP_COMMAND_MAX = 200,
@@ -65,6 +66,7 @@ struct app_command {
 struct pending {
     uint64_t ticket;
     uint64_t serial; /* of the screen that asked */
+    int64_t  asked_us;
 };
 
 struct app {
@@ -82,6 +84,7 @@ struct app {
     int64_t            last_tick_us;
     int64_t            last_ledger_us;
     int64_t            last_bell_us;
+    int64_t            last_slow_us; /* the slow question that was drawn */
     bool               ledger_changed; /* screens have not been told yet */
     bool               was_logged_in;
     enum role          role;           /* of the session, kept while the screen is locked */
@@ -132,6 +135,8 @@ unsigned app_places(const struct screen *screen);
 void     app_notice(struct app *app, enum style style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool app_live(const struct app *app);
+/* Whether an answer has been waited for longer than the user should wonder. */
+bool app_waiting(const struct app *app);
 void app_copy(struct app *app, struct slice text);
 /* The session is there: go to the dashboard of its role, or back to what was locked. */
 void app_logged_in(struct app *app, const struct msg_session *session);

@@ -29,7 +29,7 @@ static void state_text(const struct app *app, char *out, size_t size)
     if (heard > 0)
         show_second(heard, since, sizeof since);
     if (app->state == NET_LIVE)
-        snprintf(out, size, "live");
+        snprintf(out, size, "%s", app_waiting(app) ? "wait" : "live");
     else if (app->state == NET_CONNECTING)
         snprintf(out, size, "connecting");
     else if (app->state == NET_STALE)

@@ -211,6 +211,8 @@ static bool dash_act(struct screen *screen, enum action action, const char *argu
         return true;
     }
     if (period_act(&dash->period, action, argument)) {
+        if (screen->ops == &screen_finance)
+            table_restart(&dash->list.table);
         dash_refresh(screen);
         return true;
     }
@@ -498,7 +500,8 @@ static int finance_tiles(const struct dash *dash, struct canvas *canvas, struct 
     if (kpi->net_flow < 0)
         tiles[5].style = STYLE_WARN;
     set_count(&tiles[6], "Active accounts", kpi->active_accounts, "");
-    snprintf(tiles[6].note, sizeof tiles[6].note, "of %d", (int)kpi->accounts);
+    show_count(kpi->accounts, note, sizeof note);
+    snprintf(tiles[6].note, sizeof tiles[6].note, "of %.24s", note);
     set_sum(&tiles[7], "Average balance", kpi->average_balance, kpi->currency, "active accounts");
     show_count(kpi->deposits_count, tiles[2].note, sizeof tiles[2].note);
     show_count(kpi->withdrawals_count, tiles[3].note, sizeof tiles[3].note);

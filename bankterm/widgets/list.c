@@ -104,9 +104,7 @@ void list_restart(struct screen *screen, struct list *list)
     }
     drop_pages(list);
     list->fetch.fresh = false;
-    list->table.top = 0;
-    list->table.selected_at = 0;
-    list->table.has_selected = false;
+    table_restart(&list->table);
     if (table_set_rows(&list->table, list->rows, 0) != ERR_none)
         return;
     list_refresh(screen, list);

@@ -276,6 +276,13 @@ void table_select(struct table *table, int at)
         table->selected = table_key(table->item, table->rows[table->view[at]]);
 }
 
+void table_restart(struct table *table)
+{
+    table->has_selected = false;
+    table->selected_at = 0;
+    table->top = 0;
+}
+
 static void sort_by(struct table *table, const char *argument)
 {
     int column = table->sort_column;

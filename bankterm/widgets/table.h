@@ -77,6 +77,8 @@ ERR_MUST_USE enum err table_set_rows(struct table *table, const char *const *row
 void        table_set_filter(struct table *table, const char *text);
 const void *table_selected(const struct table *table); /* row; NULL when there is none */
 void        table_select(struct table *table, int view_index);
+/* Other rows are about to come, which have nothing to do with these. */
+void        table_restart(struct table *table);
 /* Movement, sorting, horizontal scrolling; false when the action is something else. */
 bool table_act(struct table *table, enum action action, const char *argument);
 bool table_click(struct table *table, int x, int y);

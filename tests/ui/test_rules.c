@@ -376,6 +376,24 @@ static void the_ledger_refreshes_at_most_once_a_second(void **state)
     console_close(&console);
 }
 
+static void a_slow_answer_is_told(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console.bank.silent = true;
+    console_type(&console, "3");
+    assert_true(console_shows(&console, "live"));
+    assert_true(app_next_tick_us(console.app) <= console.bank.monotonic + 200 * US_PER_MS);
+    console_wait(&console, 250 * US_PER_MS);
+    assert_true(console.app->wish.draw);
+    assert_true(console_shows(&console, " wait"));
+    console.bank.silent = false;
+    console_settle(&console);
+    assert_true(console_shows(&console, " live"));
+    console_close(&console);
+}
+
 static void nothing_is_asked_while_nothing_happens(void **state)
 {
     struct test_console console;
@@ -541,6 +559,7 @@ int main(void)
         cmocka_unit_test(pasting_into_a_review_does_nothing),
         cmocka_unit_test(coming_back_asks_for_fresh_data),
         cmocka_unit_test(the_ledger_refreshes_at_most_once_a_second),
+        cmocka_unit_test(a_slow_answer_is_told),
         cmocka_unit_test(nothing_is_asked_while_nothing_happens),
         cmocka_unit_test(an_idle_console_locks_and_keeps_what_is_open),
         cmocka_unit_test(an_ended_session_asks_for_the_password),
