@@ -121,6 +121,31 @@ static enum err make_keys(const struct home *home, struct fault *fault)
     return err;
 }
 
+/* Keys that are there already, of an init that failed later or of a bank that is to be restored,
+ * are kept. Half a set is no start for a bank: something has gone wrong before. */
+static enum err provide_keys(const struct home *home, struct fault *fault)
+{
+    static const char *const names[] = { "keys/server.key", "keys/server.pub", "keys/audit.key",
+                                         "keys/audit.pub" };
+    const char              *absent = NULL;
+    size_t                   count = 0;
+    char                     path[HOME_PATH_MAX];
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (access(home_path(home, names[i], path), F_OK) == 0)
+            count++;
+        else
+            absent = names[i];
+    }
+    if (count == 0)
+        return make_keys(home, fault);
+    if (absent != NULL)
+        return fault_set(fault, ERR_exists, NULL,
+                         "There are keys in %.150s/keys, but not %s; move them elsewhere",
+                         home->directory, absent);
+    return ERR_none;
+}
+
 static enum err read_key(const struct home *home, const char *name, size_t digits, char *out,
                          struct fault *fault)
 {
@@ -198,9 +223,10 @@ enum err home_create(const struct conf *conf, struct fault *fault)
         return fault_set(fault, ERR_exists, NULL,
                          "There is already a bank in %.150s; it was left alone", home.directory);
     TRY(make_directory(home_path(&home, "keys", path), fault));
-    TRY(make_keys(&home, fault));
-    TRY(write_new(conf_text(conf, "rules_file"), home_default_rules,
-                  (size_t)(home_default_rules_end - home_default_rules), 0644, fault));
+    TRY(provide_keys(&home, fault));
+    if (access(conf_text(conf, "rules_file"), F_OK) != 0)
+        TRY(write_new(conf_text(conf, "rules_file"), home_default_rules,
+                      (size_t)(home_default_rules_end - home_default_rules), 0644, fault));
     TRY(store_sqlite.open(&config, STORE_CREATE, &home.store, fault));
     home.store->ops->close(&home.store);
     return ERR_none;

@@ -1,0 +1,73 @@
+"""Making a bank: where it goes, what stands in the way, and that a second attempt is possible."""
+import subprocess
+
+import pytest
+
+import conftest
+
+
+def bankd(*words, **settings):
+    return subprocess.run([conftest.BUILD / "bankd", *map(str, words)], capture_output=True,
+                          text=True, timeout=conftest.LIMIT, check=False,
+                          stdin=subprocess.DEVNULL, env={**conftest.environment(), **settings})
+
+
+def keys_of(place):
+    return {path.name: path.read_text() for path in (place / "keys").iterdir()}
+
+
+def test_an_init_that_failed_can_be_done_again(tmp_path):
+    place, database = tmp_path / "home", tmp_path / "not-there-yet" / "bank.db"
+    settings = {"DATABASE_PATH": str(database)}
+    done = bankd("init", "--data-dir", place, **settings)
+    assert done.returncode == 1
+    assert str(database) in done.stderr and "No such file" in done.stderr
+    keys = keys_of(place)
+    (place / "rules.txt").write_text((place / "rules.txt").read_text() + "# Ours.\n")
+
+    database.parent.mkdir()
+    done = bankd("init", "--data-dir", place, **settings)
+    assert done.returncode == 0, done.stderr
+    assert keys_of(place) == keys, "keys that are there are kept"
+    assert (place / "rules.txt").read_text().endswith("# Ours.\n")
+    assert database.is_file() and not (place / "bank.db").exists()
+    done = bankd("verify", "--data-dir", place, **settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    done = bankd("init", "--data-dir", place, **settings)
+    assert done.returncode == 4 and "already a bank" in done.stderr
+
+
+@pytest.mark.parametrize("lost", ["server.key", "server.pub", "audit.key", "audit.pub"])
+def test_half_a_set_of_keys_is_not_added_to(tmp_path, lost):
+    assert bankd("init", "--data-dir", tmp_path / "home").returncode == 0
+    (tmp_path / "home/bank.db").unlink()
+    (tmp_path / "home/keys" / lost).unlink()
+    keys = keys_of(tmp_path / "home")
+    done = bankd("init", "--data-dir", tmp_path / "home")
+    assert done.returncode == 4
+    assert f"keys/{lost}" in done.stderr and "move" in done.stderr
+    assert keys_of(tmp_path / "home") == keys
+    assert not (tmp_path / "home/bank.db").exists()
+
+
+def test_a_store_that_this_build_has_not_is_refused(tmp_path):
+    done = bankd("init", "--data-dir", tmp_path / "home", DB_MODE="aws", AWS_REGION="eu-west-1")
+    assert done.returncode == 1 and "unsupported" in done.stderr and "db_mode" in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_flags_are_stronger_than_the_environment_and_that_than_the_file(tmp_path):
+    file = tmp_path / "bankd.conf"
+    file.write_text("hold_hours = 5\nreaders = 3\ndatabase_path = /from/file.db\n")
+
+    def value(key, *flags, **settings):
+        done = bankd("config", "--get", key, "--config", file, *flags, **settings)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    assert value("hold_hours") == "5"
+    assert value("hold_hours", BANKD_HOLD_HOURS="6") == "6"
+    assert value("hold_hours", "--hold-hours", "7", BANKD_HOLD_HOURS="6") == "7"
+    assert value("database_path", DATABASE_PATH="/from/origin.db") == "/from/origin.db"
+    assert value("readers", BANKD_HOLD_HOURS="6") == "3"
