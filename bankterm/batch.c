@@ -319,8 +319,9 @@ static bool operation_take(struct batch *batch, const char *name)
 
     batch->row = op_find(slice_from(name));
     if (batch->row == NULL) {
-        fault_set(&batch->fault, ERR_operation_unknown, NULL, "\"%s\" is not one. %s", name,
-                  batch_help_near(slice_from(name), near, sizeof near));
+        batch_help_near(slice_from(name), near, sizeof near);
+        fault_set(&batch->fault, ERR_operation_unknown, NULL, "\"%s\" is not one%s%s", name,
+                  near[0] != '\0' ? ". " : "", near);
         return batch_trouble_here(batch);
     }
     batch->op = (enum op_index)(batch->row - op_rows);

@@ -289,7 +289,8 @@ def test_logins(bank, finance, pair, tmp_path):
 def test_an_unknown_operation(finance):
     told = finance.refused(INPUT, "operation_unknown", "transaction.creat")
     assert "Perhaps transaction.create" in told
-    finance.refused(INPUT, "operation_unknown", "fly.away")
+    told = finance.refused(INPUT, "operation_unknown", "fly.away")
+    assert '"fly.away" is not one. Nothing was changed' in told
     finance.refused(INPUT, "usage")
 
 
