@@ -356,8 +356,11 @@ static enum err sqlite_open(const struct store_config *config, enum store_mode m
     store->lock_fd = -1;
     *out = &store->base;
     err = open_steps(store, config, fault);
-    if (err != ERR_none)
+    if (err != ERR_none) {
+        if (store->db != NULL) /* what is refused stays as it is, its log too */
+            sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite_close(out);
+    }
     return err;
 }
 

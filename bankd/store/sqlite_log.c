@@ -6,10 +6,11 @@
  * commits that clients were told of.
  *
  * The two can be told apart. A frame behind a commit's mark was written only after that commit had
- * reached the disk. So where a mark and a frame that goes on from it both hold, and lie behind a
- * frame that does not, something that had reached the disk is gone. The sums stored in the frames
- * are enough to see that, even over the gap. Damage within the very last commit looks like a
- * commit cut off, and nobody can know better. */
+ * reached the disk. So where a frame holds that goes on from one with a mark, and the first frame
+ * that does not hold lies before it, something that had reached the disk is gone. The sums stored
+ * in the frames are enough to see that, even over the gap. Damage within the very last commit (or
+ * in the header of the frame before it) looks like a commit cut off, and nobody can know better:
+ * what remains of earlier tries behind the end may look the same. */
 #include <sqlite3.h>
 
 #include "bankd/store/sqlite.h"
@@ -89,7 +90,7 @@ static int walk_log(struct log_walk *walk)
 {
     sqlite3_int64 frames = (walk->size - LOG_HEADER) / FRAME_BYTES;
     struct sums   sums;
-    bool          mark = false; /* the frame before holds and ends a commit */
+    bool          mark = false; /* the frame before ends a commit */
     int           rc;
 
     if (walk->size <= LOG_HEADER)
@@ -111,7 +112,7 @@ static int walk_log(struct log_walk *walk)
         walk->damaged = holds && mark && walk->first_bad != 0;
         if (!holds && walk->first_bad == 0)
             walk->first_bad = i;
-        mark = holds && big(walk->frame + 4) != 0;
+        mark = big(walk->frame + 4) != 0;
         sums = (struct sums){ big(walk->frame + 16), big(walk->frame + 20) };
     }
     return SQLITE_OK;
