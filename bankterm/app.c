@@ -359,6 +359,13 @@ static bool too_small(const struct app *app)
     return app->canvas.width < APP_WIDTH_MIN || app->canvas.height < APP_HEIGHT_MIN;
 }
 
+/* Repainting and suspending work everywhere, whatever is being typed. */
+static bool works_everywhere(uint32_t key)
+{
+    enum action action = action_of_key(key, IN_ANY, ROLE_NONE);
+    return action == ACTION_refresh || action == ACTION_suspend;
+}
+
 static void take_key(struct app *app, uint32_t key)
 {
     struct screen *top = app_top(app);
@@ -366,9 +373,10 @@ static void take_key(struct app *app, uint32_t key)
         return;
     if (app->notice[0] != '\0' && app->notice_style != STYLE_WARN)
         app->notice[0] = '\0';
-    if (top->ops->key != NULL && top->ops->key(top, key))
+    if (!works_everywhere(key) && top->ops->key != NULL && top->ops->key(top, key))
         return;
-    enum action action = action_of_key(key, app_places(top), app->role);
+    unsigned    places = works_everywhere(key) ? IN_ANY : app_places(top);
+    enum action action = action_of_key(key, places, app->role);
     if (action != ACTION_none)
         app_act(app, action, "");
 }

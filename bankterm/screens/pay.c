@@ -367,8 +367,6 @@ static bool edit_key(struct pay *pay, uint32_t key)
 static bool pay_key(struct screen *screen, uint32_t key)
 {
     struct pay *pay = pay_of(screen);
-    if (key == KEY_CTRL('Z') || key == KEY_CTRL('L'))
-        return false;
     switch (pay->stage) {
     case PAY_EDIT:
         return edit_key(pay, key);

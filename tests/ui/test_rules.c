@@ -376,6 +376,23 @@ static void the_ledger_refreshes_at_most_once_a_second(void **state)
     console_close(&console);
 }
 
+static void repainting_works_everywhere(void **state)
+{
+    static const char *const places[] = { "", "2f", ":", "t", "D", "2e", "2c", "/", "?" };
+    (void)state;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct test_console console;
+        start(&console, ROLE_FRAUD_ANALYST);
+        console_type(&console, places[i]);
+        console.app->wish.repaint = false;
+        console_press(&console, KEY_CTRL('L'));
+        assert_true(console.app->wish.repaint);
+        console_press(&console, KEY_CTRL('Z'));
+        assert_true(console.app->wish.suspend);
+        console_close(&console);
+    }
+}
+
 static void a_slow_answer_is_told(void **state)
 {
     struct test_console console;
@@ -559,6 +576,7 @@ int main(void)
         cmocka_unit_test(pasting_into_a_review_does_nothing),
         cmocka_unit_test(coming_back_asks_for_fresh_data),
         cmocka_unit_test(the_ledger_refreshes_at_most_once_a_second),
+        cmocka_unit_test(repainting_works_everywhere),
         cmocka_unit_test(a_slow_answer_is_told),
         cmocka_unit_test(nothing_is_asked_while_nothing_happens),
         cmocka_unit_test(an_idle_console_locks_and_keeps_what_is_open),

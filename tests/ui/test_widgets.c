@@ -116,6 +116,21 @@ static void the_mono_scheme_is_complete(void **state)
         assert_int_not_equal(theme_look(SCHEME_MONO, loud[i])->attributes, 0);
 }
 
+/* Text without a background of its own takes the terminal's colours or one that both bright and
+ * dark backgrounds leave readable. */
+static void plain_text_has_the_terminals_colours(void **state)
+{
+    static const enum style plain[] = { STYLE_TEXT, STYLE_VALUE, STYLE_TITLE, STYLE_NOTICE,
+                                        STYLE_KEY_LABEL };
+    (void)state;
+    for (int scheme = 0; scheme < SCHEME_count; scheme++) {
+        for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+            assert_int_equal(theme_look((enum scheme)scheme, plain[i])->foreground, -1);
+            assert_int_equal(theme_look((enum scheme)scheme, plain[i])->background, -1);
+        }
+    }
+}
+
 /* --- charts -------------------------------------------------------------------------------- */
 
 static void label(int64_t value, const void *context, char *out, size_t size)
@@ -346,6 +361,7 @@ int main(void)
         cmocka_unit_test(drawing_outside_changes_nothing),
         cmocka_unit_test(paragraphs_break_at_blanks),
         cmocka_unit_test(the_mono_scheme_is_complete),
+        cmocka_unit_test(plain_text_has_the_terminals_colours),
         cmocka_unit_test(a_chart_shows_heights_and_what_is_below_zero),
         cmocka_unit_test(charts_stand_the_largest_numbers),
         cmocka_unit_test(editing_keeps_whole_characters),
