@@ -537,6 +537,15 @@ static bool act_act(struct screen *screen, enum action action, const char *argum
     }
 }
 
+/* What the chosen value leads to: "It was not fraud; a held transaction is released". */
+static const char *choice_help(const struct form_field *field)
+{
+    for (size_t i = 0; field->kind == FORM_CHOICE && i < field->choice->count; i++)
+        if (field->choice->values[i].number == field->number)
+            return field->choice->values[i].help;
+    return "";
+}
+
 static int draw_values(const struct act *act, struct canvas *canvas, struct rect rect, int y)
 {
     for (int i = 0; i < act->form.count; i++) {
@@ -549,6 +558,8 @@ static int draw_values(const struct act *act, struct canvas *canvas, struct rect
         canvas_string(canvas, rect.x, y, 15, STYLE_LABEL, field->label);
         y += canvas_paragraph(canvas, (struct rect){ rect.x + 16, y, rect.w - 16, 4 }, STYLE_VALUE,
                               value);
+        if (choice_help(field)[0] != '\0')
+            canvas_string(canvas, rect.x + 16, y++, rect.w - 16, STYLE_DIM, choice_help(field));
     }
     return y;
 }
@@ -562,7 +573,8 @@ static int values_height(const struct act *act, int width)
         if (act->stage == ACT_EDIT)
             lines += field->error[0] != '\0' ? 2 : 1;
         else
-            lines += 1 + (width > 0 ? (int)field->n / width : 0);
+            lines += 1 + (width > 0 ? (int)field->n / width : 0) +
+                     (choice_help(field)[0] != '\0' ? 1 : 0);
     }
     return lines;
 }
@@ -606,8 +618,9 @@ static void act_draw(struct screen *screen, struct canvas *canvas, struct rect r
     y += gap;
     if (act->stage == ACT_EDIT) {
         y += form_draw(&act->form, canvas, (struct rect){ in.x, y, in.w, in.h });
+        const struct form_field *focus = &act->form.fields[act->form.focus];
         canvas_string(canvas, in.x + 16, y, in.w - 16, STYLE_DIM,
-                      act->form.fields[act->form.focus].help);
+                      focus->help[0] != '\0' ? focus->help : choice_help(focus));
         y += 1;
     } else {
         y = draw_values(act, canvas, in, y);
