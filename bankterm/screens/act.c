@@ -400,6 +400,11 @@ static void state_text(enum op_index op, const void *body, char *out, size_t siz
     const struct message_desc *desc = op_rows[op].reply;
     int32_t                    value;
     int field = message_field(desc, desc == &message_alert ? "state" : "status");
+    if (desc == &message_customer) {
+        const struct msg_customer *customer = body;
+        snprintf(out, size, "%s", customer->verified ? "verified" : "entered, not verified");
+        return;
+    }
     if (field < 0) {
         snprintf(out, size, "there");
         return;
