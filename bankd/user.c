@@ -23,13 +23,30 @@ struct user_arguments {
 
 /* --- arguments ------------------------------------------------------------------------------- */
 
+/* Text as the protocol has it: without what a terminal would obey, and no line ends. */
+static bool is_line(const char *text, size_t max)
+{
+    struct slice rest = slice_from(text);
+    uint32_t     code;
+    size_t       n;
+
+    if (rest.n == 0 || rest.n > max)
+        return false;
+    for (; rest.n > 0; rest = slice_of(rest.at + n, rest.n - n)) {
+        n = slice_char(rest, &code);
+        if (n == 0 || char_is_control(code))
+            return false;
+    }
+    return true;
+}
+
 static enum err take_email(const char *text, struct user_arguments *out, struct fault *fault)
 {
     size_t n = strlen(text);
 
-    if (n == 0 || n > LIMIT_EMAIL_MAX || strchr(text, '@') == NULL ||
-        !slice_is_utf8(slice_from(text)))
-        return fault_set(fault, ERR_field_invalid, "email", "%.60s is not an e-mail address", text);
+    if (!is_line(text, LIMIT_EMAIL_MAX) || strchr(text, '@') == NULL || strchr(text, ' ') != NULL)
+        return fault_set(fault, ERR_field_invalid, "email",
+                         "That is not an e-mail address of at most %d bytes", LIMIT_EMAIL_MAX);
     for (size_t i = 0; i <= n; i++)
         out->email[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
     return ERR_none;
@@ -136,6 +153,10 @@ static enum err fill_new(const struct user_arguments *arguments, struct writer *
     const struct role_row *role =
         arguments->role != NULL ? role_from_name(slice_from(arguments->role)) : NULL;
 
+    if (arguments->name != NULL && !is_line(arguments->name, LIMIT_NAME_MAX))
+        return fault_set(fault, ERR_field_invalid, "name",
+                         "A name has 1 to %d bytes of UTF-8 without control characters",
+                         LIMIT_NAME_MAX);
     if (role == NULL)
         return fault_set(fault, ERR_field_invalid, "role",
                          "--role must be FRAUD_ANALYST, FINANCIAL_MANAGER or COMPLIANCE_OFFICER");

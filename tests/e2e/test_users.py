@@ -10,10 +10,14 @@ LIMIT = 30  # seconds for an event that must come
 EMAIL = "ann@bank.example"
 
 
-def operator(bank, action, email, *options, password=""):
-    done = subprocess.run([conftest.BUILD / "bankd", "user", action, email, *options, "--data-dir",
+def user(bank, action, email, *options, password=""):
+    return subprocess.run([conftest.BUILD / "bankd", "user", action, email, *options, "--data-dir",
                            bank.directory], input=password + "\n", capture_output=True, text=True,
                           timeout=conftest.LIMIT, check=False, env=conftest.environment())
+
+
+def operator(bank, action, email, *options, password=""):
+    done = user(bank, action, email, *options, password=password)
     assert done.returncode == 0, done.stderr
 
 
@@ -69,3 +73,16 @@ def test_a_user_who_is_disabled_is_out_at_once_and_may_come_back(bank, ann):
     with logged_in(bank, EMAIL, "third-password") as client:
         operator(bank, "enable", EMAIL)
         client.call("account.list", limit=1)
+
+
+@pytest.mark.parametrize("email, name", [
+    ("eve@bank.example", "\x1b[31mEve"), ("eve@bank.example", "Eve\nAlder"),
+    ("eve@bank.example", ""), ("eve@bank.example", "é" * 200), ("eve@bank.example", b"Ev\xe9"),
+    ("eve\x1b[2J@bank.example", "Eve"), ("eve@bank.example evil@bank.example", "Eve"),
+], ids=["escape", "line", "empty", "long", "latin", "address-escape", "address-blank"])
+def test_names_that_no_client_could_show_are_refused(bank, email, name):
+    done = user(bank, "add", email, "--name", name, "--role", "FRAUD_ANALYST",
+                password="long-enough")
+    assert done.returncode == 2, done.stdout
+    assert "field_invalid" in done.stderr and "\x1b" not in done.stderr
+    assert "eve" not in user(bank, "list", EMAIL).stdout
