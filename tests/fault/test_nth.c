@@ -88,7 +88,7 @@ static void try_all(unsigned kind, const char *name, int step)
 
     for (int64_t n = 1; try_one(bank, kind, n, 0); n += step)
         tried++;
-    for (int64_t n = 1; try_one(bank, kind, n, LASTING); n += 5 * step)
+    for (int64_t n = 1; try_one(bank, kind, n, LASTING); n += 2 * step)
         lasting++;
     printf("%s: %lld single failures, %lld lasting ones;", name, (long long)tried,
            (long long)lasting);

@@ -1,7 +1,8 @@
 /* Pulls the plug at every sync point of a run of 200 posts: what was not synced is lost, kept, or
  * torn sector by sector. The bank that comes up again must have every acknowledged act exactly
  * once, nothing by halves, and books that prove themselves; then the clients repeat what they got
- * no answer to, and the day ends as it would have without the cut.
+ * no answer to, and the day ends as it would have without the cut; and the plug is pulled once
+ * more on the way.
  *
  * BANK_CUTS tells how many torn disks are tried at each point (default 3); BANK_CUTS_WRITES=1 cuts
  * before every write too; BANK_TEST_SEED tries another script. */
@@ -17,7 +18,7 @@
 #include "common/check.h"
 #include "tests/lib/fault_bank.h"
 
-enum { POSTS = 200, MOMENTS_MAX = 65536 };
+enum { POSTS = 200, MOMENTS_MAX = 65536, LATER_SYNCS = 5 };
 
 struct moment {
     struct fault_disk  *disk;
@@ -29,6 +30,9 @@ struct run {
     struct moment     *moments;
     size_t             count;
     size_t             points;
+    struct moment      later;   /* a cut after the cut */
+    size_t             syncs;   /* since the first one */
+    size_t             seconds; /* second cuts */
     int                tears;
 };
 
@@ -59,11 +63,36 @@ static void before_sync(void *context)
         keep(run, FAULT_CUT_TEAR, run->points * 1000 + (uint64_t)i);
 }
 
-/* The moments of a stretch of the day are kept and then lived through again one by one. */
+/* A second cut while the bank comes up from the first one and goes on. */
+static void before_later_sync(void *context)
+{
+    struct run *run = context;
+
+    if (run->syncs++ != run->count % LATER_SYNCS)
+        return;
+    run->later.disk = fault_disk_cut(FAULT_CUT_TEAR, run->points * 1000 + run->count);
+    fault_bank_remember(run->bank, &run->later.memory);
+}
+
+static void live_through(struct run *run, const struct moment *moment)
+{
+    run->syncs = 0;
+    run->count++;
+    fault_bank_wake(run->bank, moment->disk, &moment->memory);
+    fault_watch(before_later_sync, run, false);
+    fault_bank_live(run->bank);
+    fault_watch(NULL, NULL, false);
+    if (run->later.disk != NULL)
+        fault_bank_relive(run->bank, run->later.disk, &run->later.memory);
+    run->seconds += run->later.disk != NULL;
+    fault_disk_free(&run->later.disk);
+}
+
+/* The moments of the day are kept and then lived through again one by one. */
 static void test_every_cut_is_survived(void **state)
 {
     struct run run = { .tears = setting("BANK_CUTS", 3) };
-    size_t     cuts = 0;
+    size_t     cuts;
 
     (void)state;
     run.bank = fault_bank_make(POSTS, "power");
@@ -76,11 +105,12 @@ static void test_every_cut_is_survived(void **state)
     fault_bank_check(run.bank);
     fault_bank_close(run.bank);
     fault_watch(NULL, NULL, false);
-    for (; cuts < run.count; cuts++) {
-        fault_bank_relive(run.bank, run.moments[cuts].disk, &run.moments[cuts].memory);
-        fault_disk_free(&run.moments[cuts].disk);
+    cuts = run.count;
+    for (size_t i = 0; i < cuts; i++) {
+        live_through(&run, &run.moments[i]);
+        fault_disk_free(&run.moments[i].disk);
     }
-    printf("%zu sync points, %zu cuts\n", run.points, cuts);
+    printf("%zu points, %zu cuts, %zu second ones\n", run.points, cuts, run.seconds);
     assert_true(run.points > (size_t)run.bank->group_count);
     free(run.moments);
     fault_bank_free(&run.bank);

@@ -520,15 +520,26 @@ void fault_bank_check(struct fault_bank *bank)
     check_acts(bank);
 }
 
-void fault_bank_relive(struct fault_bank *bank, const struct fault_disk *disk,
-                       const struct fault_memory *memory)
+void fault_bank_wake(struct fault_bank *bank, const struct fault_disk *disk,
+                     const struct fault_memory *memory)
 {
     fault_bank_close(bank);
     fault_disk_load(disk);
     fault_bank_recall(bank, memory);
+}
+
+void fault_bank_live(struct fault_bank *bank)
+{
     CHECK(fault_bank_open(bank) == ERR_none);
     fault_bank_check(bank);
     fault_bank_finish(bank, 0);
     fault_bank_check(bank);
     fault_bank_close(bank);
+}
+
+void fault_bank_relive(struct fault_bank *bank, const struct fault_disk *disk,
+                       const struct fault_memory *memory)
+{
+    fault_bank_wake(bank, disk, memory);
+    fault_bank_live(bank);
 }

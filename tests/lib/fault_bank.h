@@ -70,12 +70,17 @@ enum err fault_bank_group(struct fault_bank *bank, int group);
 void fault_bank_finish(struct fault_bank *bank, int from);
 
 void fault_bank_remember(const struct fault_bank *bank, struct fault_memory *out);
-/* Clients take up what they knew; what is not known to be done is in doubt, if `crashed`. */
+/* Clients take up what they knew. */
 void fault_bank_recall(struct fault_bank *bank, const struct fault_memory *memory);
 
 /* The books prove themselves, and agree with what clients know. */
 void fault_bank_check(struct fault_bank *bank);
-/* Loads the disk and the memory of that moment, opens, checks, finishes the day, checks again. */
+/* The disk and the memory of a moment come back, the bank being closed. */
+void fault_bank_wake(struct fault_bank *bank, const struct fault_disk *disk,
+                     const struct fault_memory *memory);
+/* Opens, checks, finishes the day, checks again and closes. */
+void fault_bank_live(struct fault_bank *bank);
+/* Both. */
 void fault_bank_relive(struct fault_bank *bank, const struct fault_disk *disk,
                        const struct fault_memory *memory);
 
