@@ -257,6 +257,8 @@ static void add_field(struct viewer *viewer, const struct message_desc *desc, co
         uuid_text(message_at(desc, body, field), value);
     else
         field_text(desc, body, field, value, sizeof value);
+    if (value[0] == '\0')
+        snprintf(value, sizeof value, "none"); /* a label without a text is drawn as a title */
     line = add_line(viewer, STYLE_LABEL, name);
     if (viewer->width >= HELP_WIDTH)
         snprintf(line->text, sizeof line->text, "%-40s %s", value, row->help);

@@ -65,6 +65,7 @@ static const struct scene scenes[] = {
     { "palette", ROLE_FRAUD_ANALYST, ":a" },
     { "rules", ROLE_FRAUD_ANALYST, ":rules\r" },
     { "status", ROLE_FRAUD_ANALYST, ":status\r" },
+    { "verify", ROLE_COMPLIANCE_OFFICER, ":verify\r" },
     { "quit", ROLE_FRAUD_ANALYST, "q" },
     { "lock", ROLE_FRAUD_ANALYST, "L" },
 };
