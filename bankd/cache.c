@@ -11,8 +11,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { NONE = UINT32_MAX };
+enum { NONE = UINT32_MAX, LARGE_PAGE = 2 * 1024 * 1024 };
 
 struct link {
     int64_t  key;
@@ -52,6 +53,21 @@ static void *slot_at(const struct cache *cache, uint32_t i)
     return cache->slots + (size_t)i * cache->slot_size;
 }
 
+/* Memory in which every look-up lands somewhere else. With ordinary pages most of them would miss
+ * the processor's table of pages too; a kernel that has no large ones to give ignores the wish. */
+static void *take_memory(size_t bytes)
+{
+    size_t size = (bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    void  *memory;
+
+    if (bytes < LARGE_PAGE)
+        return malloc(bytes);
+    memory = aligned_alloc(LARGE_PAGE, size);
+    if (memory != NULL)
+        (void)madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
+}
+
 enum err cache_open(size_t capacity, size_t slot_size, cache_keep *keep, struct cache **out)
 {
     struct cache *cache = calloc(1, sizeof *cache);
@@ -67,9 +83,9 @@ enum err cache_open(size_t capacity, size_t slot_size, cache_keep *keep, struct 
     cache->size_given = slot_size;
     cache->bucket_mask = buckets - 1;
     cache->keep = keep;
-    cache->buckets = malloc(buckets * sizeof *cache->buckets);
-    cache->links = malloc(capacity * sizeof *cache->links);
-    cache->slots = malloc(capacity * cache->slot_size);
+    cache->buckets = take_memory(buckets * sizeof *cache->buckets);
+    cache->links = take_memory(capacity * sizeof *cache->links);
+    cache->slots = take_memory(capacity * cache->slot_size);
     if (cache->buckets == NULL || cache->links == NULL || cache->slots == NULL) {
         cache_close(&cache);
         return ERR_memory;

@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 
 enum {
-    WORKER_GROUP_MAX = 400,
+    WORKER_GROUP_MAX = 500,
     WORKER_READERS_MAX = 32,
     WORKER_LOGIN_MAX = 8,
     WORKER_LATE_RETRY_MS = 1000,

@@ -12,7 +12,7 @@
 
 enum {
     WRITER_PARTIES_MAX = 32768,
-    WRITER_AT_WORK_MAX = 8192, /* profiles in the form that the engine works on */
+    WRITER_AT_WORK_MAX = 16384,/* profiles in the form that the engine works on */
     WRITER_PACKED_BYTES = 512, /* room on the shelf for each of the others */
     WRITER_SHELF_MIN = 1024,
     WRITER_LOT_MAX = 2048, /* profiles saved with one commit */

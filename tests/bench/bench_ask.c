@@ -81,10 +81,8 @@ static void encode_question(struct console *console, enum question question)
     struct msg_period_query  period = { 0 };
     struct msg_trend_query   trend = { 0 };
     struct msg_account_query all = { 0 };
-    struct msg_account_ref   account = {
-          .account_id =
-              bench_account_id((int64_t)random_below(&console->random, (uint64_t)accounts))
-    };
+    struct msg_account_ref   account = { .account_id = bench_account_id((int64_t)random_below(
+                                             &console->random, (uint64_t)accounts)) };
 
     if (question == HISTORY)
         console->cursor_size = 0;
@@ -195,8 +193,8 @@ int main(int argc, char **argv)
     accounts = bench_number(argv[3]);
     count = bench_number(argv[4]);
     pause_ms = argc > 6 ? bench_number(argv[6]) : 0;
-    pause_time = (struct timespec){ .tv_sec = pause_ms / 1000,
-                                    .tv_nsec = pause_ms % 1000 * 1000000 };
+    pause_time =
+        (struct timespec){ .tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000 };
     CHECK(count > 0 && count <= CONSOLES_MAX);
     context = zmq_ctx_new();
     for (int i = 0; i < QUESTIONS; i++)

@@ -24,11 +24,14 @@ void *dial(void *context, const char *endpoint, const char *key)
 {
     void *socket = zmq_socket(context, ZMQ_DEALER);
     int   zero = 0;
+    int   patience_ms = 20000;
     char  public_key[DIAL_KEY_SIZE];
     char  secret[DIAL_KEY_SIZE];
 
     CHECK(socket != NULL);
     zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero);
+    zmq_setsockopt(socket, ZMQ_RCVTIMEO, &patience_ms, sizeof patience_ms);
+    zmq_setsockopt(socket, ZMQ_SNDTIMEO, &patience_ms, sizeof patience_ms);
     if (key[0] != '\0') {
         CHECK(zmq_curve_keypair(public_key, secret) == 0);
         zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, public_key, sizeof public_key);
@@ -73,8 +76,7 @@ void dial_login(void *socket, uint8_t token[LIMIT_TOKEN_BYTES])
     CHECK(request_encode(1, "session.login", slice_of(NULL, 0), &message_session_login, &in,
                          &request) == ERR_none);
     body = dial_ask(socket, &request, bytes);
-    CHECK(message_decode(&message_session, body, DECODE_LENIENT, &arena, &out, &fault) ==
-          ERR_none);
+    CHECK(message_decode(&message_session, body, DECODE_LENIENT, &arena, &out, &fault) == ERR_none);
     CHECK(out.token.n == LIMIT_TOKEN_BYTES);
     memcpy(token, out.token.at, LIMIT_TOKEN_BYTES);
     buf_free(&request);
