@@ -4,7 +4,7 @@
  * no answer to, and the day ends as it would have without the cut; and the plug is pulled once
  * more on the way.
  *
- * BANK_CUTS tells how many torn disks are tried at each point (default 3); BANK_CUTS_WRITES=1 cuts
+ * BANK_CUTS tells how many torn disks are tried at each point (default 2); BANK_CUTS_WRITES=1 cuts
  * before every write too; BANK_TEST_SEED tries another script. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,7 +91,7 @@ static void live_through(struct run *run, const struct moment *moment)
 /* The moments of the day are kept and then lived through again one by one. */
 static void test_every_cut_is_survived(void **state)
 {
-    struct run run = { .tears = setting("BANK_CUTS", 3) };
+    struct run run = { .tears = setting("BANK_CUTS", 2) };
     size_t     cuts;
 
     (void)state;
