@@ -14,8 +14,8 @@ void verify_problem(struct verify *verify, enum verify_item item, const char *fo
 {
     va_list arguments;
 
-    verify->report->problems[item]++;
-    if (verify->report->problem_count++ >= VERIFY_TOLD_MAX)
+    verify->report->problem_count++;
+    if (verify->report->problems[item]++ >= VERIFY_TOLD_MAX)
         return;
     fputs("problem: ", verify->talk);
     va_start(arguments, format);
@@ -139,7 +139,7 @@ int command_verify(struct conf *conf, int argc, char **argv)
     home = calloc(1, sizeof *home);
     if (home == NULL)
         return command_end("verify", ERR_memory, NULL);
-    err = home_open(conf, STORE_READ, false, home, &fault);
+    err = home_open(conf, STORE_EXAMINE, false, home, &fault);
     if (err == ERR_none) {
         err = verify_bank(home->store, &home->bank, home->sign_public, stderr, &report, &fault);
         if (err == ERR_none || err == ERR_books_broken)

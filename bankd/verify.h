@@ -40,7 +40,7 @@ enum verify_item {
         VERIFY_ITEM_COUNT
 };
 
-enum { VERIFY_PROFILES_MAX = 32768, VERIFY_TOLD_MAX = 20 };
+enum { VERIFY_PROFILES_MAX = 32768, VERIFY_TOLD_MAX = 8 };
 
 struct verify_report {
     int64_t proved[VERIFY_ITEM_COUNT];
@@ -50,8 +50,8 @@ struct verify_report {
     int64_t last_sequence;
 };
 
-/* Problems and warnings are written to `talk` as they are found, the first VERIFY_TOLD_MAX of
- * each. ERR_books_broken when there is a problem; another error when the proof could not be made.
+/* Problems and warnings are written to `talk` as they are found, the first VERIFY_TOLD_MAX
+ * problems of each item and as many warnings. ERR_books_broken when there is a problem; another error when the proof could not be made.
  * `sign_public` NULL = signatures are not looked at. */
 ERR_MUST_USE enum err verify_bank(struct store *store, struct bank *bank,
                                   const uint8_t sign_public[32], FILE *talk,

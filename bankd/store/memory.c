@@ -45,7 +45,7 @@ enum err memory_open(const struct store_config *config, enum store_mode mode, st
     if (store == NULL)
         return ERR_memory;
     store->base.ops = &store_memory;
-    store->mode = mode;
+    store->mode = mode == STORE_EXAMINE ? STORE_READ : mode;
     if (config->shared != NULL) {
         store->shared = memory_of(config->shared)->shared;
     } else if (shared_new(&store->shared) != ERR_none) {

@@ -312,6 +312,8 @@ static enum err open_steps(struct sqlite_store *store, const struct store_config
     if (store->db == NULL)
         return ERR_memory;
     TRY(sqlite_fault(store, rc, fault));
+    if (store->examine)
+        TRY(sqlite_fault(store, sqlite_page_examine(store->db), fault));
     TRY(settings_apply(store, config->cache_kib, fault));
     TRY(schema_check(store, config->path, fault));
     TRY(statements_prepare(store, fault));
@@ -352,7 +354,8 @@ static enum err sqlite_open(const struct store_config *config, enum store_mode m
     if (store == NULL)
         return ERR_memory;
     store->base.ops = &store_sqlite;
-    store->mode = mode;
+    store->mode = mode == STORE_EXAMINE ? STORE_READ : mode;
+    store->examine = mode == STORE_EXAMINE;
     store->lock_fd = -1;
     *out = &store->base;
     err = open_steps(store, config, fault);
@@ -635,7 +638,17 @@ static enum err sqlite_backup(struct store *store, const char *path, struct faul
 
 static enum err sqlite_integrity(struct store *store, struct fault *fault)
 {
-    return check_structure(sqlite_of(store), "PRAGMA integrity_check(1)", fault);
+    struct sqlite_store *self = sqlite_of(store);
+    struct page_damage   damage = { .count = 0 };
+
+    TRY(check_structure(self, "PRAGMA integrity_check(1)", fault));
+    TRY(sqlite_fault(self, sqlite_page_damage(self->db, &damage), fault));
+    if (damage.count == 0)
+        return ERR_none;
+    return fault_set(fault, ERR_storage_corrupt, NULL,
+                     "Page %lld%s not as bankd wrote it: it was damaged, or changed by another "
+                     "program",
+                     (long long)damage.first, damage.count > 1 ? " and others are" : " is");
 }
 
 static enum err sqlite_health(struct store *store, struct store_health *out)
@@ -667,6 +680,7 @@ const struct store_ops store_sqlite = {
     .book_by_id = sqlite_book_by_id,
     .book_by_number = sqlite_book_by_number,
     .account_by_number = sqlite_account_by_number,
+    .account_name = sqlite_account_name,
     .account_by_external = sqlite_account_by_external,
     .account_of_bank = sqlite_account_of_bank,
     .party_by_key = sqlite_party_by_key,

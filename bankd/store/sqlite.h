@@ -36,6 +36,7 @@ struct sqlite_store {
     struct sqlite3      *db;
     struct sqlite3_stmt *statements[SQL_count];
     enum store_mode      mode;
+    bool                 examine; /* a handle for proofs */
     int                  lock_fd; /* -1 = no lock taken */
     bool                 snapshot;
     bool                 stuck; /* in a snapshot that could not be ended */
@@ -59,6 +60,14 @@ enum err sqlite_fault(struct sqlite_store *store, int rc, struct fault *fault);
 
 /* sqlite_page.c: the VFS that puts check bytes on every page of the file. */
 const char *sqlite_page_vfs(void);
+/* From now on pages whose check bytes do not fit are counted and handed out all the same. */
+struct page_damage {
+    bool    examined;
+    int64_t count; /* of such reads */
+    int64_t first; /* number of the first such page, from 1; 0 = none */
+};
+int sqlite_page_examine(struct sqlite3 *db);
+int sqlite_page_damage(struct sqlite3 *db, struct page_damage *out);
 /* A database that is to be made gets check bytes; comes before its first page is written. */
 int sqlite_page_prepare(struct sqlite3 *db);
 /* The target of a copy has check bytes when the source has. */
@@ -126,6 +135,7 @@ enum err sqlite_customer_by_number(struct store *store, int64_t number, struct c
 enum err sqlite_book_by_id(struct store *store, const struct uuid *id, struct account_book *out);
 enum err sqlite_book_by_number(struct store *store, int64_t number, struct account_book *out);
 enum err sqlite_account_by_number(struct store *store, int64_t number, struct account *out);
+enum err sqlite_account_name(struct store *store, int64_t number, struct uuid *id, char *name);
 enum err sqlite_account_by_external(struct store *store, struct slice id, struct account *out);
 enum err sqlite_account_of_bank(struct store *store, int32_t kind, uint16_t currency,
                                 struct account_book *out);

@@ -29,13 +29,16 @@ enum {
     WORDS = CHECK_AT / 8,
     GET_CHECKED = 0x42414e00, /* of xFileControl; SQLite leaves numbers above 100 to others */
     SET_CHECKED,
+    SET_EXAMINED,
+    GET_DAMAGE,
 };
 
 static const char vfs_name[] = "bank";
 
 struct page_file {
-    sqlite3_file base;
-    bool         checked;
+    sqlite3_file       base;
+    bool               checked;
+    struct page_damage damage;
     /* The system's own file follows. */
 };
 
@@ -96,6 +99,17 @@ static bool is_blank(const uint8_t *page)
     return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
 }
 
+/* What a page that does not fit leads to: an error, or for a proof a note. */
+static int misfit(struct page_file *self, sqlite3_int64 at)
+{
+    if (!self->damage.examined)
+        return SQLITE_IOERR_DATA;
+    self->damage.count++;
+    if (self->damage.first == 0)
+        self->damage.first = at / PAGE_BYTES + 1;
+    return SQLITE_OK;
+}
+
 /* --- a file's methods ------------------------------------------------------------------------- */
 
 static int page_close(sqlite3_file *file)
@@ -122,9 +136,9 @@ static int page_read(sqlite3_file *file, void *out, int n, sqlite3_int64 at)
             return SQLITE_OK;
         memcpy(first, page, PAGE_BYTES);
         first[RESERVED_AT] = CHECK_BYTES;
-        return sum_holds(first, at) ? SQLITE_IOERR_DATA : SQLITE_OK;
+        return sum_holds(first, at) ? misfit(self, at) : SQLITE_OK;
     }
-    return sum_holds(page, at) || is_blank(page) ? SQLITE_OK : SQLITE_IOERR_DATA;
+    return sum_holds(page, at) || is_blank(page) ? SQLITE_OK : misfit(self, at);
 }
 
 static int page_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
@@ -181,7 +195,11 @@ static int page_control(sqlite3_file *file, int op, void *argument)
         page_of(file)->checked = *checked;
     if (op == GET_CHECKED)
         *checked = page_of(file)->checked;
-    if (op == SET_CHECKED || op == GET_CHECKED)
+    if (op == SET_EXAMINED)
+        page_of(file)->damage.examined = true;
+    if (op == GET_DAMAGE)
+        *(struct page_damage *)argument = page_of(file)->damage;
+    if (op >= GET_CHECKED && op <= GET_DAMAGE)
         return SQLITE_OK;
     return real_of(file)->pMethods->xFileControl(real_of(file), op, argument);
 }
@@ -277,6 +295,16 @@ int sqlite_page_prepare(struct sqlite3 *db)
     int bytes = CHECK_BYTES;
 
     return sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes);
+}
+
+int sqlite_page_examine(struct sqlite3 *db)
+{
+    return sqlite3_file_control(db, "main", SET_EXAMINED, NULL);
+}
+
+int sqlite_page_damage(struct sqlite3 *db, struct page_damage *out)
+{
+    return sqlite3_file_control(db, "main", GET_DAMAGE, out);
 }
 
 int sqlite_page_same(struct sqlite3 *source, struct sqlite3 *target)

@@ -172,7 +172,14 @@ struct store_health {
  * `exclusive`, the structure of a file up to 256 MiB. Whatever its size, each page of the file is
  * compared with its check bytes when it is read (ERR_storage_corrupt). What the pages say is
  * proved by verify.h, not here. */
-enum store_mode { STORE_READ, STORE_WRITE, STORE_CREATE };
+enum store_mode {
+    STORE_READ,
+    STORE_WRITE,
+    STORE_CREATE,
+    /* Reads like STORE_READ, but goes on where a page is not what the store wrote; `integrity`
+     * then tells it. For proofs, which must say what the damage did to the books. */
+    STORE_EXAMINE,
+};
 
 struct store_config {
     const char *path;      /* of the database file; ignored by the memory store */
@@ -204,6 +211,8 @@ struct store_ops {
     enum err (*book_by_id)(struct store *, const struct uuid *, struct account_book *);
     enum err (*book_by_number)(struct store *, int64_t number, struct account_book *);
     enum err (*account_by_number)(struct store *, int64_t number, struct account *);
+    /* What a list shows of an account: its id, and its name in LIMIT_NAME_MAX + 1 bytes. */
+    enum err (*account_name)(struct store *, int64_t number, struct uuid *id, char *name);
     enum err (*account_by_external)(struct store *, struct slice external_id, struct account *);
     /* The bank's own account of a kind and currency. */
     enum err (*account_of_bank)(struct store *, int32_t kind, uint16_t currency,

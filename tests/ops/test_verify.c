@@ -158,12 +158,13 @@ static void copy_file(const char *from, const char *to)
     assert_int_equal(fclose(out), 0);
 }
 
-static void change(const char *path, const char *sql)
+/* `vfs` "bank" writes pages as bankd does; NULL as another program would. */
+static void change(const char *path, const char *vfs, const char *sql)
 {
     sqlite3 *db = NULL;
     char    *message = NULL;
 
-    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, "bank"), SQLITE_OK);
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, vfs), SQLITE_OK);
     if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
         fail_msg("%s: %s", sql, message);
     if (sqlite3_total_changes(db) == 0)
@@ -184,7 +185,7 @@ static enum err prove(struct fixture *fixture, struct verify_report *report, cha
     enum err             err;
 
     bank_init(&bank, &settings);
-    assert_int_equal(store_sqlite.open(&config, STORE_READ, &store, &fault), ERR_none);
+    assert_int_equal(store_sqlite.open(&config, STORE_EXAMINE, &store, &fault), ERR_none);
     err = verify_bank(store, &bank, fixture->demo.home.sign_public, out, report, &fault);
     store->ops->close(&store);
     bank_free(&bank);
@@ -207,6 +208,22 @@ static void a_whole_bank_has_no_problem(void **state)
     free(talk);
 }
 
+/* What somebody did with another program is told twice: by the page and by the account. */
+static void changes_behind_the_banks_back_are_named(void **state)
+{
+    struct fixture      *fixture = *state;
+    struct verify_report report;
+    char                *talk = NULL;
+
+    copy_file(fixture->database, fixture->copy);
+    change(fixture->copy, NULL, "UPDATE balance SET balance = balance + 1 WHERE account = 8");
+    assert_int_equal(prove(fixture, &report, &talk), ERR_books_broken);
+    assert_int_equal(report.problems[VERIFY_FILE], 1);
+    assert_non_null(strstr(talk, "is not as bankd wrote it"));
+    assert_non_null(strstr(talk, "account 8 has the balance"));
+    free(talk);
+}
+
 static void every_damage_is_found_and_named(void **state)
 {
     struct fixture *fixture = *state;
@@ -218,7 +235,7 @@ static void every_damage_is_found_and_named(void **state)
         enum err             err;
 
         copy_file(fixture->database, fixture->copy);
-        change(fixture->copy, damage->sql);
+        change(fixture->copy, "bank", damage->sql);
         err = prove(fixture, &report, &talk);
         if (strstr(talk, damage->told) == NULL)
             fail_msg("%s\nis not told with \"%s\" but as:\n%s", damage->sql, damage->told, talk);
@@ -337,6 +354,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_bank_has_no_problem),
+        cmocka_unit_test(changes_behind_the_banks_back_are_named),
         cmocka_unit_test(every_damage_is_found_and_named),
         cmocka_unit_test(other_thresholds_are_only_a_warning),
         cmocka_unit_test(a_damaged_page_is_found),
