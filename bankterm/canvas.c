@@ -58,7 +58,6 @@ static const struct range ranges_empty[] = {
     { 0xFE00, 0xFE0F }, { 0xFE20, 0xFE2F }, { 0xFEFF, 0xFEFF }, { 0xE0100, 0xE01EF },
 };
 
-/* Characters that a terminal obeys or that reorder what stands around them. */
 static const struct range ranges_obeyed[] = {
     { 0x0000, 0x001F }, { 0x007F, 0x009F }, { 0x061C, 0x061C }, { 0x200E, 0x200F },
     { 0x2028, 0x202E }, { 0x2066, 0x2069 }, { 0xFFF9, 0xFFFB }, { 0xE0000, 0xE007F },
@@ -78,6 +77,11 @@ static bool in_ranges(const struct range *ranges, size_t count, uint32_t code)
 const struct look *theme_look(enum scheme scheme, enum style style)
 {
     return &looks[scheme][style];
+}
+
+bool text_is_obeyed(uint32_t code)
+{
+    return IN(ranges_obeyed, code);
 }
 
 int text_width(uint32_t code)
@@ -105,7 +109,7 @@ static struct piece next_piece(struct slice text)
         piece.bytes = 1;
         snprintf(piece.escape, sizeof piece.escape, "\\x%02x", (unsigned char)text.at[0]);
         piece.code = 0;
-    } else if (IN(ranges_obeyed, piece.code)) {
+    } else if (text_is_obeyed(piece.code)) {
         if (piece.code < 0x100)
             snprintf(piece.escape, sizeof piece.escape, "\\x%02x", (unsigned)piece.code);
         else

@@ -105,6 +105,9 @@ void canvas_rule(struct canvas *canvas, int x, int y, int width, const char *tit
 struct rect canvas_box(struct canvas *canvas, struct rect rect, enum style style,
                        const char *title);
 
+/* Whether a terminal obeys the character, or reorders by it what stands around: such a character is
+ * never sent as it is. */
+bool text_is_obeyed(uint32_t code);
 /* Columns that a character takes: 0, 1 or 2. */
 int text_width(uint32_t code);
 /* Columns that canvas_text would take without a limit. */

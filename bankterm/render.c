@@ -9,6 +9,7 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "bankterm/canvas.h"
 #include "bankterm/values.h"
 #include "common/check.h"
 #include "common/csv.h"
@@ -51,6 +52,8 @@ enum err render_escaped(struct slice text, struct buf *out)
                 TRY(buf_print(out, "\\%c", code == '\n' ? 'n' : code == '\t' ? 't' : '\\'));
             else
                 TRY(buf_print(out, "\\x%02x", (unsigned)code));
+        } else if (text_is_obeyed(code)) {
+            TRY(buf_print(out, "\\u%04x", (unsigned)code));
         } else {
             TRY(buf_add(out, text.at, n));
         }
@@ -219,7 +222,7 @@ static enum err cell_print(const struct message_desc *desc, const void *msg,
 }
 
 /* Columns that a terminal uses for text without control characters. */
-static size_t text_width(struct slice text)
+static size_t table_width(struct slice text)
 {
     size_t width = 0;
 
@@ -396,7 +399,7 @@ static enum err pad(struct buf *out, size_t n)
 static enum err aligned(struct render *render, size_t column, struct slice text, bool last)
 {
     enum field_type type = render->columns[column]->type;
-    size_t          width = text_width(text);
+    size_t          width = table_width(text);
     size_t          space = render->widths[column] > width ? render->widths[column] - width : 0;
     bool            right = type == FIELD_INT || type == FIELD_MONEY;
 
@@ -434,7 +437,7 @@ static enum err table_rows(struct render *render, const struct grid *grid)
 
     for (size_t i = 0; i < grid->count; i++) {
         size_t column = i % grid->columns;
-        size_t width = text_width(grid_cell(grid, i));
+        size_t width = table_width(grid_cell(grid, i));
 
         /* A column that was empty on the first page has no header, so it stays away. */
         if (!first && render->widths[column] == 0)

@@ -124,6 +124,23 @@ static void test_table(void **state)
                 "\xe6\x97\xa5\xe6\x9c\xac             1000  deposit\n");
 }
 
+/* A name that reads backwards on a terminal could pass for another. */
+static void test_what_reorders_is_escaped_for_terminals(void **state)
+{
+    struct msg_transaction      one = transaction(1, "USD", "a\xe2\x80\xae" "b");
+    struct msg_transaction_page page = { .items = { .at = &one, .count = 1 } };
+    const void                 *pages[] = { &page };
+    char                       *text;
+
+    (void)state;
+    text = rendered(RENDER_TSV, &message_transaction_page, "description", false, pages, 1);
+    assert_string_equal(text, "description\na\\u202eb\n");
+    free(text);
+    text = rendered(RENDER_CSV, &message_transaction_page, "description", false, pages, 1);
+    assert_string_equal(text, "description\r\na\xe2\x80\xae" "b\r\n");
+    free(text);
+}
+
 static void test_json_of_one_page(void **state)
 {
     struct msg_transaction      one = transaction(1, "USD", "q\"\\\n\001");
@@ -280,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_csv),
         cmocka_unit_test(test_tsv),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_what_reorders_is_escaped_for_terminals),
         cmocka_unit_test(test_json_of_one_page),
         cmocka_unit_test(test_json_of_all_pages),
         cmocka_unit_test(test_a_record),
