@@ -131,21 +131,33 @@ static int64_t hash_of(const struct writer *writer, const void *bytes, size_t n)
     return key;
 }
 
+/* Takes a book that was read, and its name, into memory. */
+static enum err keep_book(struct writer *writer, const struct account_book *book,
+                          struct book_slot **out)
+{
+    char        name[LIMIT_NAME_MAX + 1];
+    struct uuid id;
+
+    TRY(writer->store->ops->account_name(writer->store, book->number, &id, name));
+    *out = cache_put(writer->books, book->number);
+    if (*out == NULL)
+        return ERR_busy;
+    (*out)->book = *book;
+    memcpy((*out)->name, name, sizeof name);
+    return ERR_none;
+}
+
 enum err writer_book(struct writer *writer, int64_t number, const struct account_book **out,
                      const char **name)
 {
     struct book_slot *slot = cache_get(writer->books, number);
 
     if (slot == NULL) {
-        struct account row;
+        struct account_book book;
 
         TRY(writer_look(writer));
-        TRY(writer->store->ops->account_by_number(writer->store, number, &row));
-        slot = cache_put(writer->books, number);
-        if (slot == NULL)
-            return ERR_busy;
-        slot->book = row.book;
-        memcpy(slot->name, row.name, sizeof slot->name);
+        TRY(writer->store->ops->book_by_number(writer->store, number, &book));
+        TRY(keep_book(writer, &book, &slot));
     }
     *out = &slot->book;
     if (name != NULL)
@@ -173,6 +185,11 @@ enum err writer_book_by_id(struct writer *writer, const struct uuid *id,
     if (slot != NULL) {
         slot->id = *id;
         slot->number = book.number;
+    }
+    if (cache_get(writer->books, book.number) == NULL) {
+        struct book_slot *kept;
+
+        TRY(keep_book(writer, &book, &kept));
     }
     return writer_book(writer, book.number, out, name);
 }

@@ -26,10 +26,13 @@ static enum err account_name(struct request *request, struct view_cache *cache, 
         *name = cache->names[place].name;
         return ERR_none;
     }
-    struct account row;
-    TRY(must_be_there(request->store->ops->account_by_number(request->store, number, &row)));
-    const char *text = row.name[0] != '\0' ? row.name : row.holder;
-    *id = row.book.account_id;
+    char text[LIMIT_NAME_MAX + 1];
+    TRY(must_be_there(request->store->ops->account_name(request->store, number, id, text)));
+    if (text[0] == '\0') { /* then its holder's */
+        struct account row;
+        TRY(must_be_there(request->store->ops->account_by_number(request->store, number, &row)));
+        memcpy(text, row.holder, sizeof(text));
+    }
     TRY(page_keep(request, slice_from(text), name));
     if (cache != NULL) {
         cache->names[place].account = number;
@@ -39,14 +42,24 @@ static enum err account_name(struct request *request, struct view_cache *cache, 
     return ERR_none;
 }
 
-static enum err user_email(struct request *request, int64_t number, struct slice *out)
+static enum err user_email(struct request *request, struct view_cache *cache, int64_t number,
+                           struct slice *out)
 {
     struct user row;
     *out = slice_of("", 0);
     if (number == 0)
         return ERR_none;
+    if (cache != NULL && cache->user == number) {
+        *out = cache->user_email;
+        return ERR_none;
+    }
     TRY(must_be_there(request->store->ops->user_by_number(request->store, number, &row)));
-    return page_keep(request, slice_from(row.email), out);
+    TRY(page_keep(request, slice_from(row.email), out));
+    if (cache != NULL) {
+        cache->user = number;
+        cache->user_email = *out;
+    }
+    return ERR_none;
 }
 
 static enum err transaction_id(struct request *request, int64_t sequence, struct uuid *out)
@@ -88,7 +101,7 @@ static enum err read_facts(struct request *request, struct view_cache *cache,
     TRY(account_name(request, cache, row->debit, &out->debit_id, &out->debit_name));
     TRY(account_name(request, cache, row->credit, &out->credit_id, &out->credit_name));
     TRY(party_key(request, row->party, &out->party));
-    TRY(user_email(request, row->posted_by, &out->posted_by));
+    TRY(user_email(request, cache, row->posted_by, &out->posted_by));
     TRY(transaction_id(request, row->reversal_of, &out->reversal_of));
     TRY(transaction_id(request, row->reversed_by, &out->reversed_by));
     if (row->rule_set == 0)
@@ -363,7 +376,7 @@ static enum err view_handling(struct request *request, const struct alert *row,
 {
     struct slice text;
     if (row->assigned_to != 0) {
-        TRY(user_email(request, row->assigned_to, &text));
+        TRY(user_email(request, NULL, row->assigned_to, &text));
         MSG_SET(out, alert, assigned_to, text);
     }
     if (row->taken_at_us != 0)
@@ -371,7 +384,7 @@ static enum err view_handling(struct request *request, const struct alert *row,
     if (row->decision != 0)
         MSG_SET(out, alert, decision, row->decision);
     if (row->decided_by != 0) {
-        TRY(user_email(request, row->decided_by, &text));
+        TRY(user_email(request, NULL, row->decided_by, &text));
         MSG_SET(out, alert, decided_by, text);
     }
     if (row->decided_at_us != 0)

@@ -14,6 +14,8 @@ enum { VIEW_NAMES_MAX = 256 };
 
 struct view_cache {
     struct fraud_verdict verdict; /* of the row that was read last */
+    int64_t user;                 /* number of the one whose address was read last; 0 = none */
+    struct slice user_email;      /* in the arena */
     struct {
         int64_t account; /* number; 0 = free */
         struct uuid id;

@@ -126,6 +126,18 @@ static enum err answer_account(struct store *store, const struct records *record
     return row != NULL ? ERR_none : ERR_not_found;
 }
 
+static enum err account_name(struct store *store, int64_t number, struct uuid *id, char *name)
+{
+    const struct account *row = memory_find(memory_begin(store), TABLE_ACCOUNT, number);
+
+    if (row != NULL) {
+        *id = row->book.account_id;
+        memcpy(name, row->name, sizeof row->name);
+    }
+    memory_end(store);
+    return row != NULL ? ERR_none : ERR_not_found;
+}
+
 static enum err account_by_number(struct store *store, int64_t number, struct account *out)
 {
     const struct records *records = memory_begin(store);
@@ -579,6 +591,7 @@ const struct store_ops store_memory = {
     .book_by_id = book_by_id,
     .book_by_number = book_by_number,
     .account_by_number = account_by_number,
+    .account_name = account_name,
     .account_by_external = account_by_external,
     .account_of_bank = account_of_bank,
     .party_by_key = party_by_key,

@@ -252,6 +252,19 @@ enum err sqlite_account_by_number(struct store *store, int64_t number, struct ac
     GET(row, read_account, out);
 }
 
+enum err sqlite_account_name(struct store *store, int64_t number, struct uuid *id, char *name)
+{
+    struct row row = use_number(store, SQL_account_name, number);
+    enum err   err = sqlite_step(&row);
+
+    if (err == ERR_none) {
+        row_bytes(&row, id->bytes, sizeof id->bytes);
+        row_text(&row, name, LIMIT_NAME_MAX + 1);
+    }
+    sqlite_done(&row);
+    return err;
+}
+
 enum err sqlite_account_by_external(struct store *store, struct slice id, struct account *out)
 {
     struct row row = use_text(store, SQL_account_by_external, id);
