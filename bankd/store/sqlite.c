@@ -639,16 +639,16 @@ static enum err sqlite_backup(struct store *store, const char *path, struct faul
 static enum err sqlite_integrity(struct store *store, struct fault *fault)
 {
     struct sqlite_store *self = sqlite_of(store);
-    struct page_damage   damage = { .count = 0 };
+    struct page_damage   damage = { .first = 0 };
 
     TRY(check_structure(self, "PRAGMA integrity_check(1)", fault));
     TRY(sqlite_fault(self, sqlite_page_damage(self->db, &damage), fault));
-    if (damage.count == 0)
+    if (damage.first == 0)
         return ERR_none;
     return fault_set(fault, ERR_storage_corrupt, NULL,
                      "Page %lld%s not as bankd wrote it: it was damaged, or changed by another "
                      "program",
-                     (long long)damage.first, damage.count > 1 ? " and others are" : " is");
+                     (long long)damage.first, damage.others ? " and others are" : " is");
 }
 
 static enum err sqlite_health(struct store *store, struct store_health *out)

@@ -60,11 +60,11 @@ enum err sqlite_fault(struct sqlite_store *store, int rc, struct fault *fault);
 
 /* sqlite_page.c: the VFS that puts check bytes on every page of the file. */
 const char *sqlite_page_vfs(void);
-/* From now on pages whose check bytes do not fit are counted and handed out all the same. */
+/* From now on pages whose check bytes do not fit are noted and handed out all the same. */
 struct page_damage {
     bool    examined;
-    int64_t count; /* of such reads */
-    int64_t first; /* number of the first such page, from 1; 0 = none */
+    bool    others; /* than the first one */
+    int64_t first;  /* number of the first such page, from 1; 0 = none */
 };
 int sqlite_page_examine(struct sqlite3 *db);
 int sqlite_page_damage(struct sqlite3 *db, struct page_damage *out);

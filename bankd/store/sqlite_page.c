@@ -104,9 +104,9 @@ static int misfit(struct page_file *self, sqlite3_int64 at)
 {
     if (!self->damage.examined)
         return SQLITE_IOERR_DATA;
-    self->damage.count++;
     if (self->damage.first == 0)
         self->damage.first = at / PAGE_BYTES + 1;
+    self->damage.others = self->damage.others || self->damage.first != at / PAGE_BYTES + 1;
     return SQLITE_OK;
 }
 
