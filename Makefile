@@ -56,7 +56,7 @@ TOOLS      := $(patsubst %.c,$(BUILD)/%,$(TOOL_C))
 DEPS       := $(patsubst %.o,%.d,$(call object,$(COMMON_C) $(BANKD_C) $(BANKTERM_C) \
                 $(TESTLIB_C) $(TEST_C) $(FUZZ_C) $(BENCH_C) $(TOOL_C) bankd/main.c bankterm/main.c))
 
-.PHONY: all programs tests check test unit e2e asan tsan tsan-run fuzz fuzz-run bench docs \
+.PHONY: all programs tests check test unit e2e asan tsan tsan-run fuzz fuzz-run soak bench docs \
     protocol tidy install clean help
 .SECONDARY:
 .DEFAULT_GOAL := all
@@ -109,6 +109,17 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS) $(BUILD)/libbankd.a $(COMM
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD)
 
+# The simulation once more, with a fault planted in the writer: a test wants it to be found.
+PLANTED := $(BUILD)/tests/fault/sim_planted
+DEPS    += $(BUILD)/obj/planted/writer_post.d $(BUILD)/obj/tests/fault/sim_soak.d
+$(BUILD)/obj/planted/%.o: bankd/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DBANK_PLANT_FORGET_IDS $(CFLAGS) -MMD -MP -c $< -o $@
+$(PLANTED): $(BUILD)/obj/planted/writer_post.o $(BUILD)/obj/tests/fault/sim_soak.o $(TEST_LIBS) \
+    $(BUILD)/libbankd.a $(COMMON)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD)
+
 # --- tests -----------------------------------------------------------------------------------
 # The end-to-end tests find the programs under BANK_BUILD. A sanitizer's report of a program
 # that they start goes to a file; one file there is a failure, whatever the tests say.
@@ -116,6 +127,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS) $(BUILD)/libbankd.a $(COMM
 RUN         := scripts/run-tests
 REPORTS     := $(BUILD)/reports
 FUZZ_TIME   ?= 10
+SOAK_TIME   ?= 300
 E2E_FILES   ?= $(wildcard tests/e2e/test_*.py tests/fault/test_*.py)
 SUB         := $(MAKE) --no-print-directory
 export UBSAN_OPTIONS ?= print_stacktrace=1
@@ -126,7 +138,7 @@ test: unit e2e ## run the unit tests and the end-to-end tests
 tests: $(TESTS)
 unit: $(TESTS) ## run the unit tests of every room
 	$(RUN) $(TESTS)
-e2e: all ## run the end-to-end tests: E2E_FILES=tests/e2e/test_x.py for some
+e2e: all $(PLANTED) ## run the end-to-end tests: E2E_FILES=tests/e2e/test_x.py for some
 	rm -rf $(REPORTS) && mkdir -p $(REPORTS)
 	BANK_BUILD=$(abspath $(BUILD)) $(RUN) $(E2E_FILES)
 	@! grep . $(REPORTS)/* 2>/dev/null
@@ -150,6 +162,8 @@ fuzz-run: $(FUZZERS)
 	$(RUN) --fuzz $(FUZZ_TIME) $(FUZZERS)
 bench: all $(BENCHES) ## measure the bank beside its references (scripts/bench)
 	BUILD=$(abspath $(BUILD)) scripts/bench
+soak: $(BUILD)/tests/fault/sim_soak ## let the simulation run for SOAK_TIME seconds (300)
+	BUILD=$(abspath $(BUILD)) scripts/soak --seconds $(SOAK_TIME)
 tidy: $(BUILD)/scripts/gen-protocol ## check the rules of the house
 	scripts/tidy
 	$< --check proto/PROTOCOL.md

@@ -90,6 +90,7 @@ struct posted {
     struct fraud_verdict      verdict;
     int64_t                   account_balance; /* of the account that it is about, now */
     bool repeated; /* the id was known with the same content: nothing is planned */
+    bool durable;  /* and what its row refers to is in the store, from where `facts` are read */
 };
 
 ERR_MUST_USE enum err writer_post(struct writer *writer, const struct post *post,

@@ -84,11 +84,13 @@ static enum err answer(struct request *request, const struct posted *posted,
 {
     struct view_facts facts;
 
-    if (!posted->repeated)
-        return view_transaction(request, posted->row, &posted->facts, out);
-    TRY(view_transaction_facts(request, posted->row, true, &facts));
+    if (posted->durable)
+        TRY(view_transaction_facts(request, posted->row, true, &facts));
+    else
+        facts = posted->facts;
     TRY(view_transaction(request, posted->row, &facts, out));
-    MSG_SET(out, transaction, repeated, true);
+    if (posted->repeated)
+        MSG_SET(out, transaction, repeated, true);
     return ERR_none;
 }
 

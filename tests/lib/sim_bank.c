@@ -1,0 +1,589 @@
+/* The bank's side of the simulation (sim.h): what server.c and worker.c do with threads and
+ * sockets, done in one thread with messages: gates, groups, one commit for each group, answers
+ * only when it is durable, and a second try one by one when acts of a group meet each other. */
+#include "tests/lib/sim_impl.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/check.h"
+
+enum { JOB_ARENA = 16384, OUT_ARENA = 65536, CUT_ONE_IN = 100, IDLE_US = 1800 * 1000 * 1000 };
+
+static const char rules_text[] = "version 1\n"
+                                 "threshold hold 600\n"
+                                 "threshold decline 900\n"
+                                 "rule large\n"
+                                 "  when is_outgoing and amount_major >= 50\n"
+                                 "  score 650\n"
+                                 "  because \"{amount} is large\"\n"
+                                 "  fires on is_outgoing=yes amount_major=50\n"
+                                 "  silent on is_outgoing=yes amount_major=49\n"
+                                 "end\n"
+                                 "rule huge\n"
+                                 "  when is_outgoing and amount_major >= 90\n"
+                                 "  score 300\n"
+                                 "  because \"{amount} is huge\"\n"
+                                 "  fires on is_outgoing=yes amount_major=90\n"
+                                 "  silent on is_outgoing=yes amount_major=89\n"
+                                 "end\n";
+
+static struct sim *now_sim; /* whose clock and disk it is */
+
+static int64_t clock_now(struct clock *clock)
+{
+    (void)clock;
+    return now_sim->now_us;
+}
+
+/* The power fails before the sync that was drawn. */
+static void before_sync(void *context)
+{
+    struct sim *sim = context;
+
+    if (sim->cut_at_sync > 0 && --sim->cut_at_sync == 0)
+        sim->cut = fault_disk_cut(sim->cut_kind, random_next(&sim->random));
+}
+
+static enum err faulty_apply(struct store *store, const struct commit *commit, size_t *failed,
+                             struct fault *fault)
+{
+    struct sim *sim = now_sim;
+
+    if ((int)random_below(&sim->random, 100) >= sim->full_percent)
+        return sim->real->apply(store, commit, failed, fault);
+    *failed = 0;
+    return fault_set(fault, ERR_storage_full, NULL, "The disk is full, says the simulation");
+}
+
+/* --- a new bank ------------------------------------------------------------------------------ */
+
+static void add_rules(struct sim *sim)
+{
+    struct writer_config config = { .store = sim->store, .bank = &sim->bank, .clock = &sim->clock };
+    struct writer       *writer;
+    struct draft        *draft;
+    char                 hex[2 * CHAIN_HASH_BYTES + 1];
+    struct act act = { .kind = AUDIT_ACTION, .operation = "rules.load", .subject_text = hex };
+
+    CHECK(writer_open(&config, &writer, NULL) == ERR_none);
+    draft = writer_draft(writer);
+    memset(&draft->rule_set, 0, sizeof draft->rule_set);
+    draft->rule_set.number = writer_next_rule_set(writer);
+    draft->rule_set.loaded_at_us = sim->now_us;
+    crypto_generichash(draft->rule_set.hash, CHAIN_HASH_BYTES, (const uint8_t *)rules_text,
+                       strlen(rules_text), NULL, 0);
+    sodium_bin2hex(hex, sizeof hex, draft->rule_set.hash, CHAIN_HASH_BYTES);
+    draft->change.rule_set = &draft->rule_set;
+    draft->change.rule_text = slice_from(rules_text);
+    writer_audit(writer, draft, &act);
+    writer_add(writer, draft);
+    CHECK(writer_commit(writer, NULL) == ERR_none);
+    writer_close(&writer);
+}
+
+static void add_user(struct sim *sim, int i)
+{
+    struct draft *draft = writer_draft(sim->writer);
+    struct user  *row = &draft->user;
+    struct actor *actor = &sim->users[i];
+    struct act    act = { .kind = AUDIT_ACTION, .operation = "user.add", .subject = &row->user_id };
+
+    memset(row, 0, sizeof *row);
+    row->number = writer_next_user(sim->writer);
+    row->user_id = uuid_v7(sim->now_us);
+    row->role = i < SIM_USERS / 2 ? ROLE_FINANCIAL_MANAGER : ROLE_FRAUD_ANALYST;
+    row->created_at_us = sim->now_us;
+    snprintf(row->email, sizeof row->email, "user%d@test.com", i);
+    snprintf(row->name, sizeof row->name, "User %d", i);
+    snprintf(row->password_hash, sizeof row->password_hash, "none");
+    *actor = (struct actor){ .user = row->number, .user_id = row->user_id, .role = row->role };
+    memcpy(actor->email, row->email, sizeof actor->email);
+    draft->change.user = row;
+    writer_audit(sim->writer, draft, &act);
+    writer_add(sim->writer, draft);
+}
+
+static void add_account(struct sim *sim, int i)
+{
+    struct draft   *draft = writer_draft(sim->writer);
+    struct account *row = &draft->account;
+    struct act      act = { .kind = AUDIT_ACTION,
+                            .operation = "account.create",
+                            .subject = &row->book.account_id };
+
+    memset(row, 0, sizeof *row);
+    row->book.number = writer_next_account(sim->writer);
+    row->book.account_id = uuid_v7(sim->now_us);
+    row->book.kind = ACCOUNT_CUSTOMER;
+    row->book.status = ACCOUNT_ACTIVE;
+    row->book.currency = SIM_USD;
+    row->book.version = 1;
+    row->book.created_at_us = sim->now_us;
+    snprintf(row->name, sizeof row->name, "Account %d", i);
+    sim->account_numbers[i] = row->book.number;
+    sim->account_ids[i] = row->book.account_id;
+    draft->change.account = row;
+    writer_rollup(draft, ROLLUP_ALL, 0, SIM_USD, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
+    writer_audit(sim->writer, draft, &act);
+    writer_add(sim->writer, draft);
+}
+
+/* --- start and crash ------------------------------------------------------------------------- */
+
+static void start(struct sim *sim)
+{
+    struct store_config  config = { .path = sim->path, .cache_kib = 4096 };
+    struct writer_config writing = { .bank = &sim->bank,
+                                     .clock = &sim->clock,
+                                     .rule_set = 1,
+                                     .sign_secret = sim->sign_secret,
+                                     .books_max = 8192,
+                                     .profiles_max = 8192 };
+
+    SIM_REQUIRE(sim, store_sqlite.open(&config, STORE_WRITE, &sim->store, NULL) == ERR_none,
+                "the store cannot be opened");
+    SIM_REQUIRE(sim, store_sqlite.open(&config, STORE_READ, &sim->reader, NULL) == ERR_none,
+                "the store cannot be opened for reading");
+    sim->real = sim->store->ops;
+    sim->faulty = *sim->real;
+    sim->faulty.apply = faulty_apply;
+    sim->store->ops = &sim->faulty;
+    writing.store = sim->store;
+    SIM_REQUIRE(sim, writer_open(&writing, &sim->writer, NULL) == ERR_none,
+                "the writer cannot be opened");
+    fault_watch(before_sync, sim, false);
+    CHECK(sessions_open(IDLE_US, INT64_C(12) * US_PER_HOUR, &sim->sessions) == ERR_none);
+}
+
+/* What is in memory is forgotten: nothing more reaches the store. */
+static void stop(struct sim *sim)
+{
+    int percent = sim->full_percent;
+
+    sim->full_percent = 100;
+    writer_close(&sim->writer);
+    sim->full_percent = percent;
+    sim->store->ops = sim->real;
+    sim->reader->ops->close(&sim->reader);
+    sim->store->ops->close(&sim->store);
+    sessions_close(&sim->sessions);
+    sim->job_count = 0;
+}
+
+void sim_bank_open(struct sim *sim)
+{
+    struct store_config  config = { .path = sim->path, .cache_kib = 4096 };
+    struct bank_settings settings = {
+        .high_value_major = 60, .large_major = 80, .hold_hours = SIM_HOLD_HOURS, .id_skew_hours = 24
+    };
+    uint8_t seed[crypto_sign_SEEDBYTES] = { 0 };
+
+    memcpy(seed, &sim->seed, sizeof sim->seed);
+    now_sim = sim;
+    sim->clock = (struct clock){ .now_us = clock_now, .monotonic_us = clock_now };
+    snprintf(sim->folder, sizeof sim->folder, "/tmp/bank-sim-XXXXXX");
+    CHECK(mkdtemp(sim->folder) != NULL);
+    snprintf(sim->path, sizeof sim->path, "%s/bank.db", sim->folder);
+    crypto_sign_seed_keypair(sim->sign_public, sim->sign_secret, seed);
+    bank_init(&sim->bank, &settings);
+    CHECK(arena_init(&sim->arena, LIMIT_REQUEST_ARENA) == ERR_none);
+    sim->jobs = calloc(SIM_GROUP_MAX, sizeof *sim->jobs);
+    CHECK(sim->jobs != NULL);
+    for (size_t i = 0; i < SIM_GROUP_MAX; i++) {
+        CHECK(arena_init(&sim->jobs[i].arena, JOB_ARENA) == ERR_none);
+        CHECK(arena_init(&sim->jobs[i].out_arena, OUT_ARENA) == ERR_none);
+        buf_init(&sim->jobs[i].reply, SIM_MESSAGE_BYTES);
+    }
+    fault_disk_load(NULL);
+    CHECK(store_sqlite.open(&config, STORE_CREATE, &sim->store, NULL) == ERR_none);
+    add_rules(sim);
+    sim->store->ops->close(&sim->store);
+    start(sim);
+    for (int i = 0; i < SIM_USERS; i++)
+        add_user(sim, i);
+    for (int i = 0; i < SIM_ACCOUNTS; i++)
+        add_account(sim, i);
+    CHECK(writer_commit(sim->writer, NULL) == ERR_none);
+}
+
+void sim_bank_close(struct sim *sim)
+{
+    fault_watch(NULL, NULL, false);
+    stop(sim);
+    bank_free(&sim->bank);
+    for (size_t i = 0; i < SIM_GROUP_MAX; i++) {
+        arena_free(&sim->jobs[i].arena);
+        arena_free(&sim->jobs[i].out_arena);
+        buf_free(&sim->jobs[i].reply);
+    }
+    free(sim->jobs);
+    arena_free(&sim->arena);
+    fault_disk_load(NULL);
+    unlink(sim->path);
+    rmdir(sim->folder);
+}
+
+static void start_from(struct sim *sim, struct fault_disk *disk)
+{
+    sim->cut_at_sync = 0;
+    stop(sim);
+    fault_disk_load(disk);
+    fault_disk_free(&disk);
+    start(sim);
+    sim->figures.crashes++;
+}
+
+void sim_bank_crash(struct sim *sim, enum fault_cut kind)
+{
+    start_from(sim, fault_disk_cut(kind, random_next(&sim->random)));
+}
+
+/* --- requests -------------------------------------------------------------------------------- */
+
+static void say(struct sim *sim, struct sim_job *job)
+{
+    for (size_t i = 0; i < job->reply.n; i++)
+        sim->figures.digest =
+            (sim->figures.digest ^ (uint8_t)job->reply.at[i]) * UINT64_C(1099511628211);
+    sim_send(sim, false, job->message.client, &job->reply);
+}
+
+static void answer_error(struct sim_job *job, enum err err)
+{
+    buf_clear(&job->reply);
+    if (job->fault.err != err)
+        fault_set(&job->fault, err, NULL, "%s", "");
+    CHECK(reply_encode_error(job->envelope.id, &job->fault, &job->reply) == ERR_none);
+}
+
+static void log_in(struct sim *sim, struct sim_job *job)
+{
+    const struct msg_session_login *in = job->in;
+    struct msg_session              out = { 0 };
+    struct session                 *session;
+    uint8_t                         token[LIMIT_TOKEN_BYTES];
+    int                             user = in->email.at[4] - '0';
+
+    CHECK(user >= 0 && user < SIM_USERS);
+    SIM_REQUIRE(sim,
+                session_start(sim->sessions, &sim->users[user], "User", sim->now_us, token,
+                              &session) == ERR_none,
+                "a session cannot be opened");
+    out.user_id = sim->users[user].user_id;
+    out.email = slice_from(sim->users[user].email);
+    out.name = slice_from("User");
+    out.role = slice_from(role_find(sim->users[user].role)->name);
+    out.expires_at = session->expires_us;
+    out.idle_seconds = IDLE_US / US_PER_SECOND;
+    out.server_time = sim->now_us;
+    MSG_SET(&out, session, token, slice_of((const char *)token, sizeof token));
+    buf_clear(&job->reply);
+    CHECK(reply_encode(job->envelope.id, &message_session, &out, &job->reply) == ERR_none);
+    say(sim, job);
+}
+
+static enum err decode(struct sim *sim, struct sim_job *job)
+{
+    struct slice    bytes = slice_of(job->message.bytes, job->message.n);
+    struct session *session;
+
+    memset(&job->fault, 0, sizeof job->fault);
+    arena_reset(&job->arena);
+    TRY(request_decode(bytes, &job->envelope, &job->fault));
+    job->op = op_find(job->envelope.op);
+    SIM_REQUIRE(sim, job->op != NULL, "an operation is unknown");
+    if ((job->op->flags & OP_OPEN) == 0) {
+        session = session_find(sim->sessions, job->envelope.token, sim->now_us);
+        if (session == NULL)
+            return ERR_session_invalid;
+        SIM_REQUIRE(sim, (job->op->roles & session->actor.role) != 0, "a role is refused");
+        job->actor = session->actor;
+        job->user = session->actor.email[4] - '0';
+    }
+    job->in = arena_take(&job->arena, job->op->request->size);
+    CHECK(job->in != NULL);
+    return message_decode(job->op->request, job->envelope.body, DECODE_STRICT, &job->arena, job->in,
+                          &job->fault);
+}
+
+static enum err run(struct sim *sim, struct sim_job *job, struct store *store,
+                    struct writer *writer, struct arena *arena, void **out)
+{
+    struct request request = { .op = job->op,
+                               .actor = job->actor,
+                               .store = store,
+                               .writer = writer,
+                               .bank = &sim->bank,
+                               .arena = arena,
+                               .fault = &job->fault,
+                               .now_us = sim->now_us };
+
+    memset(&job->fault, 0, sizeof job->fault);
+    arena_reset(arena);
+    *out = arena_take(arena, job->op->reply->size);
+    CHECK(*out != NULL);
+    return dispatch(&request, job->in, *out);
+}
+
+/* What a question is answered must be what the model knows now. */
+static void ask(struct sim *sim, struct sim_job *job)
+{
+    void    *out;
+    enum err err;
+
+    CHECK(sim->real->snapshot_begin(sim->reader) == ERR_none);
+    err = run(sim, job, sim->reader, NULL, &sim->arena, &out);
+    sim->real->snapshot_end(sim->reader);
+    if (job->op == &op_rows[OP_INDEX_transaction_get]) {
+        const struct msg_transaction_ref *in = job->in;
+        const struct msg_transaction     *row = out;
+        const struct sim_post *post = &sim->posts[sim_model_find(sim, &in->transaction_id)];
+
+        SIM_REQUIRE(sim, err == (post->status == 0 ? ERR_not_found : ERR_none),
+                    "a transaction is found that is not there, or the other way round");
+        SIM_REQUIRE(sim,
+                    err != ERR_none ||
+                        (row->status == post->status && row->sequence == post->sequence),
+                    "a transaction is told wrongly");
+    } else {
+        const struct msg_account_ref *in = job->in;
+        const struct msg_account     *row = out;
+
+        SIM_REQUIRE(sim, err == ERR_none, "an account is not found");
+        for (int i = 0; i < SIM_ACCOUNTS; i++)
+            SIM_REQUIRE(
+                sim,
+                !uuid_equal(&sim->account_ids[i], &in->account_id) ||
+                    (row->balance == sim->books.balances[i] && row->held == sim->books.held[i]),
+                "a balance is told wrongly");
+    }
+    if (err != ERR_none) {
+        answer_error(job, err);
+    } else {
+        buf_clear(&job->reply);
+        CHECK(reply_encode(job->envelope.id, job->op->reply, out, &job->reply) == ERR_none);
+    }
+    say(sim, job);
+}
+
+void sim_bank_take(struct sim *sim, const struct sim_message *message)
+{
+    struct sim_job *job = &sim->jobs[sim->job_count];
+    enum err        err;
+
+    if (sim->job_count == SIM_GROUP_MAX)
+        sim_bank_work(sim);
+    job = &sim->jobs[sim->job_count];
+    job->message.client = message->client;
+    job->message.n = message->n;
+    memcpy(job->message.bytes, message->bytes, message->n);
+    err = decode(sim, job);
+    if (err != ERR_none) {
+        SIM_REQUIRE(sim, err == ERR_session_invalid, "a message cannot be read");
+        answer_error(job, err);
+        say(sim, job);
+    } else if ((job->op->flags & OP_LOGIN) != 0) {
+        log_in(sim, job);
+    } else if ((job->op->flags & OP_READ) != 0) {
+        ask(sim, job);
+    } else {
+        sim->job_count++;
+    }
+}
+
+/* --- groups ---------------------------------------------------------------------------------- */
+
+/* Plans one act in the bank and in the model; what differs, or NULL. A refused posting is written
+ * down, as the daemon does. */
+static const char *plan(struct sim *sim, struct sim_job *job)
+{
+    void    *out;
+    enum err err = run(sim, job, sim->store, sim->writer, &job->out_arena, &out);
+
+    job->out = out;
+    if (job->op == &op_rows[OP_INDEX_transaction_create])
+        sim_model_create(sim, job, job->in);
+    else
+        sim_model_decide(sim, job, &((const struct msg_transaction_act *)job->in)->transaction_id,
+                         job->op == &op_rows[OP_INDEX_transaction_release]);
+    if (err != job->expected) {
+        snprintf(sim->wrong, sizeof sim->wrong,
+                 "%s of %lld is answered with %s, and must be with %s", job->op->name,
+                 (long long)sim->posts[job->post].amount, err_name(err), err_name(job->expected));
+        return sim->wrong;
+    }
+    if (err == ERR_insufficient_funds) {
+        struct draft *draft = writer_draft(sim->writer);
+        struct act    act = { .actor = &job->actor,
+                              .kind = AUDIT_REFUSAL,
+                              .operation = job->op->name,
+                              .outcome = err_name(err),
+                              .subject = &sim->posts[job->post].id };
+
+        if (draft != NULL) {
+            writer_audit(sim->writer, draft, &act);
+            writer_add(sim->writer, draft);
+        }
+    }
+    if (err != ERR_none) {
+        answer_error(job, err);
+        return NULL;
+    }
+    buf_clear(&job->reply);
+    CHECK(reply_encode(job->envelope.id, job->op->reply, out, &job->reply) == ERR_none);
+    if (job->out->status != job->expected_status) {
+        snprintf(sim->wrong, sizeof sim->wrong, "%s: a post is %s, and must be %s", job->op->name,
+                 enum_text(&enum_transaction_status, job->out->status),
+                 enum_text(&enum_transaction_status, job->expected_status));
+        return sim->wrong;
+    }
+    if (MSG_HAS(job->out, transaction, repeated) != job->expected_repeat)
+        return "an id is not taken as the first, or as a repetition";
+    return NULL;
+}
+
+static void ignore_event(void *context, enum event_index event, struct slice bytes)
+{
+    (void)context;
+    (void)event;
+    (void)bytes;
+}
+
+/* The group is durable: what the bank said of its posts is what it must say for ever. */
+static void learn(struct sim *sim, struct sim_job **jobs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct sim_job  *job = jobs[i];
+        struct sim_post *post = &sim->posts[job->post];
+
+        if (job->expected != ERR_none) {
+            sim->figures.refusals++;
+            continue;
+        }
+        if (job->first) {
+            post->sequence = job->out->sequence;
+            post->posted_at_us = job->out->posted_at;
+            sim->figures.posts++;
+        }
+        sim->figures.repeats += job->expected_repeat;
+        SIM_REQUIRE(sim,
+                    job->out->sequence == post->sequence &&
+                        job->out->posted_at == post->posted_at_us &&
+                        job->out->amount == post->amount,
+                    "the same request has two answers");
+    }
+}
+
+/* The power has failed during the commit: the group is there whole or not at all. */
+static enum err come_back(struct sim *sim, struct sim_job **jobs, size_t n, int64_t before)
+{
+    struct fault_disk *disk = sim->cut;
+
+    sim->cut = NULL;
+    sim->figures.crashes_within++;
+    start_from(sim, disk);
+    if (writer_head(sim->writer).sequence > before)
+        learn(sim, jobs, n);
+    else
+        sim_model_undo(sim);
+    sim_model_compare(sim);
+    return ERR_outcome_unknown;
+}
+
+static enum err try_group(struct sim *sim, struct sim_job **jobs, size_t n)
+{
+    struct fault fault = { 0 };
+    const char  *wrong = NULL;
+    int64_t      before = writer_head(sim->writer).sequence;
+    enum err     err;
+
+    sim_model_begin(sim);
+    for (size_t i = 0; i < n; i++) {
+        const char *what = plan(sim, jobs[i]);
+
+        wrong = wrong != NULL ? wrong : what;
+    }
+    if (sim_chance(sim, CUT_ONE_IN)) {
+        sim->cut_kind = (enum fault_cut)random_below(&sim->random, 3);
+        sim->cut_at_sync = 1 + (int)random_below(&sim->random, 2);
+    }
+    err = writer_commit(sim->writer, &fault);
+    sim->cut_at_sync = 0;
+    writer_events(sim->writer, ignore_event, NULL);
+    if (sim->cut != NULL) {
+        SIM_REQUIRE(sim, wrong == NULL || err != ERR_none, wrong);
+        return come_back(sim, jobs, n, before);
+    }
+    if (err == ERR_none) {
+        SIM_REQUIRE(sim, wrong == NULL, wrong);
+        learn(sim, jobs, n);
+        sim->figures.commits++;
+        return ERR_none;
+    }
+    sim->figures.commits_failed++;
+    sim_model_undo(sim);
+    for (size_t i = 0; i < n; i++) {
+        jobs[i]->fault = fault;
+        answer_error(jobs[i], err);
+    }
+    return err;
+}
+
+void sim_bank_work(struct sim *sim)
+{
+    struct sim_job *jobs[SIM_GROUP_MAX];
+    size_t          n = sim->job_count;
+    enum err        err;
+
+    for (size_t i = 0; i < n; i++)
+        jobs[i] = &sim->jobs[i];
+    sim->job_count = 0;
+    if (n == 0)
+        return;
+    err = try_group(sim, jobs, n);
+    if (err == ERR_changed_meanwhile || err == ERR_id_reused) {
+        for (size_t i = 0; i < n && err != ERR_outcome_unknown; i++) {
+            err = try_group(sim, &jobs[i], 1);
+            SIM_REQUIRE(sim, err != ERR_changed_meanwhile && err != ERR_id_reused,
+                        "an act alone meets another, or an id with the same content is refused");
+            if (err != ERR_outcome_unknown)
+                say(sim, jobs[i]);
+        }
+        return;
+    }
+    if (err == ERR_outcome_unknown)
+        return; /* nobody is left to answer */
+    SIM_REQUIRE(sim, err == ERR_none || err == ERR_storage_full, "a commit fails without a reason");
+    for (size_t i = 0; i < n; i++)
+        say(sim, jobs[i]);
+}
+
+/* --- what the daemon does beside -------------------------------------------------------------- */
+
+void sim_bank_expire(struct sim *sim)
+{
+    int percent = sim->full_percent;
+
+    sim->full_percent = 0;
+    for (bool more = true; more;) {
+        SIM_REQUIRE(sim, writer_expire(sim->writer, NULL) == ERR_none, "holds cannot expire");
+        more = writer_planned(sim->writer) > 0;
+        SIM_REQUIRE(sim, !more || writer_commit(sim->writer, NULL) == ERR_none,
+                    "expired holds cannot be committed");
+        writer_events(sim->writer, ignore_event, NULL);
+    }
+    sim->full_percent = percent;
+    sim_model_expire(sim);
+}
+
+void sim_bank_rest(struct sim *sim)
+{
+    enum err err = writer_idle(sim->writer, NULL);
+
+    SIM_REQUIRE(sim, err == ERR_none || err == ERR_storage_full, "profiles cannot be saved");
+    if (sim_chance(sim, 2))
+        SIM_REQUIRE(sim, sim->real->checkpoint(sim->reader) == ERR_none, "a checkpoint fails");
+}

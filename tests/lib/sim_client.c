@@ -1,0 +1,294 @@
+/* The clients of the simulation (sim.h). Each does one thing at a time, as a careful program does:
+ * the same ids until there is an answer; after TRIES, silence for longer than any message lives,
+ * and then the look-up of the outcome, until that is answered. */
+#include "tests/lib/sim_impl.h"
+
+#include <string.h>
+
+#include "common/check.h"
+
+enum {
+    TRIES = 3,
+    PATIENCE_US = 400 * 1000,
+    SILENCE_US = 4 * 1000 * 1000, /* longer than a message lives (sim_net.c) */
+    BEGIN_ONE_IN = 3,
+};
+
+void sim_clients_open(struct sim *sim)
+{
+    for (int i = 0; i < SIM_CLIENTS; i++)
+        sim->clients[i] = (struct sim_client){ .number = i, .user = i % SIM_USERS };
+}
+
+bool sim_clients_idle(const struct sim *sim)
+{
+    for (int i = 0; i < SIM_CLIENTS; i++)
+        if (sim->clients[i].task != SIM_NOTHING)
+            return false;
+    return true;
+}
+
+/* --- saying ---------------------------------------------------------------------------------- */
+
+static void send_request(struct sim *sim, struct sim_client *client, enum op_index op,
+                         const void *body)
+{
+    const struct op_row *row = &op_rows[op];
+    struct slice         token = slice_of("", 0);
+    struct buf           bytes;
+
+    buf_init(&bytes, SIM_MESSAGE_BYTES);
+    if (!client->logging_in)
+        token = slice_of((const char *)client->token, sizeof client->token);
+    client->request_id++;
+    CHECK(request_encode(client->request_id, row->name, token, row->request, body, &bytes) ==
+          ERR_none);
+    sim_send(sim, true, client->number, &bytes);
+    buf_free(&bytes);
+    client->sent_at_us = sim->now_us;
+    client->again_at_us =
+        sim->now_us + PATIENCE_US + (int64_t)random_below(&sim->random, PATIENCE_US);
+}
+
+static void send_login(struct sim *sim, struct sim_client *client)
+{
+    struct msg_session_login in = { .email = slice_from(sim->users[client->user].email),
+                                    .password = slice_from("a password") };
+
+    client->logging_in = true;
+    send_request(sim, client, OP_INDEX_session_login, &in);
+    client->logging_in = true;
+}
+
+static void send_create(struct sim *sim, struct sim_client *client)
+{
+    const struct sim_post        *post = &sim->posts[client->post];
+    struct msg_transaction_create in = { .transaction_id = post->id, .amount = post->amount };
+
+    in.amount += client->task == SIM_ALTERED;
+    in.account_id = sim->account_ids[post->from < 0 ? post->to : post->from];
+    in.type = post->from < 0 ? TYPE_DEPOSIT : post->to >= 0 ? TYPE_TRANSFER : TYPE_WITHDRAWAL;
+    if (post->party)
+        in.type = TYPE_PAYMENT;
+    if (post->party)
+        MSG_SET(&in, transaction_create, counterparty, slice_from("merchant:1234"));
+    if (in.type == TYPE_TRANSFER)
+        MSG_SET(&in, transaction_create, counterparty_account_id, sim->account_ids[post->to]);
+    send_request(sim, client, OP_INDEX_transaction_create, &in);
+}
+
+static void send_task(struct sim *sim, struct sim_client *client)
+{
+    const struct sim_post     *post = &sim->posts[client->post];
+    struct msg_transaction_act act = { .transaction_id = post->id,
+                                       .reason = slice_from("a reason") };
+    struct msg_transaction_ref ref = { .transaction_id = post->id };
+    struct msg_account_ref     account = { .account_id =
+                                               sim->account_ids[client->post % SIM_ACCOUNTS] };
+
+    if (!client->has_token)
+        send_login(sim, client);
+    else if (client->looking_up || client->task == SIM_LOOK)
+        send_request(sim, client, OP_INDEX_transaction_get, &ref);
+    else if (client->task == SIM_ACCOUNT)
+        send_request(sim, client, OP_INDEX_account_get, &account);
+    else if (client->task == SIM_RELEASE)
+        send_request(sim, client, OP_INDEX_transaction_release, &act);
+    else if (client->task == SIM_REJECT)
+        send_request(sim, client, OP_INDEX_transaction_reject, &act);
+    else
+        send_create(sim, client);
+}
+
+/* --- beginning ------------------------------------------------------------------------------- */
+
+static size_t make_post(struct sim *sim, const struct sim_client *client)
+{
+    struct sim_post *post = &sim->posts[sim->post_count];
+    uint64_t         high = random_next(&sim->random);
+    uint8_t          tail[10] = { 0 };
+    uint64_t         size = random_below(&sim->random, 10);
+
+    memcpy(tail, &high, 6);
+    for (int i = 0; i < 4; i++)
+        tail[6 + i] = (uint8_t)(sim->post_count >> (24 - 8 * i));
+    memset(post, 0, sizeof *post);
+    post->id = uuid_v7_derived(sim->now_us, tail);
+    post->user = client->user;
+    post->from = (int)random_below(&sim->random, SIM_ACCOUNTS + 6) - 6;
+    post->to = (int)random_below(&sim->random, SIM_ACCOUNTS + 6) - 6;
+    post->from = post->from < 0 ? -1 : post->from;
+    post->to = post->to < 0 || post->to == post->from ? -1 : post->to;
+    if (post->from < 0 && post->to < 0)
+        post->to = 0;
+    post->party = post->to < 0 && sim_chance(sim, 2);
+    post->amount = 1 + (int64_t)random_below(&sim->random, post->from < 0 ? 40000 : 4998);
+    if (size < 3 && post->from >= 0)
+        post->amount = 5000 + (int64_t)random_below(&sim->random, size == 0 ? 9000 : 3999);
+    return sim->post_count++;
+}
+
+/* A post that somebody has heard of. */
+static bool find_known(struct sim *sim, const struct sim_client *client, bool own, size_t *out)
+{
+    size_t newest = sim->post_count < 400 ? sim->post_count : 400;
+
+    for (int tries = 0; tries < 8 && newest > 0; tries++) {
+        size_t i = sim->post_count - 1 - random_below(&sim->random, newest);
+
+        if (!sim->posts[i].acknowledged || (own && sim->posts[i].user != client->user))
+            continue;
+        *out = i;
+        return true;
+    }
+    return false;
+}
+
+static enum sim_task draw_task(struct sim *sim, const struct sim_client *client)
+{
+    uint64_t dice = random_below(&sim->random, 100);
+
+    if (dice < 55)
+        return SIM_POST;
+    if (dice < 63)
+        return SIM_LOOK;
+    if (dice < 70)
+        return SIM_ACCOUNT;
+    if (dice < 75)
+        return SIM_ALTERED;
+    if (dice < 85 || client->user < SIM_USERS / 2)
+        return SIM_NOTHING; /* an old post once more */
+    return dice < 93 ? SIM_RELEASE : SIM_REJECT;
+}
+
+static void begin(struct sim *sim, struct sim_client *client)
+{
+    enum sim_task task = draw_task(sim, client);
+    bool          own = task == SIM_ALTERED || task == SIM_NOTHING;
+
+    if (task == SIM_POST && sim->post_count == SIM_POSTS_MAX)
+        return;
+    if (task == SIM_POST)
+        client->post = make_post(sim, client);
+    else if (task == SIM_ACCOUNT)
+        client->post = random_below(&sim->random, SIM_ACCOUNTS);
+    else if (!find_known(sim, client, own, &client->post))
+        return;
+    client->task = task == SIM_NOTHING ? SIM_POST : task;
+    client->tries = 1;
+    client->looking_up = false;
+    client->first_request_id = client->request_id + 1;
+    send_task(sim, client);
+}
+
+void sim_client_step(struct sim *sim, struct sim_client *client)
+{
+    bool changes = client->task == SIM_POST || client->task == SIM_RELEASE ||
+                   client->task == SIM_REJECT || client->task == SIM_ALTERED;
+
+    if (client->task == SIM_NOTHING) {
+        if (sim->figures.operations < sim->wanted && sim_chance(sim, BEGIN_ONE_IN))
+            begin(sim, client);
+        return;
+    }
+    if (sim->now_us < client->again_at_us)
+        return;
+    if (!client->looking_up && changes && client->tries >= TRIES) {
+        if (sim->now_us - client->sent_at_us < SILENCE_US)
+            return;
+        client->looking_up = true;
+        client->first_request_id = client->request_id + 1;
+        sim->figures.lookups++;
+    }
+    client->tries++;
+    send_task(sim, client);
+}
+
+/* --- hearing --------------------------------------------------------------------------------- */
+
+static void finish(struct sim *sim, struct sim_client *client)
+{
+    client->task = SIM_NOTHING;
+    client->looking_up = false;
+    sim->figures.operations++;
+}
+
+/* What a client hears must be what the bank has done: nothing is told before it is true. */
+static void hear_transaction(struct sim *sim, struct sim_client *client, struct slice body)
+{
+    static char            space[65536];
+    struct arena           arena = { .at = space, .size = sizeof space };
+    struct sim_post       *post = &sim->posts[client->post];
+    struct msg_transaction out;
+
+    CHECK(message_decode(&message_transaction, body, DECODE_LENIENT, &arena, &out, NULL) ==
+          ERR_none);
+    SIM_REQUIRE(sim, uuid_equal(&out.transaction_id, &post->id), "an answer is another's");
+    SIM_REQUIRE(sim, post->status != 0, "a client is told of a post that was not done");
+    SIM_REQUIRE(sim,
+                out.amount == post->amount && out.sequence == post->sequence &&
+                    out.posted_at == post->posted_at_us,
+                "two clients are told different things of one post");
+    SIM_REQUIRE(sim, client->task != SIM_ALTERED || client->looking_up,
+                "an id is taken with other content");
+    post->acknowledged = true;
+    finish(sim, client);
+}
+
+static void hear_refusal(struct sim *sim, struct sim_client *client,
+                         const struct reply_envelope *reply)
+{
+    struct sim_post *post = &sim->posts[client->post];
+
+    if (slice_is(reply->error_name, "session_invalid")) {
+        if (client->has_token && !client->logging_in) {
+            client->has_token = false;
+            send_login(sim, client);
+        }
+        return;
+    }
+    if (slice_is(reply->error_class, "internal"))
+        return; /* asked again when it is time */
+    SIM_REQUIRE(sim,
+                slice_is(reply->error_class, "conflict") ||
+                    slice_is(reply->error_name, "own_transaction"),
+                "a client is told of an error that it cannot expect");
+    if (slice_is(reply->error_name, "not_found") && client->looking_up &&
+        client->task == SIM_POST) {
+        SIM_REQUIRE(sim, post->status == 0, "a client is told that a post is not there, and it is");
+        post->given_up = true;
+    }
+    finish(sim, client);
+}
+
+void sim_client_hear(struct sim *sim, const struct sim_message *message)
+{
+    struct sim_client    *client = &sim->clients[message->client];
+    struct slice          bytes = slice_of(message->bytes, message->n);
+    struct reply_envelope reply;
+    static char           space[8192];
+    struct arena          arena = { .at = space, .size = sizeof space };
+    struct msg_session    session;
+
+    CHECK(reply_decode(bytes, &reply, NULL) == ERR_none);
+    if (client->task == SIM_NOTHING || reply.id < client->first_request_id)
+        return; /* somebody else's, or too late */
+    if (!reply.ok) {
+        hear_refusal(sim, client, &reply);
+        return;
+    }
+    if (message_decode(&message_session, reply.body, DECODE_LENIENT, &arena, &session, NULL) ==
+        ERR_none) {
+        memcpy(client->token, session.token.at, sizeof client->token);
+        client->has_token = true;
+        if (client->logging_in) {
+            client->logging_in = false;
+            send_task(sim, client);
+        }
+        return;
+    }
+    if (client->task == SIM_ACCOUNT)
+        finish(sim, client);
+    else
+        hear_transaction(sim, client, reply.body);
+}

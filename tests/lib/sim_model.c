@@ -1,0 +1,183 @@
+/* What must be true in the simulation (sim.h). The model knows the rules of the bank in their
+ * simplest form: who has not enough is refused, an outgoing amount of 50 is held and one of 90 is
+ * declined, an id counts once. */
+#include "tests/lib/sim_impl.h"
+
+#include <string.h>
+
+#include "bankd/verify.h"
+#include "common/check.h"
+
+enum { HOLD_AT = 5000, DECLINE_AT = 9000 }; /* minor units; the rules of sim_bank.c say the same */
+
+void sim_model_begin(struct sim *sim)
+{
+    sim->books_before = sim->books;
+    sim->undo_count = 0;
+}
+
+void sim_model_undo(struct sim *sim)
+{
+    sim->books = sim->books_before;
+    while (sim->undo_count > 0) {
+        const struct sim_undo *undo = &sim->undo[--sim->undo_count];
+
+        sim->posts[undo->post].status = undo->status;
+        sim->posts[undo->post].hold_until_us = undo->hold_until_us;
+    }
+}
+
+/* Ids are made in the order of the posts, so the number is hidden in them. */
+size_t sim_model_find(const struct sim *sim, const struct uuid *id)
+{
+    size_t i = (size_t)id->bytes[12] << 24 | (size_t)id->bytes[13] << 16 |
+               (size_t)id->bytes[14] << 8 | id->bytes[15];
+
+    return i < sim->post_count && uuid_equal(&sim->posts[i].id, id) ? i : SIZE_MAX;
+}
+
+static void set_status(struct sim *sim, size_t i, int32_t status)
+{
+    struct sim_post *post = &sim->posts[i];
+
+    CHECK(sim->undo_count < SIM_GROUP_MAX);
+    sim->undo[sim->undo_count++] = (struct sim_undo){ .post = i,
+                                                      .status = post->status,
+                                                      .hold_until_us = post->hold_until_us };
+    if (post->status == STATUS_HELD)
+        sim->books.held[post->from] -= post->amount;
+    post->status = status;
+    if (status == STATUS_HELD)
+        sim->books.held[post->from] += post->amount;
+    if (status == STATUS_COMPLETED && post->from >= 0)
+        sim->books.balances[post->from] -= post->amount;
+    if (status == STATUS_COMPLETED && post->to >= 0)
+        sim->books.balances[post->to] += post->amount;
+}
+
+void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_transaction_create *in)
+{
+    size_t           i = sim_model_find(sim, &in->transaction_id);
+    struct sim_post *post = &sim->posts[i];
+    int32_t          status = STATUS_COMPLETED;
+
+    SIM_REQUIRE(sim, i != SIZE_MAX, "the bank was asked for a post that nobody made");
+    SIM_REQUIRE(sim, !post->given_up, "a message came later than any message can");
+    job->post = i;
+    job->expected = ERR_none;
+    job->expected_repeat = post->status != 0;
+    job->first = post->status == 0;
+    if (post->status != 0 && (in->amount != post->amount || job->user != post->user))
+        job->expected = ERR_id_reused;
+    if (post->status == 0 && post->from >= 0) {
+        if (sim->books.balances[post->from] - sim->books.held[post->from] < in->amount)
+            job->expected = ERR_insufficient_funds;
+        status = in->amount >= DECLINE_AT ? STATUS_DECLINED
+                 : in->amount >= HOLD_AT  ? STATUS_HELD
+                                          : STATUS_COMPLETED;
+    }
+    if (job->expected != ERR_none || !job->first) {
+        job->first = false;
+        job->expected_status = post->status;
+        return;
+    }
+    CHECK(in->amount == post->amount);
+    set_status(sim, i, status);
+    if (status == STATUS_HELD)
+        post->hold_until_us = sim->now_us + SIM_HOLD_HOURS * US_PER_HOUR;
+    job->expected_status = status;
+}
+
+void sim_model_decide(struct sim *sim, struct sim_job *job, const struct uuid *id, bool release)
+{
+    size_t i = sim_model_find(sim, id);
+
+    CHECK(i != SIZE_MAX);
+    job->post = i;
+    job->first = false;
+    job->expected_repeat = false;
+    job->expected = ERR_none;
+    if (sim->posts[i].status == 0)
+        job->expected = ERR_not_found;
+    else if (sim->posts[i].user == job->user)
+        job->expected = ERR_own_transaction;
+    else if (sim->posts[i].status != STATUS_HELD)
+        job->expected = ERR_state_conflict;
+    else
+        set_status(sim, i, release ? STATUS_COMPLETED : STATUS_REJECTED);
+    job->expected_status = sim->posts[i].status;
+}
+
+void sim_model_expire(struct sim *sim)
+{
+    for (size_t i = 0; i < sim->post_count; i++) {
+        struct sim_post *post = &sim->posts[i];
+
+        if (post->status != STATUS_HELD || post->hold_until_us > sim->now_us)
+            continue;
+        sim_model_begin(sim);
+        set_status(sim, i, STATUS_REJECTED);
+        sim->figures.expired++;
+    }
+}
+
+/* --- comparison ------------------------------------------------------------------------------ */
+
+static bool add_balance(void *context, const void *row)
+{
+    *(int64_t *)context += ((const struct account *)row)->book.balance;
+    return true;
+}
+
+void sim_model_compare(struct sim *sim)
+{
+    struct account_filter all = { 0 };
+    struct account_book   book;
+    int64_t               sum = 0;
+
+    for (int i = 0; i < SIM_ACCOUNTS; i++) {
+        SIM_REQUIRE(
+            sim, sim->real->book_by_number(sim->reader, sim->account_numbers[i], &book) == ERR_none,
+            "an account cannot be read");
+        SIM_REQUIRE(sim, book.balance == sim->books.balances[i],
+                    "a balance is not what it must be");
+        SIM_REQUIRE(sim, book.held == sim->books.held[i], "held funds are not what they must be");
+        SIM_REQUIRE(sim, book.balance - book.held >= 0, "an account is below its limit");
+    }
+    SIM_REQUIRE(sim, sim->real->accounts(sim->reader, &all, add_balance, &sum) == ERR_none,
+                "the accounts cannot be read");
+    SIM_REQUIRE(sim, sum == 0, "the balances do not add up to zero");
+}
+
+static void prove_posts(struct sim *sim)
+{
+    struct transaction row;
+
+    for (size_t i = 0; i < sim->post_count; i++) {
+        const struct sim_post *post = &sim->posts[i];
+        enum err               err = sim->real->transaction_by_id(sim->reader, &post->id, &row);
+
+        SIM_REQUIRE(sim, !post->acknowledged || post->status != 0, "an acknowledged post is lost");
+        SIM_REQUIRE(sim, err == (post->status == 0 ? ERR_not_found : ERR_none),
+                    "a post is there that must not be, or is not there");
+        SIM_REQUIRE(sim,
+                    err != ERR_none || (row.status == post->status && row.amount == post->amount &&
+                                        row.sequence == post->sequence),
+                    "a post is not as the bank has said");
+    }
+}
+
+void sim_model_prove(struct sim *sim)
+{
+    struct verify_report report;
+    struct fault         fault = { 0 };
+    enum err             err;
+
+    sim->figures.proofs++;
+    sim_model_compare(sim);
+    prove_posts(sim);
+    err = verify_bank(sim->reader, &sim->bank, sim->sign_public, stderr, &report, &fault);
+    if (err != ERR_none)
+        fprintf(stderr, "%s: %s\n", err_name(err), fault.text);
+    SIM_REQUIRE(sim, err == ERR_none, "the books do not prove themselves");
+}
