@@ -5,7 +5,7 @@
  * right after an error, then what was refused with "nothing changed" must not come back to life.
  *
  * BANK_NTH_POSTS is the length of the run (default 40), BANK_NTH_STEP the step of N (by default
- * each for rare kinds, 2 for reads, 3 for writes, 61 for the twenty thousand allocations),
+ * each for rare kinds, 2 for reads, 3 for writes, 97 for the twenty thousand allocations),
  * BANK_TEST_SEED another script. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 #include "common/check.h"
 #include "tests/lib/fault_bank.h"
 
-enum { POSTS = 40, STEP = 61, LASTING = 40, CUTS = 3 };
+enum { POSTS = 40, STEP = 97, LASTING = 40, CUTS = 3 };
 
 struct after {
     struct fault_disk  *disks[CUTS];
