@@ -28,6 +28,7 @@ struct job {
     bool     delimited; /* an empty frame came before the message and goes before the reply */
     size_t   route_size;
     uint8_t  route[JOB_ROUTE_MAX];
+    uint64_t connection; /* mark of a question's (guard.h); 0 = the answer is wanted anyway */
     uint64_t request_id;
     const struct op_row *op;
     struct actor         actor;
@@ -58,6 +59,8 @@ struct job_queue;
 ERR_MUST_USE enum err job_queue_open(size_t max, struct job_queue **out);
 void                  job_queue_close(struct job_queue **queue); /* must be empty of waiters */
 bool job_push(struct job_queue *queue, struct job *job);         /* false when full or ended */
+/* The same for many with one look and one wake-up; how many were taken, from the first on. */
+size_t job_push_all(struct job_queue *queue, struct job *const *jobs, size_t n);
 /* Takes up to `max` jobs; waits at most wait_us for the first (0 = not at all). 0 = none. */
 size_t job_take(struct job_queue *queue, struct job **out, size_t max, int64_t wait_us);
 void   job_queue_end(struct job_queue *queue); /* no more pushes; takers get what is left, then 0 */

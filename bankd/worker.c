@@ -2,6 +2,7 @@
 #include "bankd/worker.h"
 
 #include "bankd/auth.h"
+#include "bankd/guard.h"
 #include "bankd/writer.h"
 #include "common/check.h"
 #include "common/log.h"
@@ -20,12 +21,13 @@ enum {
 };
 
 struct reader {
-    struct workers *workers;
-    pthread_t       thread;
-    struct store   *store;
-    struct arena    arena;
-    _Atomic int64_t deadline_us; /* monotonic; 0 = idle */
-    atomic_bool     cancel;
+    struct workers  *workers;
+    pthread_t        thread;
+    struct store    *store;
+    struct arena     arena;
+    _Atomic int64_t  deadline_us; /* monotonic; 0 = idle */
+    _Atomic uint64_t connection;  /* of the client who asks */
+    atomic_bool      cancel;
 };
 
 struct login_worker {
@@ -271,6 +273,7 @@ static enum err try_group(struct workers *workers, struct job **jobs, size_t n)
 static void run_group(struct workers *workers, struct job **jobs, size_t n)
 {
     enum err err = try_group(workers, jobs, n);
+    size_t   answered = 0;
 
     if (is_of_one(err)) {
         for (size_t i = 0; i < n; i++) {
@@ -289,8 +292,9 @@ static void run_group(struct workers *workers, struct job **jobs, size_t n)
         if (jobs[i]->kind == JOB_REFUSAL)
             job_free(workers->pool, jobs[i]);
         else
-            finish(workers, jobs[i]);
+            jobs[answered++] = jobs[i];
     }
+    CHECK(job_push_all(workers->done, jobs, answered) == answered);
 }
 
 static void expire(struct workers *workers)
@@ -369,7 +373,12 @@ static void answer_question(struct reader *reader, struct job *job)
         answer(job, ERR_deadline, NULL);
         return;
     }
+    if (guard_is_gone(job->connection)) {
+        answer(job, ERR_cancelled, NULL);
+        return;
+    }
     atomic_store(&reader->cancel, false);
+    atomic_store(&reader->connection, job->connection);
     atomic_store(&reader->deadline_us, job->deadline_us);
     err = reader->store->ops->snapshot_begin(reader->store);
     if (err != ERR_none) {
@@ -646,7 +655,8 @@ void workers_tick(struct workers *workers)
     for (size_t i = 0; i < workers->readers_started; i++) {
         int64_t deadline_us = atomic_load(&workers->readers[i].deadline_us);
 
-        if (deadline_us != 0 && now_us >= deadline_us)
+        if (deadline_us != 0 &&
+            (now_us >= deadline_us || guard_is_gone(atomic_load(&workers->readers[i].connection))))
             atomic_store(&workers->readers[i].cancel, true);
     }
 }
