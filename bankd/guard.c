@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +32,7 @@ enum {
     TRUST_US = 300 * 1000 * 1000,
     TRUST_AGAIN_US = 20 * 1000, /* looks at the socket no more often than this */
     TURNS = 16,
+    MARK_FILE_BITS = 20,
     TRIM_AFTER_TICKS = 5, /* the library lets go of a connection a little later */
 };
 
@@ -177,6 +177,18 @@ void guard_trust(struct guard *guard, int file, int64_t now_us)
         return;
     connection->trusted_us = now_us;
     connection->trusted_socket = socket_number(file);
+}
+
+uint64_t guard_mark(int file)
+{
+    uint64_t number = file < 0 || file >= 1 << MARK_FILE_BITS ? 0 : socket_number(file);
+
+    return number == 0 ? 0 : number << MARK_FILE_BITS | (uint64_t)file;
+}
+
+bool guard_is_gone(uint64_t mark)
+{
+    return mark != 0 && guard_mark((int)(mark & ((1u << MARK_FILE_BITS) - 1))) != mark;
 }
 
 static bool is_trusted(const struct guard *guard, int file, int64_t now_us)

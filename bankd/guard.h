@@ -22,6 +22,7 @@
 
 #include "common/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct guard;
@@ -36,6 +37,10 @@ void guard_watch(struct guard *guard, const char *endpoint);
 void guard_trust(struct guard *guard, int file, int64_t now_us);
 /* The connection asked for events of no session. */
 void guard_refused_topic(struct guard *guard, int file);
+/* A mark of the connection, by which any thread can tell later whether it is still there; 0 = it is
+ * not known, and never gone. */
+uint64_t guard_mark(int file);
+bool     guard_is_gone(uint64_t mark);
 /* Looks at the memory and the files, and cuts; called about ten times a second. */
 void guard_tick(struct guard *guard, int64_t now_us);
 

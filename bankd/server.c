@@ -408,6 +408,7 @@ static enum err fill_job(struct server *server, const struct arrival *arrival, s
     job->route_size = arrival->peer.route_size;
     memcpy(job->route, arrival->peer.route, arrival->peer.route_size);
     job->request_id = arrival->envelope.id;
+    job->connection = (arrival->op->flags & OP_READ) != 0 ? guard_mark(arrival->file) : 0;
     job->op = arrival->op;
     job->deadline_us = server->clock->monotonic_us(server->clock) + time_of(server, job->op);
     if (arrival->session != NULL) {

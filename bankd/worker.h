@@ -46,7 +46,7 @@ bool workers_submit(struct workers *workers, struct job *job);
 size_t workers_done(struct workers *workers, struct job **out, size_t max);
 /* Whether all jobs are back (but for the caller's own). */
 bool workers_idle(struct workers *workers);
-/* Cancels questions whose time is over. */
+/* Cancels questions whose time is over or whose client has gone. */
 void workers_tick(struct workers *workers);
 
 struct workers_state {

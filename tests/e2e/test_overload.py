@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import socket
+import sqlite3
 import struct
 import threading
 import time
@@ -45,6 +46,13 @@ def until(condition, seconds, what):
         time.sleep(0.02)
 
 
+def open_account(client):
+    customer, account = bankclient.uuid7(), bankclient.uuid7()
+    client.call("customer.create", customer_id=customer, name="Busy Bee", country="US")
+    client.call("account.create", account_id=account, customer_id=customer, currency="USD")
+    return account
+
+
 class Honest(threading.Thread):
     """Somebody who works meanwhile: asks, posts, and notes how long each answer took."""
 
@@ -52,10 +60,7 @@ class Honest(threading.Thread):
         super().__init__()
         self.client = bank.client(tcp=tcp, timeout=PATIENCE)
         self.client.login(FINANCE, conftest.PASSWORD)
-        customer, self.account = bankclient.uuid7(), bankclient.uuid7()
-        self.client.call("customer.create", customer_id=customer, name="Busy Bee", country="US")
-        self.client.call("account.create", account_id=self.account, customer_id=customer,
-                         currency="USD")
+        self.account = open_account(self.client)
         self.done = threading.Event()
         self.failure = None
         self.times = []
@@ -313,6 +318,50 @@ def test_questions_beyond_the_queue_are_told_when_to_come_again(bank):
                 errors.append(error)
         assert errors and {error.name for error in errors} == {"busy"}
         assert all(error.retry_after_ms > 0 for error in errors)
+
+
+def test_questions_of_a_client_who_has_gone_are_not_answered(bank):
+    """The same questions, once waited for and once not."""
+    used = {}
+    with bank.client(timeout=PATIENCE) as judge:
+        judge.login(FINANCE, conftest.PASSWORD)
+        for stays in (True, False):
+            client = bank.client(timeout=PATIENCE)
+            client.login(FINANCE, conftest.PASSWORD)
+            used[stays] = processor(bank)
+            sent = [client.send("transaction.export") for _ in range(300)]
+            client.result(sent[0])
+            for number in sent[1:] if stays else []:
+                client.result(number)
+            client.close()
+            until(lambda: judge.call("server.status")["reader_queue"] == 0, 60, "all is asked")
+            used[stays] = processor(bank) - used[stays]
+    assert used[False] < used[True] / 2, used
+
+
+def test_a_posting_that_cannot_be_begun_is_refused_in_time(bank):
+    """Somebody else writes into the store for longer than anybody waits."""
+    with bank.client(timeout=2 * PATIENCE) as client:
+        client.login(FINANCE, conftest.PASSWORD)
+        account = open_account(client)
+        bodies = [{"transaction_id": bankclient.uuid7(), "type": "deposit", "amount": 100,
+                   "account_id": account} for _ in range(3)]
+        other = sqlite3.connect(bank.directory / "bank.db", isolation_level=None)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            first = client.send("transaction.create", bodies[0])
+            until(lambda: client.call("server.status")["writer_queue"] == 0, PATIENCE, "not begun")
+            rest = [client.send("transaction.create", body) for body in bodies[1:]]
+            for number in [first] + rest:
+                with pytest.raises(bankclient.BankError) as caught:
+                    client.result(number)
+                assert caught.value.name in ("busy", "storage_locked")
+                assert time.monotonic() - began < 1.5 * PATIENCE
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
+        assert not any("repeated" in client.call("transaction.create", body) for body in bodies)
 
 
 @pytest.fixture

@@ -101,7 +101,8 @@ struct sim_job {
     size_t                  post; /* that it is about */
     bool                    expected_repeat;
     int32_t                 expected_status;
-    bool                    first; /* the bank does it now */
+    int32_t                 also_status; /* before the group, in which a decision may come too */
+    bool                    first;       /* the bank does it now */
 };
 
 struct sim {

@@ -55,6 +55,16 @@ static void set_status(struct sim *sim, size_t i, int32_t status)
         sim->books.balances[post->to] += post->amount;
 }
 
+/* Requests of one group are there at the same time: a repetition beside a decision may be answered
+ * as if it had come before. */
+static int32_t status_before_group(const struct sim *sim, size_t i)
+{
+    for (size_t k = 0; k < sim->undo_count; k++)
+        if (sim->undo[k].post == i)
+            return sim->undo[k].status;
+    return sim->posts[i].status;
+}
+
 void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_transaction_create *in)
 {
     size_t           i = sim_model_find(sim, &in->transaction_id);
@@ -79,6 +89,7 @@ void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_tra
     if (job->expected != ERR_none || !job->first) {
         job->first = false;
         job->expected_status = post->status;
+        job->also_status = status_before_group(sim, i);
         return;
     }
     CHECK(in->amount == post->amount);
@@ -86,6 +97,7 @@ void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_tra
     if (status == STATUS_HELD)
         post->hold_until_us = sim->now_us + SIM_HOLD_HOURS * US_PER_HOUR;
     job->expected_status = status;
+    job->also_status = status;
 }
 
 void sim_model_decide(struct sim *sim, struct sim_job *job, const struct uuid *id, bool release)
@@ -106,6 +118,7 @@ void sim_model_decide(struct sim *sim, struct sim_job *job, const struct uuid *i
     else
         set_status(sim, i, release ? STATUS_COMPLETED : STATUS_REJECTED);
     job->expected_status = sim->posts[i].status;
+    job->also_status = job->expected_status;
 }
 
 void sim_model_expire(struct sim *sim)
