@@ -33,6 +33,12 @@ static enum err answer_known_customer(struct request *request, const struct msg_
     return view_customer(request, row, out);
 }
 
+static bool is_country(struct slice code)
+{
+    return code.n == 2 && code.at[0] >= 'A' && code.at[0] <= 'Z' && code.at[1] >= 'A' &&
+           code.at[1] <= 'Z';
+}
+
 enum err op_customer_create(struct request *request, const struct msg_customer_create *in,
                             struct msg_customer *out)
 {
@@ -44,6 +50,9 @@ enum err op_customer_create(struct request *request, const struct msg_customer_c
         return ERR_busy;
     if (!uuid_is_v7(&in->customer_id))
         return fault_set(request->fault, ERR_id_invalid, "customer_id", "%s", "");
+    if (in->country.n > 0 && !is_country(in->country))
+        return fault_set(request->fault, ERR_field_invalid, "country",
+                         "A country is two capital letters, such as DE");
     err = request->store->ops->customer_by_id(request->store, &in->customer_id, &row);
     if (err == ERR_none)
         return answer_known_customer(request, in, &row, out);

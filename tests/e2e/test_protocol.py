@@ -395,6 +395,9 @@ def test_customers(finance, compliance):
         == [made["customer_id"]]
     with refused("not_found", "customer_id"):
         finance.call("customer.get", customer_id=uuid7())
+    for country in ("u1", "us", "D", "\u00e9"):
+        with refused("field_invalid", "country"):
+            finance.call("customer.create", customer_id=uuid7(), name=name, country=country)
 
 
 # --- who may do what -----------------------------------------------------------------------------
