@@ -51,8 +51,8 @@ struct verify_report {
 };
 
 /* Problems and warnings are written to `talk` as they are found, the first VERIFY_TOLD_MAX
- * problems of each item and as many warnings. ERR_books_broken when there is a problem; another error when the proof could not be made.
- * `sign_public` NULL = signatures are not looked at. */
+ * problems of each item and as many warnings. ERR_books_broken when there is a problem; another
+ * error when the proof could not be made. `sign_public` NULL = signatures are not looked at. */
 ERR_MUST_USE enum err verify_bank(struct store *store, struct bank *bank,
                                   const uint8_t sign_public[32], FILE *talk,
                                   struct verify_report *report, struct fault *fault);
