@@ -35,11 +35,15 @@ static int magnitude(int points)
     return points < 0 ? -points : points;
 }
 
-/* Puts the rule behind those whose points weigh more or as much. */
+/* Puts the rule behind those whose points weigh more or as much; keeps as many as can be told. */
 static void insert_fired(struct fired *fired, size_t count, struct fired one)
 {
-    size_t place = count;
+    size_t place = count < LIMIT_REASONS_MAX ? count : LIMIT_REASONS_MAX;
 
+    if (place == LIMIT_REASONS_MAX) { /* the least of those that will be told makes room */
+        if (magnitude(fired[--place].points) >= magnitude(one.points))
+            return;
+    }
     for (; place > 0 && magnitude(fired[place - 1].points) < magnitude(one.points); place--)
         fired[place] = fired[place - 1];
     fired[place] = one;
@@ -74,6 +78,15 @@ static void add_clamp(struct fraud_verdict *out, int shown, size_t left_out, boo
                  (int)RULE_SCORE_MAX);
 }
 
+static void tell(const struct fraud_rules *rules, size_t rule, const int64_t *values,
+                 char out[LIMIT_REASON_MAX + 1])
+{
+    if (rule < rules->rule_count)
+        reason_text(rules, &rules->rules[rule], values, out);
+    else
+        card_reason_text(rules, rule - rules->rule_count, values, out);
+}
+
 static void write_reasons(const struct fraud_rules *rules, const int64_t *values,
                           const struct fired *fired, size_t count, bool with_text,
                           struct fraud_verdict *out)
@@ -92,17 +105,36 @@ static void write_reasons(const struct fraud_rules *rules, const int64_t *values
         reason->points = fired[i].points;
         reason->text[0] = '\0';
         if (with_text)
-            reason_text(rules, &rules->rules[reason->rule], values, reason->text);
+            tell(rules, reason->rule, values, reason->text);
     }
     out->reason_count = shown;
     if (sum != out->score || shown < count)
         add_clamp(out, sum, count - shown, with_text);
 }
 
+/* The card's points, and its base behind them. */
+static int take_card(const struct fraud_rules *rules, const int64_t *values, struct fired *fired,
+                     size_t *count)
+{
+    const struct card *card = &rules->card;
+    int                sum = 0;
+
+    for (size_t i = 0; i <= card->part_count; i++) {
+        struct fired one = { .rule = (uint16_t)(rules->rule_count + i) };
+
+        one.points = i < card->part_count ? card_points(card, i, values) : card->base;
+        if (one.points == 0)
+            continue;
+        sum += one.points;
+        insert_fired(fired, (*count)++, one);
+    }
+    return sum;
+}
+
 static void decide(const struct fraud_rules *rules, const int64_t *values, bool with_text,
                    struct fraud_verdict *out)
 {
-    struct fired fired[LIMIT_RULES_MAX];
+    struct fired fired[LIMIT_REASONS_MAX];
     size_t       count = 0;
     int          sum = 0;
     uint8_t      action = ACTION_SCORE;
@@ -120,6 +152,9 @@ static void decide(const struct fraud_rules *rules, const int64_t *values, bool 
         sum += one.points;
         insert_fired(fired, count++, one);
     }
+    if (rules->card.loaded)
+        sum += take_card(rules, values, fired, &count);
+    out->sum = sum;
     out->score = sum < 0 ? 0 : sum > RULE_SCORE_MAX ? RULE_SCORE_MAX : sum;
     out->verdict = VERDICT_APPROVE;
     if (out->score >= rules->threshold_decline || action == ACTION_DECLINE)

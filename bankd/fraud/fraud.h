@@ -45,7 +45,7 @@ struct fraud_event {
 };
 
 struct fraud_reason {
-    uint16_t rule; /* index into the rule set; FRAUD_RULE_CLAMP for the clamp */
+    uint16_t rule; /* index into the rule set, behind its rules into its card; or the clamp's */
     int16_t  points;
     char     text[LIMIT_REASON_MAX + 1];
 };
@@ -55,6 +55,7 @@ enum { FRAUD_RULE_CLAMP = 0xffff };
 struct fraud_verdict {
     int32_t             verdict; /* enum verdict */
     int32_t             score;   /* 0..1000 */
+    int32_t             sum;     /* before it is kept within 0..1000; orders equal scores */
     bool                alert;   /* a person should look, whatever the verdict */
     size_t              reason_count;
     struct fraud_reason reasons[LIMIT_REASONS_MAX];
@@ -71,6 +72,10 @@ struct fraud_rules;
  * with a hint, field = the file's name. The text is not kept. */
 ERR_MUST_USE enum err fraud_rules_parse(struct slice text, const char *file,
                                         struct fraud_rules **out, struct fault *fault);
+/* Adds a scorecard to a rule set that nobody judges by yet. After an error the rule set is only
+ * good to be freed. */
+ERR_MUST_USE enum err fraud_rules_card(struct fraud_rules *rules, struct slice text,
+                                       const char *file, struct fault *fault);
 void                  fraud_rules_free(struct fraud_rules **rules);
 size_t                fraud_rules_count(const struct fraud_rules *rules);
 /* "clamp" for FRAUD_RULE_CLAMP, "?" for one that does not exist. */

@@ -108,6 +108,34 @@ static int64_t unit_of(const struct fraud_rules *rules, const int64_t *values)
     return 1;
 }
 
+static void add_value(struct writer *w, const struct fraud_rules *rules, size_t slot,
+                      const int64_t *values)
+{
+    char text[VALUE_TEXT_MAX];
+
+    value_text((enum feature)rules->slots[slot], values[slot], unit_of(rules, values), text);
+    add(w, slice_from(text));
+}
+
+void card_reason_text(const struct fraud_rules *rules, size_t part, const int64_t *values,
+                      char out[LIMIT_REASON_MAX + 1])
+{
+    const struct card_part *one = &rules->card.parts[part];
+    struct writer           w = { .out = out };
+
+    if (part == rules->card.part_count)
+        add(&w, slice_from("what every payment gets"));
+    for (size_t i = 0; part < rules->card.part_count && i < (one->pair ? 2 : 1); i++) {
+        size_t slot = one->axes[i].slot;
+
+        add(&w, slice_from(i > 0 ? " and " : ""));
+        add(&w, slice_from(feature_rows[rules->slots[slot]].name));
+        add(&w, slice_from(" is "));
+        add_value(&w, rules, slot, values);
+    }
+    out[w.used] = '\0';
+}
+
 void reason_text(const struct fraud_rules *rules, const struct rule *rule, const int64_t *values,
                  char out[LIMIT_REASON_MAX + 1])
 {
@@ -116,16 +144,11 @@ void reason_text(const struct fraud_rules *rules, const struct rule *rule, const
 
     while (*at != '\0') {
         size_t n = strcspn(at, "\001");
-        char   text[VALUE_TEXT_MAX];
 
         add(&w, slice_of(at, n));
         at += n;
         if (*at == RULE_TEMPLATE_MARK) {
-            size_t slot = (size_t)at[1] - 1;
-
-            value_text((enum feature)rules->slots[slot], values[slot], unit_of(rules, values),
-                       text);
-            add(&w, slice_from(text));
+            add_value(&w, rules, (size_t)at[1] - 1, values);
             at += 2;
         }
     }

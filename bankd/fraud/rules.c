@@ -442,8 +442,7 @@ static enum err parse_file(struct parser *p)
     return check_thresholds(p);
 }
 
-/* A short print of which features are stored in which order. */
-static uint16_t print_slots(const struct fraud_rules *rules)
+uint16_t rules_print_slots(const struct fraud_rules *rules)
 {
     uint32_t print = UINT32_C(0x811c9dc5);
 
@@ -477,7 +476,7 @@ enum err fraud_rules_parse(struct slice text, const char *file, struct fraud_rul
         return err;
     }
     p.rules->memory = memory;
-    p.rules->slots_print = print_slots(p.rules);
+    p.rules->slots_print = rules_print_slots(p.rules);
     *out = p.rules;
     return ERR_none;
 }
@@ -518,5 +517,8 @@ const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule)
 {
     if (rule == FRAUD_RULE_CLAMP)
         return "clamp";
-    return rule < rules->rule_count ? rules->rules[rule].name : "?";
+    if (rule < rules->rule_count)
+        return rules->rules[rule].name;
+    rule -= rules->rule_count;
+    return rules->card.loaded && rule <= rules->card.part_count ? card_name(rules, rule) : "?";
 }

@@ -34,6 +34,7 @@
 #include "common/buf.h"
 
 #include <assert.h>
+#include <stdbool.h>
 
 enum {
     RULE_VERSION = 1,
@@ -100,6 +101,32 @@ struct rule_list {
     uint16_t count;
 };
 
+/* A learned scorecard; card.c tells its file. */
+enum { CARD_PARTS_MAX = 48, CARD_CUTS_MAX = 2048, CARD_POINTS_MAX = 4096 };
+
+struct card_axis {
+    uint16_t slot;
+    uint16_t first_cut;
+    uint16_t cuts; /* one more bins than cuts */
+};
+
+struct card_part {
+    struct card_axis axes[2]; /* the second of pairs only */
+    bool             pair;
+    uint16_t         first_point;
+};
+
+struct card {
+    bool             loaded;
+    int16_t          base;
+    uint16_t         part_count;
+    uint16_t         cut_count;
+    uint16_t         point_count;
+    struct card_part parts[CARD_PARTS_MAX];
+    int64_t          cuts[CARD_CUTS_MAX];
+    int16_t          points[CARD_POINTS_MAX];
+};
+
 struct fraud_rules {
     struct arena     memory; /* where this struct lies */
     int32_t          threshold_alert;
@@ -116,11 +143,13 @@ struct fraud_rules {
     struct rule_step steps[LIMIT_RULE_STEPS_MAX];
     int64_t          values[LIMIT_RULE_VALUES_MAX];
     struct rule_list lists[LIMIT_RULE_LISTS_MAX];
+    struct card      card;
 };
 
 static_assert((int)FEATURE_COUNT <= UINT8_MAX, "a slot's feature fits a byte");
 static_assert((int)LIMIT_RULE_STEPS_MAX <= UINT16_MAX, "a step's number fits");
-static_assert((int)LIMIT_RULES_MAX < (int)FRAUD_RULE_CLAMP, "the clamp is no rule");
+static_assert((int)LIMIT_RULES_MAX + (int)CARD_PARTS_MAX + 1 < (int)FRAUD_RULE_CLAMP,
+              "the clamp is no rule");
 
 /* What the machine makes of a piece of code; at most LIMIT_RULE_STACK_MAX deep, as the parser
  * has checked. `values` are the rule set's slots. */
@@ -129,6 +158,16 @@ int64_t rule_run(const struct fraud_rules *rules, struct rule_code code, const i
 /* The text of a reason: at most LIMIT_REASON_MAX bytes of UTF-8 and the NUL. */
 void reason_text(const struct fraud_rules *rules, const struct rule *rule, const int64_t *values,
                  char out[LIMIT_REASON_MAX + 1]);
+
+void card_reason_text(const struct fraud_rules *rules, size_t part, const int64_t *values,
+                      char out[LIMIT_REASON_MAX + 1]);
+
+/* A short print of which features are stored in which order. */
+uint16_t rules_print_slots(const struct fraud_rules *rules);
+
+/* The points of a card's part, and what it is called; the part behind the last is the base. */
+int16_t     card_points(const struct card *card, size_t part, const int64_t *values);
+const char *card_name(const struct fraud_rules *rules, size_t part);
 
 extern const char *const rule_action_names[4];
 extern const char *const rule_severity_names[3];
