@@ -33,7 +33,7 @@ CFLAGS   := -std=c17 $(OPTIMISE) $(WARNINGS) $(HARDEN) -pthread $(EXTRA_CFLAGS) 
                 sed 's/-D_DEFAULT_SOURCE//; s/-D_XOPEN_SOURCE=[0-9]*//')
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) \
             $(EXTRA_LDFLAGS)
-LIBS_BANKD    := $(shell pkg-config --libs libzmq libsodium sqlite3)
+LIBS_BANKD    := $(shell pkg-config --libs libzmq libsodium sqlite3) -lm
 LIBS_BANKTERM := $(shell pkg-config --libs libzmq libsodium ncursesw)
 LIBS_ORACLE   := $(shell pkg-config --libs $(MSGPACK))
 
@@ -67,6 +67,9 @@ programs: $(BUILD)/bankd $(BUILD)/bankterm
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# What is learned must not depend on the compiler: no fused multiplications.
+$(BUILD)/obj/bankd/learn/%.o: EXTRA_CFLAGS += -ffp-contract=off
 
 # The migrations are taken into the program whole.
 $(BUILD)/obj/bankd/store/migrations.o: $(wildcard data/migrations/*.sql)

@@ -1,0 +1,227 @@
+/* See backtest.h. A payment counts as an alert of then when it stands flagged in the ledger. */
+#include "bankd/learn/backtest.h"
+
+#include "common/clock.h"
+#include "common/csv.h"
+#include "common/ident.h"
+#include "common/money.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NEVER = INT32_MAX, BACKTEST_LINE_MAX = 4096 };
+
+struct backtest {
+    const struct backtest_options *options;
+    struct backtest_result        *result;
+    struct measured               *events;
+    size_t                         count, room;
+    int32_t                       *known_day; /* by account: its first known fraud */
+    size_t                         accounts;
+    int64_t                        last_day;
+    struct fraud_verdict           verdict;
+    struct buf                     line;
+};
+
+static size_t currency_place(struct backtest_result *result, uint16_t currency)
+{
+    size_t i = 0;
+
+    while (i < result->currency_count && result->currencies[i] != currency)
+        i++;
+    if (i == BACKTEST_CURRENCIES_MAX)
+        return i - 1;
+    if (i == result->currency_count)
+        result->currencies[result->currency_count++] = currency;
+    return i;
+}
+
+static void add(struct backtest_sum *sum, bool counts, size_t place, int64_t amount)
+{
+    if (!counts)
+        return;
+    sum->count++;
+    if (!money_add(sum->money[place], amount, &sum->money[place]))
+        sum->money[place] = INT64_MAX;
+}
+
+static void count(struct backtest *test, const struct replay_event *event)
+{
+    struct backtest_result   *result = test->result;
+    const struct transaction *row = event->row;
+    bool                      now = test->verdict.alert;
+    bool                      then = row->flagged;
+    bool                      fraud = event->label != NULL && event->label->fraud;
+    size_t                    place = currency_place(result, row->currency);
+    int64_t                   amount = row->amount;
+
+    add(&result->alerts, now, place, amount);
+    add(&result->alerts_then, then, place, amount);
+    add(&result->gained, now && !then, place, amount);
+    add(&result->lost, then && !now, place, amount);
+    add(&result->gained_frauds, now && !then && fraud, place, amount);
+    add(&result->lost_frauds, then && !now && fraud, place, amount);
+    add(&result->caught, now && fraud, place, amount);
+    add(&result->missed, !now && fraud, place, amount);
+    add(&result->caught_then, then && fraud, place, amount);
+    add(&result->missed_then, !then && fraud, place, amount);
+}
+
+/* --- cards that are known -------------------------------------------------------------------- */
+
+static enum err account_room(struct backtest *test, int64_t account)
+{
+    size_t   wanted = (size_t)account + 1;
+    size_t   room = test->accounts == 0 ? 4096 : test->accounts * 2;
+    int32_t *more;
+
+    if (wanted <= test->accounts)
+        return ERR_none;
+    room = room < wanted ? wanted : room;
+    more = realloc(test->known_day, room * sizeof *more);
+    if (more == NULL)
+        return ERR_memory;
+    for (size_t i = test->accounts; i < room; i++)
+        more[i] = NEVER;
+    test->known_day = more;
+    test->accounts = room;
+    return ERR_none;
+}
+
+static enum err note_fraud(struct backtest *test, const struct replay_event *event)
+{
+    int64_t day;
+
+    if (event->label == NULL || !event->label->fraud ||
+        event->row->at_us < test->options->known_from_us)
+        return ERR_none;
+    TRY(account_room(test, event->account->number));
+    day = time_day(event->label->known_at_us);
+    if (day < test->known_day[event->account->number])
+        test->known_day[event->account->number] = (int32_t)day;
+    return ERR_none;
+}
+
+static bool is_known(const struct backtest *test, int64_t account, int64_t day)
+{
+    return (size_t)account < test->accounts && test->known_day[account] < day;
+}
+
+/* --- one payment ----------------------------------------------------------------------------- */
+
+static enum err remember(struct backtest *test, const struct replay_event *event, int64_t day)
+{
+    if (event->label == NULL || is_known(test, event->account->number, day))
+        return ERR_none;
+    if (test->count == test->room) {
+        size_t           room = test->room == 0 ? 65536 : test->room * 2;
+        struct measured *more = realloc(test->events, room * sizeof *more);
+
+        if (more == NULL)
+            return ERR_memory;
+        test->events = more;
+        test->room = room;
+    }
+    test->events[test->count++] = (struct measured){ .account = event->account->number,
+                                                     .score = test->verdict.sum,
+                                                     .day = (int32_t)day,
+                                                     .fraud = event->label->fraud };
+    return ERR_none;
+}
+
+static const char *label_text(const struct label *label)
+{
+    return label == NULL ? "" : label->fraud ? "1" : "0";
+}
+
+/* An import puts its source before the ids of its file: "handbook:17". */
+static struct slice id_in_file(const char *external_id)
+{
+    const char *colon = strchr(external_id, ':');
+
+    return slice_from(colon != NULL ? colon + 1 : external_id);
+}
+
+/* transaction_id,external_id,timestamp,account */
+static enum err start_line(struct backtest *test, const struct replay_event *event)
+{
+    const struct transaction *row = event->row;
+    char                      text[TIME_TEXT_MAX + UUID_TEXT_MAX];
+
+    buf_clear(&test->line);
+    TRY(buf_print(&test->line, "%s,", uuid_text(&row->transaction_id, text)));
+    TRY(csv_cell(&test->line, id_in_file(row->external_id), ','));
+    TRY(buf_print(&test->line, ",%s", time_text(row->at_us, text)));
+    return buf_print(&test->line, ",%s", uuid_text(&event->account->account_id, text));
+}
+
+static enum err write_line(const struct backtest *test, FILE *file)
+{
+    return fwrite(test->line.at, 1, test->line.n, file) == test->line.n ? ERR_none : ERR_io;
+}
+
+static enum err write_lines(struct backtest *test, const struct replay_event *event)
+{
+    const struct transaction *row = event->row;
+    bool                      changed = test->verdict.alert != row->flagged;
+
+    if (test->options->scores != NULL) {
+        TRY(start_line(test, event));
+        TRY(buf_print(&test->line, ",%" PRId32 ",%s\n", test->verdict.sum,
+                      label_text(event->label)));
+        TRY(write_line(test, test->options->scores));
+    }
+    if (!changed || test->options->changes == NULL)
+        return ERR_none;
+    TRY(start_line(test, event));
+    TRY(buf_print(&test->line, ",%s,%" PRId32 ",%" PRId32 ",%s\n", row->flagged ? "lost" : "gained",
+                  row->score, test->verdict.score, label_text(event->label)));
+    return write_line(test, test->options->changes);
+}
+
+static enum err visit(void *context, const struct replay_event *event)
+{
+    struct backtest               *test = context;
+    const struct backtest_options *options = test->options;
+    int64_t                        at_us = event->row->at_us;
+    int64_t                        day = time_day(at_us);
+
+    test->result->read++;
+    TRY(note_fraud(test, event));
+    if (at_us < options->from_us || (options->to_us != 0 && at_us >= options->to_us))
+        return ERR_none;
+    fraud_judge(options->rules, event->subject, event->counterparty, event->event, false,
+                &test->verdict);
+    test->result->judged++;
+    test->result->labelled += event->label != NULL ? 1 : 0;
+    test->result->days += test->result->judged == 1 || day != test->last_day ? 1 : 0;
+    test->last_day = day;
+    count(test, event);
+    TRY(write_lines(test, event));
+    return remember(test, event, day);
+}
+
+enum err backtest_run(const struct backtest_options *options, struct backtest_result *out,
+                      struct fault *fault)
+{
+    struct backtest      *test = calloc(1, sizeof *test);
+    struct replay_options replay = options->replay;
+    enum err              err;
+
+    memset(out, 0, sizeof *out);
+    if (test == NULL)
+        return ERR_memory;
+    buf_init(&test->line, BACKTEST_LINE_MAX);
+    test->options = options;
+    test->result = out;
+    replay.context = test;
+    err = replay_run(&replay, visit, fault);
+    if (err == ERR_none)
+        err = measure(test->events, test->count, options->cards, &out->measures);
+    buf_free(&test->line);
+    free(test->events);
+    free(test->known_day);
+    free(test);
+    return err;
+}

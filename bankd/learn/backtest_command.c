@@ -1,0 +1,263 @@
+/* The command `bankd backtest`: what a candidate would have done with stored history, as a table
+ * for people or as JSON for programs. */
+#include "bankd/command.h"
+#include "bankd/home.h"
+#include "bankd/learn/backtest.h"
+#include "bankd/learn/candidate.h"
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/money.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CARDS_DEFAULT = 100, CARDS_MAX = 1000000, ENTITIES_DEFAULT = 4000000, KNOWN_DAYS = 14 };
+
+struct work {
+    const char             *rules_file, *card_file, *from, *to, *known_from;
+    const char             *cards, *entities, *format, *scores_file, *changes_file;
+    struct backtest_options options;
+    struct backtest_result  result;
+    struct fraud_rules     *rules;
+    struct home             home;
+    bool                    is_open;
+    int64_t                 past_us;
+};
+
+/* --- what the command line says -------------------------------------------------------------- */
+
+static enum err parse_count(const char *option, const char *text, size_t most, size_t *out,
+                            struct fault *fault)
+{
+    char              *end = NULL;
+    unsigned long long value;
+
+    if (text == NULL)
+        return ERR_none;
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < 1 || value > most)
+        return fault_set(fault, ERR_usage, NULL, "%s goes from 1 to %zu", option, most);
+    *out = (size_t)value;
+    return ERR_none;
+}
+
+static enum err parse_arguments(struct work *work, int argc, char **argv, struct fault *fault)
+{
+    const struct candidate_option options[] = {
+        { "--rules", &work->rules_file },
+        { "--scorecard", &work->card_file },
+        { "--from", &work->from },
+        { "--to", &work->to },
+        { "--known-from", &work->known_from },
+        { "--cards", &work->cards },
+        { "--entities", &work->entities },
+        { "--format", &work->format },
+        { "--scores", &work->scores_file },
+        { "--changes", &work->changes_file },
+    };
+    struct backtest_options *test = &work->options;
+
+    *test = (struct backtest_options){ .from_us = INT64_MIN,
+                                       .cards = CARDS_DEFAULT,
+                                       .replay.entities_max = ENTITIES_DEFAULT };
+    TRY(candidate_arguments(argc, argv, options, ARRAY_COUNT(options), fault));
+    if (work->rules_file == NULL && work->card_file == NULL)
+        return fault_set(fault, ERR_usage, NULL, "A file of rules or a scorecard is needed");
+    if (work->format != NULL && strcmp(work->format, "table") != 0 &&
+        strcmp(work->format, "json") != 0)
+        return fault_set(fault, ERR_usage, NULL, "The format is table or json");
+    TRY(candidate_day("--from", work->from, &test->from_us, fault));
+    TRY(candidate_day("--to", work->to, &test->to_us, fault));
+    test->known_from_us = INT64_MIN;
+    if (work->from != NULL &&
+        !money_sub(test->from_us, KNOWN_DAYS * US_PER_DAY, &test->known_from_us))
+        test->known_from_us = INT64_MIN;
+    TRY(candidate_day("--known-from", work->known_from, &test->known_from_us, fault));
+    TRY(parse_count("--cards", work->cards, CARDS_MAX, &test->cards, fault));
+    return parse_count("--entities", work->entities, SIZE_MAX / 2, &test->replay.entities_max,
+                       fault);
+}
+
+/* --- the result ------------------------------------------------------------------------------ */
+
+struct line {
+    const char                *name; /* with underscores */
+    const struct backtest_sum *sum;
+};
+
+enum { LINES = 10 };
+
+static void list_lines(const struct backtest_result *result, struct line out[LINES])
+{
+    const struct line lines[LINES] = {
+        { "alerts", &result->alerts },
+        { "alerts_then", &result->alerts_then },
+        { "alerts_gained", &result->gained },
+        { "alerts_lost", &result->lost },
+        { "frauds_among_gained", &result->gained_frauds },
+        { "frauds_among_lost", &result->lost_frauds },
+        { "frauds_caught", &result->caught },
+        { "frauds_missed", &result->missed },
+        { "frauds_caught_then", &result->caught_then },
+        { "frauds_missed_then", &result->missed_then },
+    };
+
+    memcpy(out, lines, sizeof lines);
+}
+
+static double ratio(int64_t part, int64_t whole)
+{
+    return whole > 0 ? (double)part / (double)whole : 0;
+}
+
+static int64_t rate(const struct work *work)
+{
+    return work->past_us > 0 ? work->result.read * US_PER_SECOND / work->past_us : 0;
+}
+
+static void print_table(const struct work *work)
+{
+    const struct backtest_result *result = &work->result;
+    struct line                   lines[LINES];
+    char                          text[MONEY_TEXT_MAX];
+
+    list_lines(result, lines);
+    printf("%-28s %12" PRId64 "\n", "payments read", result->read);
+    printf("%-28s %12" PRId64 "\n", "payments judged", result->judged);
+    printf("%-28s %12" PRId64 "\n", "with a finding", result->labelled);
+    printf("%-28s %12" PRId64 "\n", "days", result->days);
+    for (size_t i = 0; i < LINES; i++) {
+        char name[64];
+
+        snprintf(name, sizeof name, "%s", lines[i].name);
+        for (char *c = name; *c != '\0'; c++)
+            *c = *c == '_' ? ' ' : *c;
+        printf("%-28s %12" PRId64, name, lines[i].sum->count);
+        for (size_t j = 0; j < result->currency_count; j++) {
+            const struct currency *currency = currency_by_number(result->currencies[j]);
+
+            printf("  %18s %s",
+                   money_text_grouped(lines[i].sum->money[j],
+                                      currency != NULL ? currency->exponent : 0, text),
+                   currency != NULL ? currency->code : "???");
+        }
+        putchar('\n');
+    }
+    printf("%-28s %12.1f\n", "alerts a day", ratio(result->alerts.count, result->days));
+    printf("%-28s %12.4f\n", "precision of alerts",
+           ratio(result->caught.count, result->alerts.count));
+    printf("without cards known as defrauded:\n");
+    printf("%-28s %12" PRId64 "\n", "payments", result->measures.events);
+    printf("%-28s %12" PRId64 "\n", "frauds", result->measures.frauds);
+    printf("%-28s %12.4f\n", "AUC ROC", result->measures.auc);
+    printf("%-28s %12.4f\n", "average precision", result->measures.average_precision);
+    snprintf(text, sizeof text, "card precision at %zu", work->options.cards);
+    printf("%-28s %12.4f\n", text, result->measures.card_precision);
+    printf("%-28s %12" PRId64 "\n", "payments a second", rate(work));
+}
+
+static void print_json(const struct work *work)
+{
+    const struct backtest_result *result = &work->result;
+    struct line                   lines[LINES];
+
+    list_lines(result, lines);
+    printf("{\"read\":%" PRId64 ",\"judged\":%" PRId64 ",\"labelled\":%" PRId64
+           ",\"days\":%" PRId64,
+           result->read, result->judged, result->labelled, result->days);
+    for (size_t i = 0; i < LINES; i++) {
+        printf(",\"%s\":{\"count\":%" PRId64 ",\"money\":{", lines[i].name, lines[i].sum->count);
+        for (size_t j = 0; j < result->currency_count; j++) {
+            const struct currency *currency = currency_by_number(result->currencies[j]);
+
+            printf("%s\"%s\":%" PRId64, j > 0 ? "," : "", currency != NULL ? currency->code : "???",
+                   lines[i].sum->money[j]);
+        }
+        printf("}}");
+    }
+    printf(",\"alerts_per_day\":%.2f,\"precision\":%.6f", ratio(result->alerts.count, result->days),
+           ratio(result->caught.count, result->alerts.count));
+    printf(",\"measured\":%" PRId64 ",\"measured_frauds\":%" PRId64 ",\"auc_roc\":%.6f"
+           ",\"average_precision\":%.6f,\"card_precision_at\":%zu,\"card_precision\":%.6f"
+           ",\"payments_per_second\":%" PRId64 "}\n",
+           result->measures.events, result->measures.frauds, result->measures.auc,
+           result->measures.average_precision, work->options.cards, result->measures.card_precision,
+           rate(work));
+}
+
+/* --- the run --------------------------------------------------------------------------------- */
+
+static enum err open_output(const char *path, const char *header, FILE **out, struct fault *fault)
+{
+    if (path == NULL)
+        return ERR_none;
+    *out = fopen(path, "we");
+    if (*out == NULL || fputs(header, *out) == EOF)
+        return fault_set(fault, ERR_io, NULL, "%.150s: %s", path, strerror(errno));
+    return ERR_none;
+}
+
+static enum err close_output(const char *path, FILE **file, struct fault *fault)
+{
+    FILE *open = *file;
+
+    *file = NULL;
+    if (open != NULL && fclose(open) != 0)
+        return fault_set(fault, ERR_io, NULL, "%.150s: %s", path, strerror(errno));
+    return ERR_none;
+}
+
+static enum err run(struct work *work, struct conf *conf, struct fault *fault)
+{
+    struct backtest_options *test = &work->options;
+    struct clock            *clock = clock_system();
+    int64_t                  started_us;
+
+    TRY(candidate_load(work->rules_file, work->card_file, &work->rules, fault));
+    TRY(home_open(conf, STORE_READ, false, &work->home, fault));
+    work->is_open = true;
+    TRY(open_output(work->scores_file, "transaction_id,external_id,timestamp,account,score,label\n",
+                    &test->scores, fault));
+    TRY(open_output(work->changes_file,
+                    "transaction_id,external_id,timestamp,account,change,score_then,score,label\n",
+                    &test->changes, fault));
+    test->rules = work->rules;
+    test->replay.store = work->home.store;
+    test->replay.cancel = candidate_stoppable();
+    test->replay.progress = candidate_progress;
+    started_us = clock->monotonic_us(clock);
+    TRY(backtest_run(test, &work->result, fault));
+    work->past_us = clock->monotonic_us(clock) - started_us;
+    TRY(close_output(work->scores_file, &test->scores, fault));
+    return close_output(work->changes_file, &test->changes, fault);
+}
+
+int command_backtest(struct conf *conf, int argc, char **argv)
+{
+    struct work *work = calloc(1, sizeof *work);
+    struct fault fault = { 0 };
+    struct fault ignored = { 0 };
+    enum err     err;
+
+    if (work == NULL)
+        return command_end("backtest", ERR_memory, NULL);
+    err = parse_arguments(work, argc, argv, &fault);
+    if (err == ERR_none)
+        err = run(work, conf, &fault);
+    candidate_progress_end();
+    if (err == ERR_none && work->format != NULL && strcmp(work->format, "json") == 0)
+        print_json(work);
+    else if (err == ERR_none)
+        print_table(work);
+    (void)!close_output("", &work->options.scores, &ignored);
+    (void)!close_output("", &work->options.changes, &ignored);
+    if (work->is_open)
+        home_close(&work->home);
+    fraud_rules_free(&work->rules);
+    free(work);
+    return command_end("backtest", err, &fault);
+}

@@ -1,0 +1,135 @@
+/* See candidate.h. */
+#include "bankd/learn/candidate.h"
+
+#include "common/buf.h"
+#include "common/check.h"
+#include "common/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char bare_rules[] = "version 1\n"
+                                 "threshold alert 400\n"
+                                 "threshold hold 600\n"
+                                 "threshold decline 1000\n";
+
+static atomic_bool stop_asked;
+static bool        progress_told;
+
+static enum err read_file(const char *path, struct buf *out, struct fault *fault)
+{
+    FILE    *file = fopen(path, "re");
+    char     chunk[4096];
+    size_t   n = 0;
+    enum err err = ERR_none;
+
+    if (file == NULL)
+        return fault_set(fault, ERR_io, NULL, "%.150s: %s", path, strerror(errno));
+    while (err == ERR_none && (n = fread(chunk, 1, sizeof chunk, file)) > 0)
+        err = buf_add(out, chunk, n);
+    if (ferror(file) != 0)
+        err = ERR_io;
+    fclose(file);
+    return err == ERR_none ? err : fault_set(fault, err, NULL, "%.150s cannot be read", path);
+}
+
+static enum err load_rules(const char *path, struct fraud_rules **out, struct fault *fault)
+{
+    struct buf text;
+    enum err   err;
+
+    if (path == NULL)
+        return fraud_rules_parse(slice_from(bare_rules), "thresholds", out, fault);
+    buf_init(&text, LIMIT_RULES_FILE_MAX);
+    err = read_file(path, &text, fault);
+    if (err == ERR_none)
+        err = fraud_rules_parse(slice_of(text.at, text.n), path, out, fault);
+    buf_free(&text);
+    return err;
+}
+
+enum err candidate_load(const char *rules_file, const char *card_file, struct fraud_rules **out,
+                        struct fault *fault)
+{
+    struct buf text;
+    enum err   err;
+
+    *out = NULL;
+    TRY(load_rules(rules_file, out, fault));
+    if (card_file == NULL)
+        return ERR_none;
+    buf_init(&text, LIMIT_RULES_FILE_MAX);
+    err = read_file(card_file, &text, fault);
+    if (err == ERR_none)
+        err = fraud_rules_card(*out, slice_of(text.at, text.n), card_file, fault);
+    buf_free(&text);
+    if (err != ERR_none)
+        fraud_rules_free(out);
+    return err;
+}
+
+enum err candidate_day(const char *option, const char *text, int64_t *out, struct fault *fault)
+{
+    if (text == NULL || time_parse(text, strlen(text), out) == ERR_none)
+        return ERR_none;
+    return fault_set(fault, ERR_usage, NULL, "%s %.50s is not a day like 2026-11-22", option, text);
+}
+
+enum err candidate_arguments(int argc, char **argv, const struct candidate_option *options,
+                             size_t count, struct fault *fault)
+{
+    for (int i = 0; i < argc; i++) {
+        bool known = false;
+
+        for (size_t o = 0; o < count && !known; o++) {
+            size_t n = strlen(options[o].name);
+
+            if (strncmp(argv[i], options[o].name, n) != 0)
+                continue;
+            known = argv[i][n] == '=' || (argv[i][n] == '\0' && i + 1 < argc);
+            if (known)
+                *options[o].value = argv[i][n] == '=' ? argv[i] + n + 1 : argv[i + 1];
+            i += known && argv[i][n] == '\0' ? 1 : 0;
+        }
+        if (!known)
+            return fault_set(fault, ERR_usage, NULL, "%.100s is not known here or has no value",
+                             argv[i]);
+    }
+    return ERR_none;
+}
+
+static void ask_stop(int signal_number)
+{
+    (void)signal_number;
+    atomic_store_explicit(&stop_asked, true, memory_order_relaxed);
+}
+
+const atomic_bool *candidate_stoppable(void)
+{
+    struct sigaction action = { .sa_handler = ask_stop };
+
+    atomic_store(&stop_asked, false);
+    CHECK(sigaction(SIGINT, &action, NULL) == 0);
+    CHECK(sigaction(SIGTERM, &action, NULL) == 0);
+    return &stop_asked;
+}
+
+void candidate_progress(int64_t done, int64_t last)
+{
+    if (last <= 0 || isatty(STDERR_FILENO) != 1)
+        return;
+    fprintf(stderr, "\rread: %3" PRId64 " %%", done / (last / 100 + 1));
+    progress_told = true;
+}
+
+void candidate_progress_end(void)
+{
+    if (progress_told)
+        fputc('\n', stderr);
+    progress_told = false;
+}

@@ -1,0 +1,36 @@
+/* What the commands of this folder share: reading a candidate from files, days of the command line,
+ * progress on stderr and being stopped by a signal. */
+#ifndef BANKD_LEARN_CANDIDATE_H
+#define BANKD_LEARN_CANDIDATE_H
+
+#include "bankd/fraud/fraud.h"
+#include "common/err.h"
+
+#include <stdatomic.h>
+
+/* Names are for faults; either file may be NULL. Without rules there are only the thresholds of the
+ * shipped rules. */
+ERR_MUST_USE enum err candidate_load(const char *rules_file, const char *card_file,
+                                     struct fraud_rules **out, struct fault *fault);
+
+/* "2026-11-22", or a moment. */
+ERR_MUST_USE enum err candidate_day(const char *option, const char *text, int64_t *out,
+                                    struct fault *fault);
+
+/* One option of a command line: its name and where its value goes. */
+struct candidate_option {
+    const char  *name;
+    const char **value;
+};
+/* Takes "--name value" and "--name=value". */
+ERR_MUST_USE enum err candidate_arguments(int argc, char **argv,
+                                          const struct candidate_option *options, size_t count,
+                                          struct fault *fault);
+
+/* From now on SIGINT and SIGTERM set the flag. */
+const atomic_bool *candidate_stoppable(void);
+/* A line on a terminal that is written over; nothing elsewhere. */
+void candidate_progress(int64_t done, int64_t last);
+void candidate_progress_end(void);
+
+#endif

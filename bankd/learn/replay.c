@@ -1,0 +1,202 @@
+/* See replay.h. Entities are numbered densely, so their profiles are found through a table of
+ * pointers; the profiles come in blocks, when an entity first takes part. Findings are read in the
+ * order of the transactions and looked up by moving on with them. */
+#include "bankd/learn/replay.h"
+
+#include "bankd/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { REPLAY_BLOCK = 256, REPLAY_TELL = 1 << 16 };
+
+struct replay_block {
+    struct replay_block *next;
+    struct fraud_profile profiles[REPLAY_BLOCK];
+};
+
+struct replay {
+    const struct replay_options *options;
+    replay_visit                *visit;
+    struct account_book         *books; /* by number */
+    size_t                       book_count;
+    struct label                *labels;
+    size_t                       label_count, label_room, label_at;
+    struct fraud_profile       **profiles; /* by entity */
+    size_t                       entity_count;
+    struct replay_block         *blocks;
+    size_t                       used; /* profiles given out */
+    int64_t                      last;
+    int64_t                      rows;
+    enum err                     failed;
+    struct fault                *fault;
+};
+
+/* --- what is read first ---------------------------------------------------------------------- */
+
+static bool take_book(void *context, const void *row)
+{
+    struct replay             *replay = context;
+    const struct account_book *book = &((const struct account *)row)->book;
+
+    if (book->number > 0 && (size_t)book->number < replay->book_count)
+        replay->books[book->number] = *book;
+    return true;
+}
+
+static bool take_label(void *context, const void *row)
+{
+    struct replay *replay = context;
+
+    if (replay->label_count == replay->label_room) {
+        size_t        room = replay->label_room == 0 ? 4096 : replay->label_room * 2;
+        struct label *more = realloc(replay->labels, room * sizeof *more);
+
+        if (more == NULL) {
+            replay->failed = ERR_memory;
+            return false;
+        }
+        replay->labels = more;
+        replay->label_room = room;
+    }
+    replay->labels[replay->label_count++] = *(const struct label *)row;
+    return true;
+}
+
+static enum err load(struct replay *replay)
+{
+    struct account_filter every = { .before_number = 0 };
+    struct store         *store = replay->options->store;
+    struct store_numbers  numbers;
+    int64_t               most;
+
+    TRY(store->ops->numbers(store, &numbers));
+    most = numbers.account > numbers.party ? numbers.account : numbers.party;
+    replay->last = numbers.head.sequence;
+    replay->book_count = (size_t)numbers.account + 1;
+    replay->entity_count = 2 * ((size_t)most + 1);
+    replay->books = calloc(replay->book_count, sizeof *replay->books);
+    replay->profiles = calloc(replay->entity_count, sizeof(struct fraud_profile *));
+    if (replay->books == NULL || replay->profiles == NULL)
+        return ERR_memory;
+    TRY(store->ops->accounts(store, &every, take_book, replay));
+    TRY(store->ops->labels(store, take_label, replay));
+    return replay->failed;
+}
+
+/* --- profiles -------------------------------------------------------------------------------- */
+
+static enum err profile_at(struct replay *replay, int64_t entity, struct fraud_profile **out)
+{
+    size_t place = replay->used % REPLAY_BLOCK;
+
+    if (entity <= 0 || (size_t)entity >= replay->entity_count)
+        return ERR_books_broken;
+    *out = replay->profiles[entity];
+    if (*out != NULL)
+        return ERR_none;
+    if (replay->used == replay->options->entities_max)
+        return fault_set(replay->fault, ERR_message_too_large, NULL,
+                         "More than %zu accounts and counterparties take part",
+                         replay->options->entities_max);
+    if (place == 0) {
+        struct replay_block *block = malloc(sizeof *block);
+
+        if (block == NULL)
+            return ERR_memory;
+        block->next = replay->blocks;
+        replay->blocks = block;
+    }
+    replay->used++;
+    *out = &replay->blocks->profiles[place];
+    replay->profiles[entity] = *out;
+    fraud_profile_init(*out);
+    return ERR_none;
+}
+
+static const struct label *label_of(struct replay *replay, int64_t sequence)
+{
+    while (replay->label_at < replay->label_count &&
+           replay->labels[replay->label_at].transaction < sequence)
+        replay->label_at++;
+    if (replay->label_at < replay->label_count &&
+        replay->labels[replay->label_at].transaction == sequence)
+        return &replay->labels[replay->label_at];
+    return NULL;
+}
+
+static enum err take_row(struct replay *replay, const struct transaction *row)
+{
+    const struct account_book *debit;
+    const struct account_book *credit;
+    struct fraud_profile      *subject;
+    struct fraud_profile      *counterparty = NULL;
+    struct fraud_event         event;
+    struct replay_event        shown = { .row = row, .event = &event };
+
+    if (row->debit <= 0 || (size_t)row->debit >= replay->book_count || row->credit <= 0 ||
+        (size_t)row->credit >= replay->book_count)
+        return ERR_books_broken;
+    debit = &replay->books[row->debit];
+    credit = &replay->books[row->credit];
+    profile_event(row, debit, credit, &event);
+    TRY(profile_at(replay, profile_subject(row), &subject));
+    if (event.counterparty != 0)
+        TRY(profile_at(replay, event.counterparty, &counterparty));
+    shown.account = row->incoming ? credit : debit;
+    shown.subject = subject;
+    shown.counterparty = counterparty;
+    shown.label = label_of(replay, row->sequence);
+    TRY(replay->visit(replay->options->context, &shown));
+    profile_observe(subject, profile_subject(row), row, debit, credit, shown.label);
+    if (counterparty != NULL)
+        profile_observe(counterparty, event.counterparty, row, debit, credit, shown.label);
+    return ERR_none;
+}
+
+static bool see_row(void *context, const void *visited)
+{
+    struct replay            *replay = context;
+    const struct transaction *row = visited;
+
+    if (replay->rows++ % REPLAY_TELL == 0 && replay->options->progress != NULL)
+        replay->options->progress(row->sequence, replay->last);
+    if (row->rule_set != 0)
+        replay->failed = take_row(replay, row);
+    if (replay->failed == ERR_none && replay->options->cancel != NULL &&
+        atomic_load_explicit(replay->options->cancel, memory_order_relaxed))
+        replay->failed = ERR_cancelled;
+    return replay->failed == ERR_none;
+}
+
+static enum err read_ledger(struct replay *replay)
+{
+    struct transaction_filter every = { .ascending = true };
+    struct store             *store = replay->options->store;
+    int64_t                   stopped_at;
+
+    TRY(load(replay));
+    TRY(store->ops->transactions(store, &every, see_row, replay, &stopped_at));
+    return replay->failed;
+}
+
+enum err replay_run(const struct replay_options *options, replay_visit *visit, struct fault *fault)
+{
+    struct replay replay = { .options = options, .visit = visit, .fault = fault };
+    enum err      err = options->store->ops->snapshot_begin(options->store);
+
+    if (err == ERR_none) {
+        err = read_ledger(&replay);
+        options->store->ops->snapshot_end(options->store);
+    }
+    while (replay.blocks != NULL) {
+        struct replay_block *block = replay.blocks;
+
+        replay.blocks = block->next;
+        free(block);
+    }
+    free(replay.books);
+    free(replay.labels);
+    free(replay.profiles);
+    return err;
+}

@@ -1,0 +1,46 @@
+/* The bank's history once more, from the first transaction on, with profiles of its own: what back
+ * tests and learning see.
+ *
+ * Each judged transaction is shown in ledger order with both profiles as they stood before it, then
+ * they observe it, with its finding; a profile does not show a finding before the moment from which
+ * it was known. So whoever looks on knows of each payment exactly what the engine knew, or would
+ * have known with today's features. One snapshot of the store is read; nothing is written.
+ *
+ * Memory: a book for each account, 24 bytes for each finding, and a kilobyte for each entity that
+ * takes part, of which there may be `entities_max`. */
+#ifndef BANKD_LEARN_REPLAY_H
+#define BANKD_LEARN_REPLAY_H
+
+#include "bankd/fraud/fraud.h"
+#include "bankd/model.h"
+#include "bankd/store/store.h"
+#include "common/err.h"
+
+#include <stdatomic.h>
+
+/* Everything is borrowed for the call. */
+struct replay_event {
+    const struct transaction   *row;
+    const struct account_book  *account; /* the one that the payment is about */
+    const struct fraud_event   *event;
+    const struct fraud_profile *subject;
+    const struct fraud_profile *counterparty; /* NULL = nobody */
+    const struct label         *label;        /* NULL = no finding */
+};
+
+/* Anything but ERR_none ends the replay with it. */
+typedef enum err replay_visit(void *context, const struct replay_event *event);
+
+struct replay_options {
+    struct store      *store;
+    size_t             entities_max;
+    const atomic_bool *cancel; /* NULL = never */
+    /* Told now and then how far the ledger has been read. NULL = nobody. */
+    void (*progress)(int64_t done, int64_t last);
+    void *context; /* of the visitor */
+};
+
+ERR_MUST_USE enum err replay_run(const struct replay_options *options, replay_visit *visit,
+                                 struct fault *fault);
+
+#endif

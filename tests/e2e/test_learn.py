@@ -1,0 +1,145 @@
+"""The whole path of a scorecard: payments are imported with labels, a card is learned from one
+part, and tried on a later one; then the command lines that are refused, and being stopped."""
+import csv
+import json
+import random
+import signal
+import subprocess
+
+import pytest
+
+from conftest import BUILD, ROOT, environment
+from test_import import bankd, load
+
+DAYS = 28
+ACCOUNTS = 60
+TERMINALS = 40
+HEADER = ["TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT",
+          "TX_TIME_SECONDS", "TX_TIME_DAYS", "TX_FRAUD", "TX_FRAUD_SCENARIO"]
+
+
+def payments():
+    """Small payments, some large ones that are fraud, and a terminal that is all fraud."""
+    dice = random.Random(5)
+    number = 0
+    for day in range(DAYS):
+        for second in sorted(dice.sample(range(86400), 150)):
+            account, terminal = dice.randrange(ACCOUNTS), dice.randrange(TERMINALS)
+            amount, fraud = dice.randrange(500, 9000), 0
+            if dice.randrange(60) == 0:
+                amount, fraud = amount + 25000, 1
+            if terminal == 7:
+                fraud = 1
+            time = (f"2018-06-{day + 1:02} {second // 3600:02}:{second // 60 % 60:02}:"
+                    f"{second % 60:02}")
+            yield [number, time, account, terminal, f"{amount / 100:.2f}", 0, day, fraud, 0]
+            number += 1
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    place = tmp_path_factory.mktemp("learn")
+    with open(place / "payments.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        writer.writerows(payments())
+    assert bankd("init", "--data-dir", place / "bank").returncode == 0
+    done = load(place / "bank", place / "payments.csv", "--labels", name="handbook")
+    assert done.returncode == 0, done.stderr
+    return place / "bank"
+
+
+def learn(home, out, *options):
+    return bankd("learn", "--data-dir", home, "--from", "2018-06-05", "--to", "2018-06-15",
+                 "--out", out, *options)
+
+
+def backtest(home, *options):
+    done = bankd("backtest", "--data-dir", home, "--format", "json", *options)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def area(rows):
+    """Share of pairs of a fraud and another in which the fraud has the higher score."""
+    frauds = [int(row["score"]) for row in rows if row["label"] == "1"]
+    others = [int(row["score"]) for row in rows if row["label"] == "0"]
+    good = sum((a > b) + (a == b) / 2 for a in frauds for b in others)
+    return good / (len(frauds) * len(others))
+
+
+def test_a_learned_card_finds_later_fraud(home, tmp_path):
+    done = learn(home, tmp_path / "card")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "card").read_text(encoding="utf-8")
+    assert "feature amount\n" in text or "feature amount_major\n" in text
+    assert learn(home, tmp_path / "again").returncode == 0
+    assert (tmp_path / "again").read_text(encoding="utf-8") == text
+
+    before = (home / "bank.db").read_bytes()
+    found = backtest(home, "--scorecard", tmp_path / "card", "--from", "2018-06-22", "--to",
+                     "2018-06-29", "--known-from", "2018-06-29", "--scores", tmp_path / "scores",
+                     "--changes", tmp_path / "changes")
+    assert (home / "bank.db").read_bytes() == before
+    with open(tmp_path / "scores", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert found["judged"] == found["measured"] == len(rows) == 7 * 150
+    assert {row["external_id"] for row in rows} == {str(i) for i in range(21 * 150, 28 * 150)}
+    assert all(row["timestamp"].startswith("2018-06-2") for row in rows)
+    assert found["measured_frauds"] == sum(row["label"] == "1" for row in rows) > 20
+    assert found["auc_roc"] > 0.95 and found["average_precision"] > 0.8
+    assert abs(area(rows) - found["auc_roc"]) < 1e-5
+    with open(tmp_path / "changes", encoding="utf-8", newline="") as file:
+        changes = [row["change"] for row in csv.DictReader(file)]
+    assert changes.count("gained") == found["alerts_gained"]["count"] > 0
+    assert changes.count("lost") == found["alerts_lost"]["count"]
+
+
+def test_known_cards_are_left_out(home, tmp_path):
+    assert learn(home, tmp_path / "card", "--pairs", "no").returncode == 0
+    assert "\npair " not in (tmp_path / "card").read_text(encoding="utf-8")
+    found = backtest(home, "--scorecard", tmp_path / "card", "--from", "2018-06-22", "--to",
+                     "2018-06-29")
+    assert found["judged"] == 7 * 150
+    assert 0 < found["measured"] < found["judged"]
+
+
+def test_the_rules_in_force_change_nothing(home):
+    found = backtest(home, "--rules", ROOT / "data/rules/default.rules")
+    assert found["judged"] == DAYS * 150
+    assert found["alerts_gained"]["count"] == found["alerts_lost"]["count"] == 0
+
+
+@pytest.mark.parametrize("command, says", [
+    (["backtest"], "A file of rules or a scorecard is needed"),
+    (["backtest", "--rules", "/nowhere"], "/nowhere: No such file"),
+    (["backtest", "--rules"], "--rules is not known here or has no value"),
+    (["backtest", "--rules", "x", "--from", "soon"], "--from soon is not a day"),
+    (["backtest", "--rules", "x", "--cards", "0"], "--cards goes from 1"),
+    (["backtest", "--rules", "x", "--format", "xml"], "The format is table or json"),
+    (["learn"], "--out names the file"),
+    (["learn", "--out", "/nowhere/x", "--from", "2030-01-01"], "findings of both kinds"),
+    (["learn", "--out", "x", "--pairs", "many"], "--pairs is yes or no"),
+])
+def test_what_is_refused(home, command, says):
+    done = bankd(command[0], "--data-dir", home, *command[1:])
+    assert done.returncode != 0
+    assert says in done.stderr
+
+
+def test_a_broken_card_is_refused(home, tmp_path):
+    (tmp_path / "card").write_text("card 1\nbase 5\nfeature amonut cuts points 1\nend\n",
+                                   encoding="utf-8")
+    done = bankd("backtest", "--data-dir", home, "--scorecard", tmp_path / "card")
+    assert done.returncode != 0
+    assert "3:9: there is no feature `amonut`; did you mean `amount`?" in done.stderr
+
+
+def test_learning_can_be_stopped(home, tmp_path):
+    with subprocess.Popen([BUILD / "bankd", "learn", "--data-dir", home, "--out",
+                           tmp_path / "card"], stderr=subprocess.PIPE, text=True,
+                          env=environment()) as process:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert not (tmp_path / "card").exists()

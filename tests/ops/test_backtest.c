@@ -1,0 +1,207 @@
+/* Back tests: a replay sees what the writer saw, nothing of the bank changes, and the measures are
+ * those of a recount by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bankd/learn/backtest.h"
+#include "common/check.h"
+#include "tests/lib/seed.h"
+#include "tests/unit/random.h"
+
+/* --- replay ---------------------------------------------------------------------------------- */
+
+struct watch {
+    struct seed *seed;
+    int64_t      judged;
+    int64_t      last;
+};
+
+static enum err compare_decision(void *context, const struct replay_event *event)
+{
+    static struct fraud_verdict verdict;
+    struct watch               *watch = context;
+
+    fraud_judge(watch->seed->rules, event->subject, event->counterparty, event->event, false,
+                &verdict);
+    assert_true(event->row->sequence > watch->last);
+    assert_int_equal(verdict.score, event->row->score);
+    assert_int_equal(verdict.verdict, event->row->verdict);
+    assert_int_equal(verdict.decision_size, event->row->decision_size);
+    assert_memory_equal(verdict.decision, event->row->decision, verdict.decision_size);
+    watch->last = event->row->sequence;
+    watch->judged++;
+    return ERR_none;
+}
+
+static void replay_is_what_the_writer_saw(enum seed_kind kind)
+{
+    struct seed          *seed = seed_open(kind);
+    struct watch          watch = { .seed = seed };
+    struct replay_options options = { .store = seed->store,
+                                      .entities_max = 1000,
+                                      .context = &watch };
+    int64_t               judged = 0;
+
+    seed_fill(seed, 900);
+    for (size_t i = 0; i < seed->transaction_count; i++)
+        judged += seed->transactions[i].rule_set != 0 ? 1 : 0;
+    assert_int_equal(replay_run(&options, compare_decision, &seed->fault), ERR_none);
+    assert_true(judged > 500);
+    assert_int_equal(watch.judged, judged);
+    options.entities_max = 3;
+    watch.last = 0;
+    assert_int_equal(replay_run(&options, compare_decision, &seed->fault), ERR_message_too_large);
+    seed_close(&seed);
+}
+
+static void test_replay_in_memory(void **state)
+{
+    (void)state;
+    replay_is_what_the_writer_saw(SEED_MEMORY);
+}
+
+static void test_replay_in_sqlite(void **state)
+{
+    (void)state;
+    replay_is_what_the_writer_saw(SEED_SQLITE);
+}
+
+static enum err stop_at_once(void *context, const struct replay_event *event)
+{
+    (void)event;
+    atomic_store((atomic_bool *)context, true);
+    return ERR_none;
+}
+
+static void test_a_replay_can_be_cancelled(void **state)
+{
+    struct seed          *seed = seed_open(SEED_MEMORY);
+    atomic_bool           cancel = false;
+    struct replay_options options = {
+        .store = seed->store, .entities_max = 1000, .cancel = &cancel, .context = &cancel
+    };
+
+    (void)state;
+    seed_fill(seed, 50);
+    assert_int_equal(replay_run(&options, stop_at_once, &seed->fault), ERR_cancelled);
+    seed_close(&seed);
+}
+
+static void test_the_same_rules_change_nothing(void **state)
+{
+    struct seed            *seed = seed_open(SEED_MEMORY);
+    struct backtest_options options = { .replay = { .store = seed->store, .entities_max = 1000 },
+                                        .rules = seed->rules,
+                                        .from_us = INT64_MIN,
+                                        .cards = 100 };
+    static struct backtest_result result;
+    int64_t                       flagged = 0;
+    int64_t                       judged = 0;
+
+    (void)state;
+    seed_fill(seed, 900);
+    for (size_t i = 0; i < seed->transaction_count; i++) {
+        judged += seed->transactions[i].rule_set != 0 ? 1 : 0;
+        flagged += seed->transactions[i].rule_set != 0 && seed->transactions[i].flagged ? 1 : 0;
+    }
+    assert_int_equal(backtest_run(&options, &result, &seed->fault), ERR_none);
+    assert_int_equal(result.judged, judged);
+    assert_int_equal(result.alerts_then.count, flagged);
+    assert_int_equal(result.alerts.count,
+                     result.alerts_then.count + result.gained.count - result.lost.count);
+    assert_true(result.alerts.count > 0);
+    options.from_us = seed->now_us;
+    assert_int_equal(backtest_run(&options, &result, &seed->fault), ERR_none);
+    assert_int_equal(result.judged, 0);
+    seed_close(&seed);
+}
+
+/* --- measures -------------------------------------------------------------------------------- */
+
+static double near(double a, double b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* Every pair of a fraud and another, and the precision at every fraud's rank; equal scores share
+ * the rank of the last of them. */
+static void test_order_is_measured_as_by_hand(void **state)
+{
+    enum { EVENTS = 60 };
+
+    struct random   random = random_start(__func__);
+    struct measured events[EVENTS];
+    struct measures out;
+
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        double pairs = 0;
+        double precision = 0;
+        int    frauds = 0;
+
+        for (size_t i = 0; i < EVENTS; i++) {
+            events[i] = (struct measured){ .account = (int64_t)i,
+                                           .score = (int32_t)random_below(&random, 20) - 5,
+                                           .fraud = i == 0 || random_below(&random, 5) == 0 };
+            frauds += events[i].fraud ? 1 : 0;
+        }
+        for (size_t i = 0; i < EVENTS; i++) {
+            double above = 0;
+            double found = 0;
+
+            for (size_t j = 0; events[i].fraud && j < EVENTS; j++) {
+                above += events[j].score >= events[i].score ? 1 : 0;
+                found += events[j].score >= events[i].score && events[j].fraud ? 1 : 0;
+                if (!events[j].fraud)
+                    pairs += events[i].score > events[j].score    ? 1
+                             : events[i].score == events[j].score ? 0.5
+                                                                  : 0;
+            }
+            precision += events[i].fraud ? found / above : 0;
+        }
+        assert_int_equal(measure(events, EVENTS, 5, &out), ERR_none);
+        assert_int_equal(out.frauds, frauds);
+        assert_true(near(out.average_precision, precision / frauds) < 1e-12);
+        assert_true(frauds == EVENTS || near(out.auc, pairs / frauds / (EVENTS - frauds)) < 1e-12);
+    }
+}
+
+/* Two cards a day: on day 1 cards 1 and 2 are highest, of them 1 is found and is out on day 2,
+ * where 3 and 2 follow; day 3 has one card alone. */
+static void test_cards_are_found_once(void **state)
+{
+    struct measured events[] = {
+        { 1, 90, 1, false }, { 1, 10, 1, true }, { 2, 80, 1, false }, { 3, 70, 1, true },
+        { 1, 99, 2, true },  { 2, 20, 2, true }, { 3, 30, 2, false }, { 4, 5, 2, true },
+        { 2, 50, 3, true },  { 5, 40, 3, true },
+    };
+    struct measures out;
+
+    (void)state;
+    assert_int_equal(measure(events, ARRAY_COUNT(events), 2, &out), ERR_none);
+    assert_int_equal(out.days, 3);
+    /* Found: 1 on day 1, 2 on day 2, 5 on day 3: one of two each. */
+    assert_true(near(out.card_precision, 0.5) < 1e-12);
+    assert_int_equal(measure(events, 0, 2, &out), ERR_none);
+    assert_int_equal(out.days, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_replay_in_memory),
+        cmocka_unit_test(test_replay_in_sqlite),
+        cmocka_unit_test(test_a_replay_can_be_cancelled),
+        cmocka_unit_test(test_the_same_rules_change_nothing),
+        cmocka_unit_test(test_order_is_measured_as_by_hand),
+        cmocka_unit_test(test_cards_are_found_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
