@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPENING = 100000000, FILL_GROUP = 500 };
+enum { OPENING = 100000000, FILL_GROUP = 500, LOG_PAGES_MAX = 16000 };
 
 static void must(enum err err, const struct fault *fault)
 {
@@ -27,10 +27,18 @@ static void must(enum err err, const struct fault *fault)
     exit(1);
 }
 
+/* Nobody else moves the log into the file here, and one that has grown to gigabytes is slow. */
 static void commit_when_full(struct writer *writer, struct fault *fault)
 {
-    if (writer_planned(writer) >= FILL_GROUP)
-        must(writer_commit(writer, fault), fault);
+    struct store       *store = writer_store(writer);
+    struct store_health health;
+
+    if (writer_planned(writer) < FILL_GROUP)
+        return;
+    must(writer_commit(writer, fault), fault);
+    must(store->ops->health(store, &health), fault);
+    if (health.log_pages > LOG_PAGES_MAX)
+        must(store->ops->checkpoint(store), fault);
 }
 
 static void add_user(struct writer *writer)
