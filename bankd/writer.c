@@ -1,6 +1,18 @@
 /* See writer.h. The group is an array of drafts whose memory was taken at the start; a plan works
  * on a draft and on copies of books, and only writer_add lets later plans see it. So a plan that
- * ends in an error has changed nothing, and a failed commit is undone by forgetting the caches. */
+ * ends in an error has changed nothing, and a failed commit is undone by forgetting the caches.
+ *
+ * Where the time of a post goes, in microseconds of one core with 10,000 active accounts: writer
+ * 14, of which about 6 are SQLite's and the kernel's below it, as many as bare statements need for
+ * the same rows; server 3.5; the messaging library 4.7, a third of it encryption. A quarter of the
+ * writer's own share is finding books and profiles in memory. With 100,000 accounts the writer
+ * takes 30, bare SQLite 14: each account changes a page of its own, and each is written twice.
+ *
+ * What was learned on the way there. Questions outside of a transaction take and give back a file
+ * lock each, 8 % of the time of a post, so a group asks on one snapshot. Looking up each new id in
+ * the index of all ids is not needed (recent.h). Profiles that miss the cache cost more than the
+ * ledger: 80 a post with 100,000 accounts, until they were packed and kept (shelf.h) and saved in
+ * the order of their numbers. */
 #include "bankd/writer_impl.h"
 
 #include "bankd/chain.h"
