@@ -16,10 +16,11 @@
 
 enum { SAMPLE_MAX = 32768, CUTS_OF_ALL = 30, CUTS_OF_FRAUDS = 16 };
 
-/* What only grows with the calendar, or says how the payment came here, is nothing to learn from.
- */
+/* What only grows with the calendar, or says how the payment came here, is nothing to learn from;
+ * nor is the same amount twice. */
 static const enum feature left_out[] = {
     FEATURE_unit,
+    FEATURE_amount_major,
     FEATURE_type,
     FEATURE_is_history,
     FEATURE_balance,

@@ -17,7 +17,7 @@
 
 enum {
     LEARN_FEATURES_MAX = 96, /* that may be looked at */
-    LEARN_PARTS_MAX = 30,    /* that the card may use */
+    LEARN_PARTS_MAX = 20,    /* that the card may use */
     LEARN_PAIRS_MAX = 6,
     LEARN_BINS_MAX = 48,
     LEARN_COARSE = 8, /* bins of each side of a pair */

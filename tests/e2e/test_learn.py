@@ -95,6 +95,13 @@ def test_a_learned_card_finds_later_fraud(home, tmp_path):
     assert changes.count("lost") == found["alerts_lost"]["count"]
 
 
+def test_a_learned_card_goes_with_the_shipped_rules(home, tmp_path):
+    assert learn(home, tmp_path / "card").returncode == 0
+    found = backtest(home, "--rules", ROOT / "data/rules/default.rules", "--scorecard",
+                     tmp_path / "card", "--from", "2018-06-22")
+    assert found["auc_roc"] > 0.9
+
+
 def test_known_cards_are_left_out(home, tmp_path):
     assert learn(home, tmp_path / "card", "--pairs", "no").returncode == 0
     assert "\npair " not in (tmp_path / "card").read_text(encoding="utf-8")
