@@ -119,8 +119,7 @@ def test_an_analyst_sees_an_alert_at_once_and_decides_it(bank):
     source, target = fresh_accounts(bank, 2)
     with console(bank, "FRAUD_ANALYST") as screen, bank.client() as client:
         screen.shows("Risk distribution")
-        screen.shows(" 1-9 of ")
-        first = screen.selected()
+        first = until(screen.selected, "no alert is shown")
         screen.keys("j")
         selected = until(lambda: screen.selected() != first and screen.selected(),
                          "the selection does not move")
