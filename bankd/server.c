@@ -91,7 +91,6 @@ struct server {
 
 /* The bytes of a reply on their way, and whose they are. */
 struct unread {
-    struct server   *server;
     _Atomic int64_t *debt;
     int64_t          n;
     uint8_t          bytes[];
@@ -100,11 +99,13 @@ struct unread {
 /* Called by the messaging library, in its thread, when it needs the bytes no more. */
 static void forget_unread(void *bytes, void *context)
 {
-    struct unread *unread = context;
+    struct server *server = context;
+    struct unread *unread = (void *)((char *)bytes - offsetof(struct unread, bytes));
 
-    (void)bytes;
+    /* Sees everything that was written before the debt was counted. */
+    (void)atomic_load(&server->debt_of_all);
     atomic_fetch_sub(unread->debt, unread->n);
-    atomic_fetch_sub(&unread->server->debt_of_all, unread->n);
+    atomic_fetch_sub(&server->debt_of_all, unread->n);
     free(unread);
 }
 
@@ -121,9 +122,9 @@ static bool make_unread(struct server *server, uint64_t serial, const struct buf
     unread = malloc((size_t)n);
     if (unread == NULL)
         return false;
-    *unread = (struct unread){ .server = server, .debt = debt, .n = n };
+    *unread = (struct unread){ .debt = debt, .n = n };
     memcpy(unread->bytes, reply->at, reply->n);
-    if (zmq_msg_init_data(out, unread->bytes, reply->n, forget_unread, unread) != 0) {
+    if (zmq_msg_init_data(out, unread->bytes, reply->n, forget_unread, server) != 0) {
         free(unread);
         return false;
     }

@@ -50,7 +50,8 @@ static void measure_order(struct measured *events, size_t count, struct measures
     int64_t frauds = 0;
     int64_t others = 0;
 
-    qsort(events, count, sizeof *events, by_score);
+    if (count > 0)
+        qsort(events, count, sizeof *events, by_score);
     for (size_t i = 0; i < count;) {
         int64_t group_frauds = 0;
         int64_t group_others = 0;
@@ -78,7 +79,8 @@ static size_t merge_cards(struct measured *events, size_t count)
 {
     size_t cards = 0;
 
-    qsort(events, count, sizeof *events, by_card);
+    if (count > 0)
+        qsort(events, count, sizeof *events, by_card);
     for (size_t i = 0; i < count; i++) {
         struct measured *card = cards > 0 ? &events[cards - 1] : NULL;
 
@@ -118,7 +120,8 @@ static size_t look_at_day(const struct measured *cards, size_t count, size_t mos
             found->accounts[found->count + hits++] = cards[i].account;
     }
     found->count += hits;
-    qsort(found->accounts, found->count, sizeof found->accounts[0], by_account);
+    if (found->count > 0)
+        qsort(found->accounts, found->count, sizeof found->accounts[0], by_account);
     return hits;
 }
 
