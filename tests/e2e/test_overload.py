@@ -19,6 +19,8 @@ import zmq
 import bankclient
 import conftest
 
+pytestmark = pytest.mark.skipif("asan" in str(conftest.BUILD) or "tsan" in str(conftest.BUILD),
+                                reason="the memory and the pace of a sanitizer are its own")
 SCALE = int(os.environ.get("BANK_OVERLOAD", "1"))
 MIB = 1024 * 1024
 FINANCE = "finance@test.com"
