@@ -190,6 +190,35 @@ struct signed_head {
     uint8_t           signature[SIGNATURE_BYTES]; /* Ed25519 over sequence and hash, see chain.h */
 };
 
+/* Small things that people write and that nothing is computed from in bulk: entries of lists,
+ * notes, cases, settings. What they say is a message of proto/messages.def, encoded; what they are
+ * found by stands beside it. A record is never deleted; its kind has a state for that. */
+enum record_kind {
+    RECORD_ANY = 0, /* in filters */
+    RECORD_SETTING = 1,
+    RECORD_SCREENING = 2,
+    RECORD_SUPPRESSION = 3,
+    RECORD_NOTIFICATION = 4,
+    RECORD_PROPOSAL = 5,
+    RECORD_ALERT_NOTE = 6,
+    RECORD_CASE = 7,
+    RECORD_CASE_ITEM = 8,
+};
+
+struct record {
+    int64_t     number; /* from 1, one count for all kinds */
+    int32_t     kind;   /* enum record_kind */
+    int32_t     state;  /* in the kind's own words; 0 is none of them */
+    struct uuid id;
+    int64_t     about;     /* number of what it belongs to, as its kind says; 0 = nothing */
+    int64_t     due_at_us; /* when it must be looked at; 0 = never */
+    int64_t     version;   /* 1 when it is new, and 1 more with each change */
+    int64_t     created_at_us;
+    int64_t     created_by; /* user number; 0 = system */
+    uint32_t    body_size;
+    uint8_t     body[LIMIT_RECORD_BODY_MAX];
+};
+
 /* --- rollups: figures kept in the same commit ----------------------------------------------- */
 
 enum rollup_scale {

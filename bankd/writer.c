@@ -60,9 +60,10 @@ enum err writer_open(const struct writer_config *config, struct writer **out, st
     writer->store = config->store;
     crypto_shorthash_keygen(writer->hash_key);
     writer->drafts = calloc(LIMIT_BATCH_MAX, sizeof *writer->drafts);
+    writer->records = calloc(WRITER_RECORDS_MAX, sizeof *writer->records);
     for (size_t i = 0; i < WRITER_EVENTS_MAX; i++)
         buf_init(&writer->events[i].bytes, 4096);
-    err = writer->drafts == NULL ? ERR_memory : open_caches(writer);
+    err = writer->drafts == NULL || writer->records == NULL ? ERR_memory : open_caches(writer);
     if (err == ERR_none)
         err = load_numbers(writer);
     if (err == ERR_none && config->rule_set != 0)
@@ -127,6 +128,7 @@ void writer_close(struct writer **writer)
     for (size_t i = 0; i < WRITER_EVENTS_MAX; i++)
         buf_free(&w->events[i].bytes);
     free(w->drafts);
+    free(w->records);
     free(w);
     *writer = NULL;
 }
@@ -354,8 +356,27 @@ struct draft *writer_draft(struct writer *writer)
     draft->change.label = NULL;
     draft->change.rule_set = NULL;
     draft->change.rule_text = slice_of(NULL, 0);
+    draft->change.record_count = 0;
     draft->change.rollup_count = 0;
     return draft;
+}
+
+struct record *writer_record(struct writer *writer, struct draft *draft, const struct record *from)
+{
+    struct change *change = &draft->change;
+    struct record *row;
+
+    if (change->record_count == LIMIT_CHANGE_RECORDS_MAX ||
+        writer->record_count == WRITER_RECORDS_MAX)
+        return NULL;
+    row = &writer->records[writer->record_count++];
+    if (from != NULL)
+        *row = *from;
+    else
+        *row = (struct record){ .number = ++writer->numbers.record };
+    row->version++;
+    change->records[change->record_count++] = row;
+    return row;
 }
 
 void writer_audit(struct writer *writer, struct draft *draft, const struct act *act)
@@ -565,6 +586,7 @@ static void group_clear(struct writer *writer)
     if (writer->count > 0)
         memset(writer->group_ids, 0, sizeof writer->group_ids);
     writer->count = 0;
+    writer->record_count = 0;
     cache_unpin_all(writer->books);
     cache_unpin_all(writer->ids);
     cache_unpin_all(writer->parties);

@@ -136,6 +136,10 @@ ERR_MUST_USE enum err writer_label(struct writer *writer, struct draft *draft,
                                    const struct transaction *row, bool fraud, int64_t known_at_us);
 
 struct draft *writer_draft(struct writer *writer); /* NULL when the group is full */
+/* Adds a record to the draft, which becomes a copy of `from` in its next version, or a new one with
+ * the next number when `from` is NULL; the caller fills in the rest. NULL when the draft or the
+ * group has no more room: then ERR_busy is the answer. */
+struct record *writer_record(struct writer *writer, struct draft *draft, const struct record *from);
 /* Adds an audit entry to the draft, with its sequence and link. Nothing may fail between this
  * call and writer_add, because the chain has moved on. */
 void writer_audit(struct writer *writer, struct draft *draft, const struct act *act);

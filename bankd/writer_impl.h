@@ -22,6 +22,7 @@ enum {
     WRITER_URGENT_MAX = 1024,
     WRITER_ID_SLOTS = 4096, /* open addressing for the ids of one group */
     WRITER_CURRENCIES_MAX = 32,
+    WRITER_RECORDS_MAX = 256, /* of one group; people write them, one at a time */
 };
 
 static_assert(LIMIT_BATCH_MAX * 2 <= WRITER_ID_SLOTS, "the ids of a group must fit loosely");
@@ -92,6 +93,8 @@ struct writer {
         struct uuid id;
         uint32_t    draft; /* 1 + index; 0 = empty */
     } group_ids[WRITER_ID_SLOTS];
+    struct record    *records; /* WRITER_RECORDS_MAX */
+    size_t            record_count;
     struct event_slot events[WRITER_EVENTS_MAX];
     size_t            event_count;
     bool              looking; /* the store holds a snapshot for the planning of this group */

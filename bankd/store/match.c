@@ -81,6 +81,17 @@ bool alert_matches(const struct alert_filter *filter, const struct alert *alert)
            (!filter->undecided || alert->state != ALERT_DECIDED);
 }
 
+bool record_matches(const struct record_filter *filter, const struct record *record)
+{
+    bool due = record->due_at_us != 0 && record->due_at_us < filter->due_before_us;
+
+    return record->kind == filter->kind && is_asked(filter->state, record->state) &&
+           is_asked(filter->about, record->about) &&
+           (filter->due_before_us != 0
+                ? due
+                : filter->before_number == 0 || record->number < filter->before_number);
+}
+
 bool audit_matches(const struct audit_filter *filter, const struct audit *audit)
 {
     return (filter->before_sequence == 0 || audit->sequence < filter->before_sequence) &&

@@ -13,6 +13,7 @@ bool transaction_found(const struct transaction_filter *filter, const struct tra
                        const char *party_key);
 bool customer_found(struct slice search, const struct customer *customer);
 bool account_matches(const struct account_filter *filter, const struct account *account);
+bool record_matches(const struct record_filter *filter, const struct record *record);
 bool alert_matches(const struct alert_filter *filter, const struct alert *alert);
 bool audit_matches(const struct audit_filter *filter, const struct audit *audit);
 /* The sequence of the account's transaction before this one; 0 = none. */

@@ -147,6 +147,7 @@ enum err memory_numbers(struct store *store, struct store_numbers *out)
         .party = newest(records, TABLE_PARTY),
         .alert = newest(records, TABLE_ALERT),
         .rule_set = newest(records, TABLE_RULE_SET),
+        .record = newest(records, TABLE_RECORD),
         .head = records->head,
         .newest_id = records->newest_id,
     };

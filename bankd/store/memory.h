@@ -22,6 +22,7 @@ enum memory_table {
     TABLE_AUDIT,
     TABLE_LABEL,
     TABLE_RULE_SET,
+    TABLE_RECORD,
     TABLE_ROLLUP,
     TABLE_PROFILE,
     TABLE_SIGNED_HEAD,

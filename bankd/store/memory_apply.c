@@ -216,6 +216,27 @@ static enum err put_alert_update(struct memory_shared *shared, const struct chan
     return ERR_none;
 }
 
+static enum err put_record(struct memory_shared *shared, const struct record *record)
+{
+    struct record *row = memory_find(&shared->records, TABLE_RECORD, record->number);
+
+    CHECK(record->body_size <= LIMIT_RECORD_BODY_MAX);
+    if (record->version == 1) {
+        for (size_t i = 0; i < memory_count(&shared->records, TABLE_RECORD); i++) {
+            const struct record *other = memory_row(&shared->records, TABLE_RECORD, i);
+
+            if (other->kind == record->kind && uuid_equal(&other->id, &record->id))
+                return ERR_exists;
+        }
+        return add_numbered(shared, TABLE_RECORD, record->number, record, sizeof *record);
+    }
+    if (row == NULL || row->version != record->version - 1)
+        return ERR_changed_meanwhile;
+    TRY(memory_edit(shared, TABLE_RECORD, row));
+    *row = *record;
+    return ERR_none;
+}
+
 static enum err put_label(struct memory_shared *shared, const struct label *label)
 {
     struct label *row = memory_label_of(&shared->records, label->transaction);
@@ -280,6 +301,7 @@ static enum err put_change(struct memory_shared *shared, const struct change *ch
     CHECK(change->account_count <= LIMIT_CHANGE_ACCOUNTS_MAX);
     CHECK(change->update_count <= LIMIT_CHANGE_TRANSACTIONS_MAX);
     CHECK(change->rollup_count <= LIMIT_CHANGE_ROLLUPS_MAX);
+    CHECK(change->record_count <= LIMIT_CHANGE_RECORDS_MAX);
     if (change->user != NULL)
         TRY(put_user(shared, change->user));
     if (change->customer != NULL)
@@ -305,6 +327,8 @@ static enum err put_change(struct memory_shared *shared, const struct change *ch
         TRY(put_alert_update(shared, change));
     if (change->label != NULL)
         TRY(put_label(shared, change->label));
+    for (size_t i = 0; i < change->record_count; i++)
+        TRY(put_record(shared, change->records[i]));
     for (size_t i = 0; i < change->rollup_count; i++)
         TRY(put_rollup(shared, &change->rollups[i]));
     return ERR_none;

@@ -228,6 +228,26 @@ static enum err alert_by_transaction(struct store *store, int64_t sequence, stru
     return answer(store, found, out, sizeof *out);
 }
 
+static enum err record_by_id(struct store *store, int32_t kind, const struct uuid *id,
+                             struct record *out)
+{
+    const struct records *records = memory_begin(store);
+    const struct record  *found = NULL;
+
+    for (size_t i = 0; i < memory_count(records, TABLE_RECORD); i++) {
+        const struct record *record = memory_row(records, TABLE_RECORD, i);
+
+        if (record->kind == kind && uuid_equal(&record->id, id))
+            found = record;
+    }
+    return answer(store, found, out, sizeof *out);
+}
+
+static enum err record_by_number(struct store *store, int64_t number, struct record *out)
+{
+    return by_number(store, TABLE_RECORD, number, out, sizeof *out);
+}
+
 static enum err label_by_transaction(struct store *store, int64_t sequence, struct label *out)
 {
     const struct records *records = memory_begin(store);
@@ -465,6 +485,46 @@ static enum err alerts(struct store *store, const struct alert_filter *filter, s
     return ERR_none;
 }
 
+/* The record that is due next behind the one that was visited last; NULL = none. */
+static const struct record *next_due(const struct records       *records,
+                                     const struct record_filter *filter, const struct record *last)
+{
+    const struct record *next = NULL;
+
+    for (size_t i = 0; i < memory_count(records, TABLE_RECORD); i++) {
+        const struct record *row = memory_row(records, TABLE_RECORD, i);
+        bool                 behind = last == NULL || row->due_at_us > last->due_at_us ||
+                      (row->due_at_us == last->due_at_us && row->number > last->number);
+
+        if (record_matches(filter, row) && behind &&
+            (next == NULL || row->due_at_us < next->due_at_us))
+            next = row;
+    }
+    return next;
+}
+
+static enum err records_visit(struct store *store, const struct record_filter *filter,
+                              store_visit *visit, void *context)
+{
+    const struct records *records = memory_begin(store);
+    const struct record  *row = NULL;
+
+    if (filter->due_before_us != 0) {
+        row = next_due(records, filter, NULL);
+        while (row != NULL && visit(context, row))
+            row = next_due(records, filter, row);
+        memory_end(store);
+        return ERR_none;
+    }
+    for (size_t i = memory_count(records, TABLE_RECORD); i-- > 0;) {
+        row = memory_row(records, TABLE_RECORD, i);
+        if (record_matches(filter, row) && !visit(context, row))
+            break;
+    }
+    memory_end(store);
+    return ERR_none;
+}
+
 static enum err audits(struct store *store, const struct audit_filter *filter, store_visit *visit,
                        void *context, int64_t *stopped_at)
 {
@@ -602,6 +662,8 @@ const struct store_ops store_memory = {
     .alert_by_transaction = alert_by_transaction,
     .label_by_transaction = label_by_transaction,
     .audit_by_sequence = audit_by_sequence,
+    .record_by_id = record_by_id,
+    .record_by_number = record_by_number,
     .rule_set_get = rule_set_get,
     .profile_get = profile_get,
     .users = users,
@@ -612,6 +674,7 @@ const struct store_ops store_memory = {
     .held = held,
     .alerts = alerts,
     .audits = audits,
+    .records = records_visit,
     .rollups = rollups,
     .days = days,
     .top = top,

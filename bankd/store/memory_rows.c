@@ -16,6 +16,7 @@ static const size_t row_sizes[TABLE_count] = {
     [TABLE_AUDIT] = sizeof(struct audit),
     [TABLE_LABEL] = sizeof(struct label),
     [TABLE_RULE_SET] = sizeof(struct memory_rules),
+    [TABLE_RECORD] = sizeof(struct record),
     [TABLE_ROLLUP] = sizeof(struct rollup),
     [TABLE_PROFILE] = sizeof(struct memory_profile),
     [TABLE_SIGNED_HEAD] = sizeof(struct signed_head),
@@ -28,6 +29,7 @@ static_assert(offsetof(struct account, book.number) == 0, "a row begins with its
 static_assert(offsetof(struct party, number) == 0, "a row begins with its number");
 static_assert(offsetof(struct transaction, sequence) == 0, "a row begins with its number");
 static_assert(offsetof(struct alert, number) == 0, "a row begins with its number");
+static_assert(offsetof(struct record, number) == 0, "a row begins with its number");
 static_assert(offsetof(struct audit, sequence) == 0, "a row begins with its number");
 static_assert(offsetof(struct memory_rules, set.number) == 0, "a row begins with its number");
 

@@ -12,4 +12,6 @@
 
 MIGRATION(migration_0001, "data/migrations/0001_bank.sql");
 
-const char *const migration_texts[MIGRATION_COUNT] = { migration_0001 };
+MIGRATION(migration_0002, "data/migrations/0002_work.sql");
+
+const char *const migration_texts[MIGRATION_COUNT] = { migration_0001, migration_0002 };

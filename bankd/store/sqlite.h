@@ -113,6 +113,7 @@ void read_account(struct row *row, struct account *out);
 void read_party(struct row *row, struct party *out);
 void read_transaction(struct row *row, struct transaction *out);
 void read_alert(struct row *row, struct alert *out);
+void read_record(struct row *row, struct record *out);
 void read_audit(struct row *row, struct audit *out);
 void read_head(struct row *row, struct chain_head *out);
 
@@ -149,6 +150,9 @@ enum err sqlite_alert_by_id(struct store *store, const struct uuid *id, struct a
 enum err sqlite_alert_by_transaction(struct store *store, int64_t sequence, struct alert *out);
 enum err sqlite_label_by_transaction(struct store *store, int64_t sequence, struct label *out);
 enum err sqlite_audit_by_sequence(struct store *store, int64_t sequence, struct audit *out);
+enum err sqlite_record_by_id(struct store *store, int32_t kind, const struct uuid *id,
+                             struct record *out);
+enum err sqlite_record_by_number(struct store *store, int64_t number, struct record *out);
 enum err sqlite_rule_set_get(struct store *store, int64_t number, struct rule_set *out,
                              struct buf *text);
 enum err sqlite_profile_get(struct store *store, int64_t entity, int64_t *last_sequence,
@@ -168,6 +172,8 @@ enum err sqlite_alerts(struct store *store, const struct alert_filter *filter, s
                        void *context);
 enum err sqlite_audits(struct store *store, const struct audit_filter *filter, store_visit *visit,
                        void *context, int64_t *stopped_at);
+enum err sqlite_records(struct store *store, const struct record_filter *filter, store_visit *visit,
+                        void *context);
 enum err sqlite_rollups(struct store *store, const struct rollup_range *range, store_visit *visit,
                         void *context);
 enum err sqlite_days(struct store *store, int32_t *first, int32_t *last);

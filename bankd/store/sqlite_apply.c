@@ -230,6 +230,25 @@ static enum err put_audit(struct sqlite_store *store, const struct audit *audit)
     return sqlite_err(sqlite_run(&row));
 }
 
+static enum err put_record(struct sqlite_store *store, const struct record *record)
+{
+    bool       is_new = record->version == 1;
+    struct row row = sqlite_use(store, is_new ? SQL_record_insert : SQL_record_update);
+
+    CHECK(record->body_size <= LIMIT_RECORD_BODY_MAX);
+    bind_int(&row, record->number);
+    bind_int(&row, record->kind);
+    bind_int(&row, record->state);
+    bind_bytes(&row, record->id.bytes, sizeof record->id.bytes);
+    bind_int(&row, record->about);
+    bind_int(&row, record->due_at_us);
+    bind_int(&row, record->version);
+    bind_int(&row, record->created_at_us);
+    bind_int(&row, record->created_by);
+    bind_bytes(&row, record->body, record->body_size);
+    return is_new ? sqlite_err(sqlite_run(&row)) : update_err(store, sqlite_run(&row));
+}
+
 static enum err put_label(struct sqlite_store *store, const struct label *label)
 {
     struct row row = sqlite_use(store, SQL_label_put);
@@ -309,6 +328,7 @@ static enum err put_top(struct sqlite_store *store, const struct transaction *t)
 static enum err put_change(struct sqlite_store *store, const struct change *change)
 {
     CHECK(change->update_count <= LIMIT_CHANGE_TRANSACTIONS_MAX);
+    CHECK(change->record_count <= LIMIT_CHANGE_RECORDS_MAX);
     if (change->user != NULL)
         TRY(put_user(store, change->user));
     if (change->customer != NULL)
@@ -334,6 +354,8 @@ static enum err put_change(struct sqlite_store *store, const struct change *chan
         TRY(put_alert(store, change->alert));
     if (change->alert_update != NULL)
         TRY(put_alert_update(store, change));
+    for (size_t i = 0; i < change->record_count; i++)
+        TRY(put_record(store, change->records[i]));
     if (change->label != NULL)
         TRY(put_label(store, change->label));
     return ERR_none;
@@ -565,6 +587,7 @@ enum err sqlite_numbers(struct store *base, struct store_numbers *out)
         out->party = row_int(&row);
         out->alert = row_int(&row);
         out->rule_set = row_int(&row);
+        out->record = row_int(&row);
         read_head(&row, &out->head);
         row_bytes(&row, out->newest_id.bytes, sizeof out->newest_id.bytes);
     }

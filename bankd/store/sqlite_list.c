@@ -420,6 +420,31 @@ enum err sqlite_alerts(struct store *store, const struct alert_filter *filter, s
     return walk_over(&row, err);
 }
 
+enum err sqlite_records(struct store *store, const struct record_filter *filter, store_visit *visit,
+                        void *context)
+{
+    bool            due = filter->due_before_us != 0;
+    enum sqlite_sql sql = due                  ? SQL_records_due
+                          : filter->about != 0 ? SQL_records_about
+                                               : SQL_records;
+    struct row      row = sqlite_use(sqlite_of(store), sql);
+    struct record   record;
+    enum err        err;
+
+    bind_int(&row, filter->kind);
+    bind_int(&row, due                          ? filter->due_before_us
+                   : filter->before_number != 0 ? filter->before_number
+                                                : INT64_MAX);
+    if (sql == SQL_records_about)
+        bind_int(&row, filter->about);
+    while ((err = sqlite_step(&row)) == ERR_none) {
+        read_record(&row, &record);
+        if (record_matches(filter, &record) && !visit(context, &record))
+            break;
+    }
+    return walk_over(&row, err);
+}
+
 enum err sqlite_audits(struct store *store, const struct audit_filter *filter, store_visit *visit,
                        void *context, int64_t *stopped_at)
 {

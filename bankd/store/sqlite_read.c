@@ -132,6 +132,23 @@ void read_alert(struct row *row, struct alert *out)
     row_text(row, out->note, sizeof out->note);
 }
 
+void read_record(struct row *row, struct record *out)
+{
+    size_t size;
+
+    out->number = row_int(row);
+    out->kind = (int32_t)row_int(row);
+    out->state = (int32_t)row_int(row);
+    read_uuid(row, &out->id);
+    out->about = row_int(row);
+    out->due_at_us = row_int(row);
+    out->version = row_int(row);
+    out->created_at_us = row_int(row);
+    out->created_by = row_int(row);
+    size = row_bytes(row, out->body, sizeof out->body);
+    out->body_size = (uint32_t)(size < sizeof out->body ? size : sizeof out->body);
+}
+
 void read_audit(struct row *row, struct audit *out)
 {
     out->sequence = row_int(row);
@@ -323,6 +340,22 @@ enum err sqlite_alert_by_transaction(struct store *store, int64_t sequence, stru
     struct row row = use_number(store, SQL_alert_by_transaction, sequence);
 
     GET(row, read_alert, out);
+}
+
+enum err sqlite_record_by_id(struct store *store, int32_t kind, const struct uuid *id,
+                             struct record *out)
+{
+    struct row row = use_number(store, SQL_record_by_id, kind);
+
+    bind_bytes(&row, id->bytes, sizeof id->bytes);
+    GET(row, read_record, out);
+}
+
+enum err sqlite_record_by_number(struct store *store, int64_t number, struct record *out)
+{
+    struct row row = use_number(store, SQL_record_by_number, number);
+
+    GET(row, read_record, out);
 }
 
 enum err sqlite_label_by_transaction(struct store *store, int64_t sequence, struct label *out)

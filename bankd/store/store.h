@@ -9,7 +9,8 @@
  *
  * Preconditions: the chain head is the one that the writer knew; each account has the version
  * that the writer planned with; the transaction id is not used yet; a transaction that is updated
- * has the status and flag that were seen; an alert has the state that was seen.
+ * has the status and flag that were seen; an alert has the state that was seen; a record that is
+ * written again has the version before the new one.
  *
  * Threads: a handle belongs to one thread. One handle is opened for writing (a lock file keeps a
  * second daemon out; short operator commands may write through their own handle beside it); any
@@ -70,6 +71,8 @@ struct change {
     const struct label    *label; /* new or replaced */
     const struct rule_set *rule_set; /* new */
     struct slice           rule_text;
+    size_t                 record_count;
+    const struct record   *records[LIMIT_CHANGE_RECORDS_MAX]; /* new, or whole row by number */
     size_t                 rollup_count;
     struct rollup          rollups[LIMIT_CHANGE_ROLLUPS_MAX];
 };
@@ -92,7 +95,7 @@ struct commit {
 
 /* Newest numbers in use; the writer counts on from here. */
 struct store_numbers {
-    int64_t           user, customer, account, party, alert, rule_set;
+    int64_t           user, customer, account, party, alert, rule_set, record;
     struct chain_head head;
     struct uuid       newest_id; /* no transaction has a greater id */
 };
@@ -148,6 +151,16 @@ struct audit_filter {
     struct slice actor;  /* whole actor name */
     struct slice search; /* part of operation, subject or detail */
     int64_t      scan_max;
+};
+
+/* Newest first; with due_before_us only those that are due before it, the earliest first, in any
+ * state but 0. */
+struct record_filter {
+    int32_t kind;          /* one; there is no walk over all */
+    int64_t before_number; /* 0 = from the newest; has no meaning with due_before_us */
+    int32_t state;         /* 0 = any */
+    int64_t about;         /* 0 = any */
+    int64_t due_before_us; /* 0 = any */
 };
 
 struct rollup_range {
@@ -225,6 +238,8 @@ struct store_ops {
     enum err (*alert_by_transaction)(struct store *, int64_t sequence, struct alert *);
     enum err (*label_by_transaction)(struct store *, int64_t sequence, struct label *);
     enum err (*audit_by_sequence)(struct store *, int64_t sequence, struct audit *);
+    enum err (*record_by_id)(struct store *, int32_t kind, const struct uuid *, struct record *);
+    enum err (*record_by_number)(struct store *, int64_t number, struct record *);
     enum err (*rule_set_get)(struct store *, int64_t number, struct rule_set *, struct buf *text);
     enum err (*profile_get)(struct store *, int64_t entity, int64_t *last_sequence, void *bytes,
                             size_t size, size_t *n);
@@ -243,6 +258,8 @@ struct store_ops {
     enum err (*alerts)(struct store *, const struct alert_filter *, store_visit *, void *context);
     enum err (*audits)(struct store *, const struct audit_filter *, store_visit *, void *context,
                        int64_t *stopped_at);
+    enum err (*records)(struct store *, const struct record_filter *, store_visit *,
+                        void *context); /* struct record */
     enum err (*rollups)(struct store *, const struct rollup_range *, store_visit *,
                         void *context); /* struct rollup */
     /* First and newest day with transactions; ERR_not_found when there are none. */

@@ -81,6 +81,7 @@ struct plan *world_plan(struct world *world)
     plan->change.account_count = 0;
     plan->change.update_count = 0;
     plan->change.rollup_count = 0;
+    plan->change.record_count = 0;
     plan->change.transaction = NULL;
     plan->change.audit = NULL;
     plan->change.alert = NULL;

@@ -41,7 +41,7 @@ static void empty_store(struct world *world)
 
     assert_int_equal(world->ops->numbers(world->store, &numbers), ERR_none);
     assert_int_equal(numbers.user + numbers.customer + numbers.account + numbers.party +
-                         numbers.alert + numbers.rule_set + numbers.head.sequence,
+                         numbers.alert + numbers.rule_set + numbers.record + numbers.head.sequence,
                      0);
     assert_int_equal(CALL(world, book_by_id, &id, &book), ERR_not_found);
     assert_int_equal(CALL(world, book_by_number, 1, &book), ERR_not_found);

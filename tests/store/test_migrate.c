@@ -136,7 +136,7 @@ static void prove(struct store *store)
 static void test_every_earlier_version_is_taken_over(void **state)
 {
     (void)state;
-    for (int version = 1; version <= MIGRATION_COUNT; version++) {
+    for (int version = 1; version < MIGRATION_COUNT; version++) {
         struct world         world;
         struct store        *store;
         struct store_health  health;
@@ -146,8 +146,7 @@ static void test_every_earlier_version_is_taken_over(void **state)
         world.ops->close(&world.store);
         unlink(world.path);
         make_version(world.path, version);
-        if (version < MIGRATION_COUNT)
-            assert_int_equal(open_path(world.path, STORE_READ, false, &store), ERR_storage);
+        assert_int_equal(open_path(world.path, STORE_READ, false, &store), ERR_storage);
         assert_int_equal(open_path(world.path, STORE_WRITE, true, &store), ERR_none);
         assert_int_equal(store->ops->health(store, &health), ERR_none);
         assert_int_equal(health.schema_version, MIGRATION_COUNT);
