@@ -517,6 +517,7 @@ static bool act_global(struct app *app, enum action action, const char *argument
     case ACTION_deposit:
     case ACTION_withdraw:
     case ACTION_transfer:
+    case ACTION_payment:
         open_pay(app, action, argument);
         return true;
     default:

@@ -1,6 +1,8 @@
 /* The grid of cells. Text is walked character by character: what a terminal would obey (control
  * characters, marks that turn the writing direction) is drawn as \xNN, what is not UTF-8 as its
- * bytes, what has no width is left out. Two-column characters own the cell to their right, and
+ * bytes. Accents that come after their letter are kept with its cell; other signs without a width
+ * (joiners, variation selectors) would change how wide a terminal draws what stands before, and
+ * are left out. Two-column characters own the cell to their right, and
  * overwriting one half blanks the other, so that the grid never holds half a character. */
 #include "bankterm/canvas.h"
 
@@ -56,6 +58,12 @@ static const struct range ranges_empty[] = {
     { 0x0E47, 0x0E4E }, { 0x1AB0, 0x1AFF }, { 0x1DC0, 0x1DFF }, { 0x200B, 0x200D },
     { 0x2060, 0x2064 }, { 0x20D0, 0x20FF }, { 0x302A, 0x302D }, { 0x3099, 0x309A },
     { 0xFE00, 0xFE0F }, { 0xFE20, 0xFE2F }, { 0xFEFF, 0xFEFF }, { 0xE0100, 0xE01EF },
+};
+
+/* Of the empty ones, those that draw nothing of their own. */
+static const struct range ranges_unseen[] = {
+    { 0x200B, 0x200D }, { 0x2060, 0x2064 },   { 0xFE00, 0xFE0F },
+    { 0xFEFF, 0xFEFF }, { 0xE0100, 0xE01EF },
 };
 
 static const struct range ranges_obeyed[] = {
@@ -211,7 +219,7 @@ static void forget_wide(struct canvas *canvas, int x, int y)
 {
     struct cell *cell = cell_at(canvas, x, y);
     if (cell->code == 0 && x > 0)
-        cell_at(canvas, x - 1, y)->code = ' ';
+        *cell_at(canvas, x - 1, y) = (struct cell){ .code = ' ', .style = cell[-1].style };
     if (x + 1 < canvas->width && cell_at(canvas, x + 1, y)->code == 0)
         cell_at(canvas, x + 1, y)->code = ' ';
 }
@@ -269,6 +277,22 @@ void canvas_cursor(struct canvas *canvas, int x, int y)
     canvas->cursor_y = y;
 }
 
+/* Puts an accent upon what was drawn before it. */
+static void add_mark(struct canvas *canvas, int x, int y, uint32_t code)
+{
+    if (canvas->ascii || !is_inside(canvas, x, y) || IN(ranges_unseen, code))
+        return;
+    struct cell *cell = cell_at(canvas, x, y);
+    if (cell->code == 0 && x > 0)
+        cell--;
+    for (int i = 0; i < CELL_MARKS_MAX; i++) {
+        if (cell->marks[i] == 0) {
+            cell->marks[i] = code;
+            return;
+        }
+    }
+}
+
 static int draw_piece(struct canvas *canvas, int x, int y, enum style style,
                       const struct piece *piece)
 {
@@ -295,7 +319,10 @@ int canvas_text(struct canvas *canvas, int x, int y, int width, enum style style
         struct piece piece = next_piece(text);
         if (used + piece.columns > room)
             break;
-        used += draw_piece(canvas, x + used, y, style, &piece);
+        if (piece.columns > 0)
+            used += draw_piece(canvas, x + used, y, style, &piece);
+        else if (used > 0)
+            add_mark(canvas, x + used - 1, y, piece.code);
         text = slice_of(text.at + piece.bytes, text.n - piece.bytes);
     }
     if (cut) {

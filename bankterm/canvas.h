@@ -46,8 +46,11 @@ enum glyph {
 
 enum { CANVAS_WIDTH_MAX = 1000, CANVAS_HEIGHT_MAX = 500 };
 
+enum { CELL_MARKS_MAX = 2 };
+
 struct cell {
-    uint32_t code; /* 0: the right half of the wide character before it */
+    uint32_t code;                  /* 0: the right half of the wide character before it */
+    uint32_t marks[CELL_MARKS_MAX]; /* accents and the like upon it; 0: none */
     uint8_t  style;
 };
 
@@ -69,8 +72,8 @@ struct canvas {
 };
 
 ERR_MUST_USE enum err canvas_resize(struct canvas *canvas, int width, int height);
-void canvas_free(struct canvas *canvas);
-void canvas_clear(struct canvas *canvas); /* blanks, no cursor, no clip */
+void                  canvas_free(struct canvas *canvas);
+void                  canvas_clear(struct canvas *canvas); /* blanks, no cursor, no clip */
 
 struct rect canvas_all(const struct canvas *canvas);
 /* Drawing stays inside from now on; returns the clip before, to be given back. */
@@ -95,8 +98,7 @@ int canvas_right(struct canvas *canvas, int x, int y, int width, enum style styl
 int canvas_print(struct canvas *canvas, int x, int y, int width, enum style style,
                  const char *format, ...) __attribute__((format(printf, 6, 7)));
 /* Breaks at blanks into at most rect.h lines; returns how many lines it took. */
-int canvas_paragraph(struct canvas *canvas, struct rect rect, enum style style,
-                     struct slice text);
+int canvas_paragraph(struct canvas *canvas, struct rect rect, enum style style, struct slice text);
 
 /* "-- Title ---------- right --"; the title may be "". */
 void canvas_rule(struct canvas *canvas, int x, int y, int width, const char *title,

@@ -358,10 +358,12 @@ static attr_t attributes_of(uint8_t attributes)
 
 static void draw_cell(const struct terminal *term, int x, int y, const struct cell *cell)
 {
-    wchar_t            text[2] = { (wchar_t)cell->code, L'\0' };
+    wchar_t            text[CELL_MARKS_MAX + 2] = { (wchar_t)cell->code };
     const struct look *look = theme_look(term->scheme, (enum style)cell->style);
     short              pair = term->scheme == SCHEME_MONO ? 0 : (short)(cell->style + 1);
     cchar_t            out;
+    for (int i = 0; i < CELL_MARKS_MAX; i++)
+        text[i + 1] = (wchar_t)cell->marks[i];
     setcchar(&out, text, attributes_of(look->attributes), pair, NULL);
     mvadd_wch(y, x, &out);
 }

@@ -15,6 +15,8 @@ enum err term_dump(const struct canvas *canvas, struct buf *out)
             char bytes[4];
             if (row[x].code != 0)
                 TRY(buf_add(out, bytes, key_utf8(row[x].code, bytes)));
+            for (int i = 0; i < CELL_MARKS_MAX && row[x].marks[i] != 0; i++)
+                TRY(buf_add(out, bytes, key_utf8(row[x].marks[i], bytes)));
         }
         TRY(buf_add(out, "\n", 1));
     }

@@ -43,9 +43,40 @@ static struct pay *pay_of(struct screen *screen)
     return (struct pay *)screen;
 }
 
+/* The word of the action that opens the form, and what the form makes of it. */
+static const struct kind {
+    const char *word;
+    int32_t     type;
+    const char *title;
+} kinds[] = {
+    { "deposit", TYPE_DEPOSIT, "Deposit" },
+    { "withdraw", TYPE_WITHDRAWAL, "Withdrawal" },
+    { "payment", TYPE_PAYMENT, "Payment" },
+    { "transfer", TYPE_TRANSFER, "Transfer" },
+};
+
+enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
+
 static const char *type_title(int32_t type)
 {
-    return type == TYPE_DEPOSIT ? "Deposit" : type == TYPE_WITHDRAWAL ? "Withdrawal" : "Transfer";
+    int at = 0;
+    while (at + 1 < KIND_COUNT && kinds[at].type != type)
+        at++;
+    return kinds[at].title;
+}
+
+static int32_t type_of(struct slice word)
+{
+    int at = 0;
+    while (at + 1 < KIND_COUNT && !slice_is(word, kinds[at].word))
+        at++;
+    return kinds[at].type;
+}
+
+/* Whether the account gives the money to a side that the form names. */
+static bool has_sides(int32_t type)
+{
+    return type == TYPE_TRANSFER || type == TYPE_PAYMENT;
 }
 
 static void pay_open(struct screen *screen, const char *argument)
@@ -54,19 +85,21 @@ static void pay_open(struct screen *screen, const char *argument)
     struct slice rest = slice_from(argument);
     struct slice word;
     key_next(&rest, &word);
-    pay->type = slice_is(word, "deposit")    ? TYPE_DEPOSIT
-                : slice_is(word, "withdraw") ? TYPE_WITHDRAWAL
-                                             : TYPE_TRANSFER;
+    pay->type = type_of(word);
     pay->id = uuid_v7(app_now_us(screen->app));
     pay->from.field = "account_id";
     pay->to.field = "counterparty_account_id";
     struct form_field *account =
-        form_add(&pay->form, pay->from.field, pay->type == TYPE_TRANSFER ? "From" : "Account",
-                 FORM_TEXT, LIMIT_SEARCH_MAX, "Type part of the name, the holder or the id");
+        form_add(&pay->form, pay->from.field, has_sides(pay->type) ? "From" : "Account", FORM_TEXT,
+                 LIMIT_SEARCH_MAX, "Type part of the name, the holder or the id");
     account->required = true;
     if (pay->type == TYPE_TRANSFER)
         form_add(&pay->form, pay->to.field, "To", FORM_TEXT, LIMIT_SEARCH_MAX,
                  "The account that receives")
+            ->required = true;
+    if (pay->type == TYPE_PAYMENT)
+        form_add(&pay->form, "counterparty", "To", FORM_TEXT, LIMIT_PARTY_KEY_MAX,
+                 "Whom it goes to, such as merchant:1234 or terminal:77")
             ->required = true;
     form_add(&pay->form, "amount", "Amount", FORM_AMOUNT, MONEY_TEXT_MAX - 1,
              "Such as 1234.56; no grouping")
@@ -188,6 +221,9 @@ static void send(struct pay *pay)
     MSG_SET(&body, transaction_create, currency, slice_from(pay->from.currency));
     if (pay->type == TYPE_TRANSFER)
         MSG_SET(&body, transaction_create, counterparty_account_id, pay->to.id);
+    const struct form_field *party = form_find(&pay->form, "counterparty");
+    if (party != NULL)
+        MSG_SET(&body, transaction_create, counterparty, slice_of(party->value, party->n));
     if (text->n > 0)
         MSG_SET(&body, transaction_create, description, slice_of(text->value, text->n));
     pay->error[0] = '\0';
@@ -440,13 +476,16 @@ static void draw_review(const struct pay *pay, struct canvas *canvas, struct rec
     char                     amount[64];
     char                     id[UUID_TEXT_MAX];
     const struct form_field *text = &pay->form.fields[pay->form.count - 1];
+    const struct form_field *party = &pay->form.fields[1];
     int                      y = rect.y;
     show_sum(pay->amount, slice_from(pay->from.currency), amount, sizeof amount);
     y = detail_line(canvas, rect, y, "What", STYLE_VALUE, slice_from(type_title(pay->type)));
     y = detail_line(canvas, rect, y, "Amount", STYLE_VALUE, slice_from(amount));
-    y = draw_account(canvas, rect, y, pay->type == TYPE_TRANSFER ? "From" : "Account", &pay->from);
+    y = draw_account(canvas, rect, y, has_sides(pay->type) ? "From" : "Account", &pay->from);
     if (pay->type == TYPE_TRANSFER)
         y = draw_account(canvas, rect, y, "To", &pay->to);
+    if (pay->type == TYPE_PAYMENT)
+        y = detail_line(canvas, rect, y, "To", STYLE_VALUE, slice_of(party->value, party->n));
     y = detail_line(canvas, rect, y, "Description", STYLE_TEXT,
                     text->n > 0 ? slice_of(text->value, text->n) : slice_from("none"));
     y = detail_line(canvas, rect, y, "Id", STYLE_DIM, slice_from(uuid_text(&pay->id, id)));
@@ -507,7 +546,8 @@ static void draw_done(const struct pay *pay, struct canvas *canvas, struct rect 
     y = detail_line(canvas, rect, y, "Account", STYLE_TEXT, tx->account_name);
     show_sum(tx->balance, tx->currency, text, sizeof text);
     y = detail_line(canvas, rect, y, "New balance", STYLE_VALUE, slice_from(text));
-    y = detail_line(canvas, rect, y, "Other side", STYLE_TEXT, tx->counterparty_name);
+    y = detail_line(canvas, rect, y, "Other side", STYLE_TEXT,
+                    tx->counterparty.n > 0 ? tx->counterparty : tx->counterparty_name);
     if (pay->type == TYPE_TRANSFER) {
         show_sum(tx->counterparty_balance, tx->currency, text, sizeof text);
         y = detail_line(canvas, rect, y, "Its balance", STYLE_TEXT, slice_from(text));

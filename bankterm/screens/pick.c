@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MATCHES_MAX = 6 };
+enum { MATCHES_MAX = 6, ONE_LINE_WIDTH = 110 };
 
 void pick_free(struct pick *pick)
 {
@@ -119,32 +119,48 @@ bool pick_key(struct pick *pick, struct form_field *field, uint32_t key)
     return false;
 }
 
+/* Name, money and state of a match in one line; the holder and the id beside them where the window
+ * is wide, else in a second line, so that a name is whole at 80 columns. */
+static void draw_match(const struct msg_account *account, struct canvas *canvas, struct rect rect)
+{
+    char id[UUID_TEXT_MAX];
+    char balance[64];
+    int  end = rect.x + rect.w;
+    int  name = rect.h == 1 ? (rect.w - 50) / 2 : rect.w - 38;
+    show_sum(account->available, account->currency, balance, sizeof balance);
+    canvas_text(canvas, rect.x + 2, rect.y, name, STYLE_TEXT, account->name);
+    canvas_string(canvas, end - 9, rect.y, 8, style_of_account(account->status),
+                  enum_text(&enum_account_status, account->status));
+    if (rect.h == 1) {
+        canvas_text(canvas, rect.x + 3 + name, rect.y, name, STYLE_DIM, account->holder);
+        canvas_right(canvas, end - 46, rect.y, 22, STYLE_TEXT, balance);
+        canvas_string(canvas, end - 22, rect.y, 11, STYLE_DIM,
+                      show_id(&account->account_id, id, sizeof id));
+        return;
+    }
+    canvas_right(canvas, end - 34, rect.y, 23, STYLE_TEXT, balance);
+    canvas_text(canvas, rect.x + 4, rect.y + 1, rect.w - 44, STYLE_DIM, account->holder);
+    canvas_string(canvas, end - 37, rect.y + 1, 36, STYLE_DIM, uuid_text(&account->account_id, id));
+}
+
 void pick_draw(const struct pick *pick, struct canvas *canvas, struct rect rect)
 {
     const struct msg_account_page *page = FETCHED(&pick->fetch, account_page);
     int                            count = pick_count(pick);
+    int                            lines = rect.w >= ONE_LINE_WIDTH ? 1 : 2;
+    int                            shown = (rect.h - 1) / lines;
+    int first = shown > 0 && pick->at >= shown ? pick->at - shown + 1 : 0;
     canvas_rule(canvas, rect.x, rect.y, rect.w, "Matching accounts",
                 count > 0 ? "Up, Down choose; Enter takes" : "");
     if (count == 0 && pick->asked[0] != '\0' && !pick->chosen)
         canvas_string(canvas, rect.x + 2, rect.y + 1, rect.w - 2, STYLE_DIM,
                       pick->fetch.ticket != 0 ? "Looking ..." : "No account matches.");
-    for (int i = 0; i < count && i + 1 < rect.h; i++) {
-        const struct msg_account *account = &page->items.at[i];
-        int                       y = rect.y + 1 + i;
-        char                      id[16];
-        char                      balance[64];
-        int                       name = (rect.w - 50) / 2;
-        show_id(&account->account_id, id, sizeof id);
-        show_sum(account->available, account->currency, balance, sizeof balance);
-        canvas_text(canvas, rect.x + 2, y, name, STYLE_TEXT, account->name);
-        canvas_text(canvas, rect.x + 3 + name, y, name, STYLE_DIM, account->holder);
-        canvas_right(canvas, rect.x + rect.w - 46, y, 22, STYLE_TEXT, balance);
-        canvas_string(canvas, rect.x + rect.w - 22, y, 11, STYLE_DIM, id);
-        canvas_string(canvas, rect.x + rect.w - 9, y, 8, style_of_account(account->status),
-                      enum_text(&enum_account_status, account->status));
+    for (int i = first; i < count && i < first + shown; i++) {
+        struct rect line = { rect.x, rect.y + 1 + (i - first) * lines, rect.w, lines };
+        draw_match(&page->items.at[i], canvas, line);
         if (i == pick->at) {
-            canvas_restyle(canvas, (struct rect){ rect.x, y, rect.w, 1 }, STYLE_SELECTED);
-            canvas_glyph(canvas, rect.x, y, STYLE_SELECTED, GLYPH_POINTER);
+            canvas_restyle(canvas, line, STYLE_SELECTED);
+            canvas_glyph(canvas, line.x, line.y, STYLE_SELECTED, GLYPH_POINTER);
         }
     }
 }

@@ -177,6 +177,7 @@ bool account_act(struct app *app, const struct msg_account *account, enum action
     case ACTION_deposit:
     case ACTION_withdraw:
     case ACTION_transfer:
+    case ACTION_payment:
         open_with_id(app, &screen_pay, action, &account->account_id);
         return true;
     default:

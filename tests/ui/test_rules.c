@@ -176,6 +176,25 @@ static void a_confirmed_transfer_is_sent_once_with_what_was_reviewed(void **stat
     console_close(&console);
 }
 
+static void a_payment_goes_to_whom_the_form_names(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FINANCIAL_MANAGER);
+    console_type(&console, "pali\r\r12.50\r\r");
+    assert_true(console_shows(&console, "This is needed"));
+    console_type(&console, "merchant:1234\r\r\r");
+    assert_true(console_shows(&console, "Payment: review"));
+    console_press(&console, 'Y');
+    const struct msg_transaction_create *sent = console.bank.last_create.body;
+    assert_non_null(sent);
+    assert_int_equal(sent->type, TYPE_PAYMENT);
+    assert_true(slice_is(sent->counterparty, "merchant:1234"));
+    assert_false(MSG_HAS(sent, transaction_create, counterparty_account_id));
+    assert_true(console_shows(&console, "ACCEPTED"));
+    console_close(&console);
+}
+
 static void a_large_amount_is_typed_twice(void **state)
 {
     struct test_console console;
@@ -564,6 +583,7 @@ int main(void)
         cmocka_unit_test(a_filter_is_shown_and_cleared_by_escape),
         cmocka_unit_test(enter_never_confirms),
         cmocka_unit_test(a_confirmed_transfer_is_sent_once_with_what_was_reviewed),
+        cmocka_unit_test(a_payment_goes_to_whom_the_form_names),
         cmocka_unit_test(a_large_amount_is_typed_twice),
         cmocka_unit_test(wrong_amounts_do_not_reach_the_review),
         cmocka_unit_test(both_sides_must_differ),

@@ -61,6 +61,8 @@ static const struct scene scenes[] = {
     { "transfer-review", ROLE_FINANCIAL_MANAGER, "tali\rbruno\033[B\r12000.50\rRent\r" },
     { "transfer-held", ROLE_FINANCIAL_MANAGER, "tali\rbru\033[B\r25000\rRent\r25000.00Y" },
     { "deposit-done", ROLE_FINANCIAL_MANAGER, "dali\r99.90\r\rY" },
+    { "payment", ROLE_FINANCIAL_MANAGER, "pali\rmerchant:1234\r12.50" },
+    { "payment-review", ROLE_FINANCIAL_MANAGER, "pali\rmerchant:1234\r12.50\r\r" },
     { "help", ROLE_FRAUD_ANALYST, "?" },
     { "palette", ROLE_FRAUD_ANALYST, ":a" },
     { "rules", ROLE_FRAUD_ANALYST, ":rules\r" },

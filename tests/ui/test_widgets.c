@@ -66,6 +66,23 @@ static void wide_characters_are_never_halved(void **state)
     canvas_free(&canvas);
 }
 
+static void accents_stay_with_their_letters(void **state)
+{
+    struct canvas canvas = { 0 };
+    (void)state;
+    assert_int_equal(canvas_resize(&canvas, 12, 1), ERR_none);
+    assert_int_equal(canvas_string(&canvas, 0, 0, 12, STYLE_TEXT, "\xcc\x81Jose\xcc\x81 n\xcc\x83"),
+                     6);
+    assert_canvas(&canvas, "Jose\xcc\x81 n\xcc\x83\ncursor none\n");
+    canvas_string(&canvas, 3, 0, 1, STYLE_TEXT, "x"); /* takes the accent away with the letter */
+    canvas_string(&canvas, 5, 0, 4, STYLE_TEXT, "n\xe2\x80\x8d\xef\xb8\x8f");
+    assert_canvas(&canvas, "Josx n\ncursor none\n");
+    canvas.ascii = true;
+    canvas_string(&canvas, 0, 0, 12, STYLE_TEXT, "e\xcc\x81");
+    assert_canvas(&canvas, "eosx n\ncursor none\n");
+    canvas_free(&canvas);
+}
+
 static void what_a_terminal_obeys_is_escaped(void **state)
 {
     struct canvas canvas = { 0 };
@@ -357,6 +374,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_cut_with_an_ellipsis),
         cmocka_unit_test(wide_characters_are_never_halved),
+        cmocka_unit_test(accents_stay_with_their_letters),
         cmocka_unit_test(what_a_terminal_obeys_is_escaped),
         cmocka_unit_test(drawing_outside_changes_nothing),
         cmocka_unit_test(paragraphs_break_at_blanks),
