@@ -1,0 +1,30 @@
+/* Bodies of records. See record.h. */
+#include "bankd/record.h"
+
+#include <string.h>
+
+enum err record_write(struct record *record, const struct message_desc *desc, const void *message)
+{
+    struct buf bytes;
+    enum err   err;
+
+    buf_init(&bytes, LIMIT_RECORD_BODY_MAX);
+    err = message_encode(desc, message, &bytes);
+    if (err == ERR_none) {
+        memset(record->body, 0, sizeof record->body);
+        memcpy(record->body, bytes.at, bytes.n);
+        record->body_size = (uint32_t)bytes.n;
+    }
+    buf_free(&bytes);
+    return err;
+}
+
+enum err record_read(const struct record *record, const struct message_desc *desc, void *message,
+                     struct arena *arena)
+{
+    struct fault fault = { 0 };
+    enum err     err = message_decode(desc, slice_of((const char *)record->body, record->body_size),
+                                      DECODE_LENIENT, arena, message, &fault);
+
+    return err == ERR_none || err == ERR_memory ? err : ERR_storage_corrupt;
+}
