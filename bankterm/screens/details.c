@@ -1,5 +1,5 @@
 /* One record in full: a transaction with the reasons of its score, an account with its bookings,
- * an alert, an entry of the audit log. Everything is asked by id, and asked anew when the ledger
+ * an entry of the audit log. Everything is asked by id, and asked anew when the ledger
  * or an alert has changed. */
 #include "bankterm/app.h"
 #include "bankterm/screens/rows.h"
@@ -30,18 +30,13 @@ static const struct detail *detail_of_const(const struct screen *screen)
     return (const struct detail *)screen;
 }
 
-static enum op_index detail_op(const struct screen *screen)
-{
-    if (screen->ops == &screen_account)
-        return OP_INDEX_account_get;
-    return screen->ops == &screen_alert ? OP_INDEX_alert_get : OP_INDEX_transaction_get;
-}
-
 static void detail_ask(struct screen *screen)
 {
     struct detail             *detail = detail_of(screen);
     struct msg_transaction_ref ref = { .transaction_id = detail->id }; /* all refs are one id */
-    fetch_ask(screen, &detail->fetch, detail_op(screen), &ref);
+    fetch_ask(screen, &detail->fetch,
+              screen->ops == &screen_account ? OP_INDEX_account_get : OP_INDEX_transaction_get,
+              &ref);
 }
 
 static void detail_open(struct screen *screen, const char *argument)
@@ -225,98 +220,6 @@ const struct screen_ops screen_transaction = {
     .act = transaction_screen_act,
     .can = transaction_screen_can,
     .draw = transaction_draw,
-    .copied = detail_copied,
-};
-
-/* --- an alert ------------------------------------------------------------------------------ */
-
-static int draw_handling(const struct msg_alert *alert, struct canvas *canvas, struct rect in,
-                         int y)
-{
-    char text[FACT_MAX];
-    char minute[32];
-    snprintf(text, sizeof text, "%s", enum_text(&enum_alert_state, alert->state));
-    if (alert->state == ALERT_TAKEN)
-        snprintf(text, sizeof text, "taken by %.*s since %s UTC", (int)alert->assigned_to.n,
-                 alert->assigned_to.at, show_minute(alert->taken_at, minute, sizeof minute));
-    if (alert->state == ALERT_DECIDED)
-        snprintf(text, sizeof text, "decided by %.*s on %s UTC", (int)alert->decided_by.n,
-                 alert->decided_by.at != NULL ? alert->decided_by.at : "",
-                 show_minute(alert->decided_at, minute, sizeof minute));
-    y = line_text(canvas, in, y, "State", alert->state == ALERT_OPEN ? STYLE_WARN : STYLE_TEXT,
-                  text);
-    if (MSG_HAS(alert, alert, decision))
-        y = line_text(canvas, in, y, "Finding", STYLE_VALUE,
-                      enum_text(&enum_alert_decision, alert->decision));
-    if (alert->note.n > 0) {
-        canvas_string(canvas, in.x, y, 14, STYLE_LABEL, "Newest note");
-        y += canvas_paragraph(canvas, (struct rect){ in.x + 15, y, in.w - 15, 4 }, STYLE_TEXT,
-                              alert->note);
-    }
-    return y;
-}
-
-static void alert_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
-{
-    const struct detail *detail = detail_of(screen);
-    struct rect          in = { rect.x + 2, rect.y + 1, rect.w - 3, rect.h - 1 };
-    char                 text[FACT_MAX];
-    char                 minute[32];
-    char                 sum[64];
-    canvas_rule(canvas, rect.x, rect.y, rect.w, "Alert",
-                detail->fetch.failed ? detail->fetch.error : "");
-    if (draw_missing(detail, canvas, rect))
-        return;
-    const struct msg_alert *alert = detail->fetch.record.body;
-    if (rect.w >= TWO_COLUMNS)
-        in.w = rect.w / 2 - 3;
-    int y = in.y;
-    snprintf(text, sizeof text, "%s UTC", show_minute(alert->created_at, minute, sizeof minute));
-    y = line_text(canvas, in, y, "Raised", STYLE_TEXT, text);
-    show_sum(alert->amount, alert->currency, sum, sizeof sum);
-    snprintf(text, sizeof text, "%s of %s", enum_text(&enum_transaction_type, alert->type), sum);
-    y = line_text(canvas, in, y, "Transaction", STYLE_VALUE, text);
-    y = line_text(canvas, in, y, "", style_of_status(alert->status),
-                  enum_text(&enum_transaction_status, alert->status));
-    y = line_id(canvas, in, y, "", &alert->transaction_id);
-    y = detail_line(canvas, in, y, "Account", STYLE_TEXT, alert->account_name);
-    y = line_id(canvas, in, y, "", &alert->account_id);
-    y = line_id(canvas, in, y, "Alert id", &alert->alert_id);
-    y = draw_handling(alert, canvas, in, y);
-    struct rect check = { rect.x, y + 1, rect.w, rect.y + rect.h - y - 1 };
-    if (rect.w >= TWO_COLUMNS)
-        check = (struct rect){ rect.x + rect.w / 2, rect.y, rect.w - rect.w / 2, rect.h };
-    draw_score(canvas, check, alert->verdict, alert->score, alert->reasons.at,
-               alert->reasons.count);
-    canvas_cursor(canvas, in.x, in.y);
-}
-
-static bool alert_screen_act(struct screen *screen, enum action action, const char *argument)
-{
-    (void)argument;
-    return action != ACTION_open &&
-           alert_act(screen->app, detail_of(screen)->fetch.record.body, action);
-}
-
-static bool alert_screen_can(const struct screen *screen, enum action action)
-{
-    return alert_can(detail_of_const(screen)->fetch.record.body, action);
-}
-
-const struct screen_ops screen_alert = {
-    .name = "alert",
-    .title = "Alert",
-    .size = sizeof(struct detail),
-    .places = IN_ANY | IN_DETAIL | IN_ALERT,
-    .open = detail_open,
-    .close = detail_close,
-    .shown = detail_ask,
-    .refresh = detail_ask,
-    .result = detail_result,
-    .event = detail_event,
-    .act = alert_screen_act,
-    .can = alert_screen_can,
-    .draw = alert_draw,
     .copied = detail_copied,
 };
 

@@ -4,7 +4,7 @@
 
 #include "bankterm/record.h"
 #include "bankterm/show.h"
-#include "bankterm/widgets/chart.h"
+#include "bankterm/widgets/waterfall.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -325,7 +325,7 @@ const int rows_monitor_count = sizeof rows_monitor / sizeof rows_monitor[0];
 
 /* --- details ------------------------------------------------------------------------------- */
 
-enum { DETAIL_LABEL = 15, REASON_BAR = 12 };
+enum { DETAIL_LABEL = 15, SCORE_MAX = 1000 };
 
 int detail_line(struct canvas *canvas, struct rect rect, int y, const char *label, enum style style,
                 struct slice value)
@@ -340,27 +340,15 @@ int detail_line(struct canvas *canvas, struct rect rect, int y, const char *labe
 int reasons_draw(struct canvas *canvas, struct rect rect, const struct msg_reason *reasons,
                  size_t count, int64_t score)
 {
-    int y = rect.y;
+    struct waterfall fall = { .total = score, .scale = SCORE_MAX };
     if (count == 0) {
-        canvas_string(canvas, rect.x, y, rect.w, STYLE_DIM, "No rule gave a point.");
+        canvas_string(canvas, rect.x, rect.y, rect.w, STYLE_DIM, "No rule gave a point.");
         return 1;
     }
-    for (size_t i = 0; i < count && y < rect.y + rect.h; i++) {
-        char points[24];
-        snprintf(points, sizeof points, "%+d", (int)reasons[i].points);
-        canvas_right(canvas, rect.x, y, 5, STYLE_VALUE, points);
-        bar_draw(canvas, rect.x + 6, y, REASON_BAR, STYLE_CHART_WARN, reasons[i].points, score);
-        y += canvas_paragraph(canvas,
-                              (struct rect){ rect.x + 7 + REASON_BAR, y, rect.w - REASON_BAR - 7,
-                                             rect.y + rect.h - y },
-                              STYLE_TEXT, reasons[i].text);
-    }
-    if (y < rect.y + rect.h) {
-        char total[24];
-        snprintf(total, sizeof total, "%d", (int)score);
-        canvas_right(canvas, rect.x, y, 5, style_of_score(score), total);
-        canvas_string(canvas, rect.x + 6, y, rect.w - 6, STYLE_DIM, "score of 1000, their sum");
-        y++;
-    }
-    return y - rect.y;
+    for (size_t i = 0; i < count && i < WATERFALL_PARTS_MAX; i++)
+        fall.parts[fall.count++] =
+            (struct waterfall_part){ .points = reasons[i].points, .text = reasons[i].text };
+    fall.total_style = style_of_score(score);
+    snprintf(fall.words, sizeof fall.words, "score of %d, their sum", SCORE_MAX);
+    return waterfall_draw(&fall, canvas, rect);
 }

@@ -47,9 +47,9 @@ struct row_key {
 struct table {
     const struct column       *columns;
     int                        column_count;
-    const struct message_desc *item; /* of a row; its first field is the id */
+    const struct message_desc *item;    /* of a row; its first field is the id */
     const void                *context; /* for the columns' text functions */
-    const char *const         *rows; /* in the server's order; the list's memory */
+    const char *const         *rows;    /* in the server's order; the list's memory */
     int                        row_count;
     int                       *view; /* indexes of rows, filtered and sorted */
     int                        view_count;
@@ -61,7 +61,7 @@ struct table {
     int                        height; /* rows on the screen, of the last drawing */
     int                        row_y;  /* where the first was drawn */
     int                        first_column;
-    uint64_t                   hidden; /* bit i: column i */
+    uint64_t                   hidden;      /* bit i: column i */
     int                        sort_column; /* -1: the server's order */
     bool                       reverse;
     char                       filter[TABLE_FILTER_MAX];
@@ -74,11 +74,11 @@ void table_init(struct table *table, const struct column *columns, int count,
 void table_free(struct table *table);
 /* Other rows, or the same after a change; keeps the selected record if it is still there. */
 ERR_MUST_USE enum err table_set_rows(struct table *table, const char *const *rows, int count);
-void        table_set_filter(struct table *table, const char *text);
-const void *table_selected(const struct table *table); /* row; NULL when there is none */
-void        table_select(struct table *table, int view_index);
+void                  table_set_filter(struct table *table, const char *text);
+const void           *table_selected(const struct table *table); /* row; NULL when there is none */
+void                  table_select(struct table *table, int view_index);
 /* Other rows are about to come, which have nothing to do with these. */
-void        table_restart(struct table *table);
+void table_restart(struct table *table);
 /* Movement, sorting, horizontal scrolling; false when the action is something else. */
 bool table_act(struct table *table, enum action action, const char *argument);
 bool table_click(struct table *table, int x, int y);
@@ -89,8 +89,7 @@ void table_position(const struct table *table, int64_t total, bool more, char *o
 
 struct row_key table_key(const struct message_desc *item, const void *row);
 bool           row_key_equal(const struct row_key *a, const struct row_key *b);
-void           table_cell(const struct table *table, int column, const void *row,
-                          struct cell_text *out);
+void table_cell(const struct table *table, int column, const void *row, struct cell_text *out);
 /* A row as text between tabs, for the clipboard. */
 size_t table_row_text(const struct table *table, const void *row, char *out, size_t size);
 

@@ -8,7 +8,9 @@
 #include "bankterm/term_dump.h"
 #include "bankterm/widgets/chart.h"
 #include "bankterm/widgets/form.h"
+#include "bankterm/widgets/panels.h"
 #include "bankterm/widgets/table.h"
+#include "bankterm/widgets/waterfall.h"
 #include "common/clock.h"
 
 #include <setjmp.h>
@@ -36,6 +38,72 @@ static void assert_canvas(const struct canvas *canvas, const char *wanted)
     char *text = dump(canvas);
     assert_string_equal(text, wanted);
     free(text);
+}
+
+/* --- sums and panels ----------------------------------------------------------------------- */
+
+static void parts_of_a_sum_stand_where_the_ones_before_end(void **state)
+{
+    struct canvas    canvas = { 0 };
+    struct waterfall fall = {
+        .parts = { { 500, { "far from home", 13 } },
+                   { -250, { "a known payee", 13 } },
+                   { 125, { "late at night", 13 } } },
+        .count = 3,
+        .limits = { { 500, "hold", STYLE_WARN } },
+        .limit_count = 1,
+        .total = 375,
+        .scale = 1000,
+        .words = "of 1000",
+    };
+    (void)state;
+    assert_int_equal(canvas_resize(&canvas, 48, 5), ERR_none);
+    canvas.ascii = true;
+    assert_int_equal(waterfall_draw(&fall, &canvas, canvas_all(&canvas)), 5);
+    assert_canvas(&canvas, "  +500 ########|        far from home\n"
+                           "  -250     <<<<|        a known payee\n"
+                           "  +125     ##  |        late at night\n"
+                           "   375 ######  |        of 1000\n"
+                           "        hold 500\n"
+                           "cursor none\n");
+    canvas_free(&canvas);
+}
+
+static int draw_ten(const void *context, struct canvas *canvas, struct rect rect)
+{
+    for (int i = 0; i < 10; i++)
+        canvas_print(canvas, rect.x, rect.y + i, rect.w, STYLE_TEXT, "%s %d", (const char *)context,
+                     i);
+    return 10;
+}
+
+static void panels_show_what_fits_and_scroll_the_rest(void **state)
+{
+    struct canvas canvas = { 0 };
+    struct panels panels = { .count = 0 };
+    (void)state;
+    panels_add(&panels, "One", 0, 0, draw_ten);
+    panels_add(&panels, "Two", 1, 1, draw_ten);
+    assert_int_equal(canvas_resize(&canvas, 40, 4), ERR_none);
+    canvas.ascii = true;
+    panels_act(&panels, ACTION_next_panel);
+    panels_draw(&panels, "line", &canvas, canvas_all(&canvas));
+    panels_act(&panels, ACTION_bottom);
+    panels_draw(&panels, "line", &canvas, canvas_all(&canvas));
+    assert_canvas(&canvas, "- One [Two] --------------- 8-10 of 10 -\n"
+                           " line 7\n line 8\n line 9\ncursor 0,1\n");
+    panels_act(&panels, ACTION_prev_panel);
+    panels_act(&panels, ACTION_up);
+    canvas_clear(&canvas);
+    panels_draw(&panels, "line", &canvas, canvas_all(&canvas));
+    assert_canvas(&canvas, "- [One] Two ---------------- 1-3 of 10 -\n"
+                           " line 0\n line 1\n line 2\ncursor 0,1\n");
+    assert_int_equal(canvas_resize(&canvas, 120, 4), ERR_none);
+    panels_draw(&panels, "line", &canvas, canvas_all(&canvas));
+    assert_int_equal(panels.at[1].rect.x, 60);
+    assert_true(panels_click(&panels, 61, 2));
+    assert_int_equal(panels.focus, 1);
+    canvas_free(&canvas);
 }
 
 /* --- text ---------------------------------------------------------------------------------- */
@@ -372,6 +440,8 @@ static void numbers_are_short_where_they_must_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_of_a_sum_stand_where_the_ones_before_end),
+        cmocka_unit_test(panels_show_what_fits_and_scroll_the_rest),
         cmocka_unit_test(text_is_cut_with_an_ellipsis),
         cmocka_unit_test(wide_characters_are_never_halved),
         cmocka_unit_test(accents_stay_with_their_letters),
