@@ -132,7 +132,7 @@ def test_an_analyst_sees_an_alert_at_once_and_decides_it(bank):
         screen.shows("15,123.45", 1.0 if PLAIN else WAIT)
         assert screen.selected() == selected
         screen.keys("g", "Enter")
-        screen.shows("Fraud check: hold")
+        screen.shows("Alert: hold")
         screen.shows("15,123.45 USD")
         screen.keys("D")
         screen.shows("Finding")
