@@ -62,7 +62,7 @@ enum {
     LIMIT_CHANGE_RECORDS_MAX = 8,         /* records that one change writes */
     LIMIT_RECORD_BODY_MAX = 4096,         /* bytes of what a record says */
     LIMIT_SYSTEM_ACCOUNTS_MAX = 16,       /* kinds of accounts of the bank itself */
-    LIMIT_DECISION_MAX = 512,             /* stored features of one decision */
+    LIMIT_DECISION_MAX = 768,             /* stored features of one decision, and its controls */
     LIMIT_TOP_PER_DAY = 20,               /* largest transactions remembered for each day */
     LIMIT_PROFILE_BYTES = 1024,           /* one fraud profile */
     LIMIT_RULES_FILE_MAX = 256 * 1024,
@@ -74,6 +74,9 @@ enum {
     LIMIT_RULE_STACK_MAX = 32,            /* nesting of one expression */
     LIMIT_RULE_VALUES_MAX = 1024,         /* values in all lists of one rule set */
     LIMIT_RULE_LISTS_MAX = 32,
+    LIMIT_SUPPRESSIONS_PER_ACCOUNT = 8,   /* rules that one account is spared */
+    LIMIT_SUPPRESSIONS_MAX = 8192,        /* in force, of all accounts */
+    LIMIT_SCREENING_MAX = 32768,          /* entries of the lists that are in force */
 };
 
 /* What clients may cost. A reply beyond the bytes that its session has not collected is dropped. */

@@ -1,9 +1,16 @@
 /* The engine: from features to a verdict, and the same way again from stored bytes.
  *
  * Judging has two steps. First the features that the rule set names become values; then the rules
- * decide by these values alone. The values are the decision's bytes, so explaining is the second
- * step once more. Bytes: format, print of the slots (2, low first), count, then each value as a
- * zigzag number of 7-bit groups, lowest first.
+ * decide by these values and the controls alone. Both are the decision's bytes, so explaining is
+ * the second step once more. Bytes: format, print of the slots (2, low first), count, then each
+ * value as a zigzag number of 7-bit groups, lowest first. That is format 1, of decisions on which
+ * no control had an effect. Format 2 goes on with a byte of flags and what they name, in this
+ * order: the thresholds alert and hold; a count of bytes and so many bytes of the stepped-down
+ * rules as bits; a count of suppressed rules and for each its index, its end in seconds and its
+ * number. Only rules that fired are named.
+ *
+ * A rule that is stepped down keeps its points, for the queue is ordered by them, but hold and
+ * decline are decided by the sum without what it adds.
  *
  * What must not break: the reasons' points add up to the score, always. */
 #include "bankd/fraud/fraud.h"
@@ -15,19 +22,36 @@
 #include "bankd/fraud/features.h"
 #include "bankd/fraud/rules.h"
 #include "common/check.h"
+#include "common/clock.h"
 
-enum { DECISION_FORMAT = 1, DECISION_HEAD = 4, NUMBER_BYTES_MAX = 10 };
+enum { DECISION_FORMAT = 1, DECISION_CONTROLLED = 2, DECISION_HEAD = RULE_DECISION_HEAD };
 
-static_assert(DECISION_HEAD + RULE_SLOTS_MAX * NUMBER_BYTES_MAX <= LIMIT_DECISION_MAX,
+enum { WITH_THRESHOLDS = 1, WITH_STEPPED_DOWN = 2, WITH_SUPPRESSED = 4, WITH_ALL = 7 };
+
+static_assert(DECISION_HEAD + RULE_SLOTS_MAX * RULE_NUMBER_MAX + RULE_DECISION_CONTROLS <=
+                  LIMIT_DECISION_MAX,
               "every decision fits");
 static_assert(RULE_SLOTS_MAX <= UINT8_MAX, "the count of slots fits a byte");
 static_assert(LIMIT_REASONS_MAX * RULE_SCORE_MAX < INT16_MAX, "the clamp's points fit");
+static_assert(LIMIT_RULES_MAX == FRAUD_RULE_WORDS * 64, "each rule has a bit");
 
 /* --- deciding -------------------------------------------------------------------------------- */
 
 struct fired {
     uint16_t rule;
     int16_t  points;
+    uint8_t  effect; /* enum fraud_effect */
+};
+
+/* What the rules said of one payment. */
+struct finding {
+    struct fired  fired[LIMIT_REASONS_MAX]; /* those that weigh most */
+    size_t        count;                    /* of all that fired */
+    int           sum;
+    int           stopping_sum; /* without what stepped-down rules add */
+    uint8_t       action;       /* the strongest */
+    struct fired *all;          /* every rule that fired and is not suppressed, LIMIT_RULES_MAX */
+    size_t        all_count;
 };
 
 static int magnitude(int points)
@@ -66,6 +90,7 @@ static void add_clamp(struct fraud_verdict *out, int shown, size_t left_out, boo
 
     reason->rule = FRAUD_RULE_CLAMP;
     reason->points = (int16_t)(out->score - shown);
+    reason->effect = FRAUD_COUNTED;
     reason->text[0] = '\0';
     if (!with_text)
         return;
@@ -78,21 +103,35 @@ static void add_clamp(struct fraud_verdict *out, int shown, size_t left_out, boo
                  (int)RULE_SCORE_MAX);
 }
 
-static void tell(const struct fraud_rules *rules, size_t rule, const int64_t *values,
-                 char out[LIMIT_REASON_MAX + 1])
+static void tell(const struct fraud_rules *rules, const struct fired *fired, const int64_t *values,
+                 const struct fraud_controls *used, char out[LIMIT_REASON_MAX + 1])
 {
-    if (rule < rules->rule_count)
-        reason_text(rules, &rules->rules[rule], values, out);
+    char begin[TIME_TEXT_MAX + 48];
+    char until[TIME_TEXT_MAX];
+
+    if (fired->rule >= rules->rule_count)
+        card_reason_text(rules, fired->rule - rules->rule_count, values, out);
     else
-        card_reason_text(rules, rule - rules->rule_count, values, out);
+        reason_text(rules, &rules->rules[fired->rule], values, out);
+    if (fired->effect == FRAUD_STEPPED_DOWN)
+        reason_begin_with("stepped down to an alert: ", out);
+    for (size_t i = 0; fired->effect == FRAUD_SUPPRESSED && i < used->suppressed_count; i++)
+        if (used->suppressed[i].rule == fired->rule) {
+            time_text_minute(used->suppressed[i].until_s * US_PER_SECOND, until);
+            snprintf(begin, sizeof begin, "suppressed until %s (no. %" PRId64 "): ", until,
+                     used->suppressed[i].number);
+            reason_begin_with(begin, out);
+        }
 }
 
 static void write_reasons(const struct fraud_rules *rules, const int64_t *values,
-                          const struct fired *fired, size_t count, bool with_text,
-                          struct fraud_verdict *out)
+                          const struct finding *finding, const struct fraud_controls *used,
+                          bool with_text, struct fraud_verdict *out)
 {
-    size_t shown = count <= LIMIT_REASONS_MAX ? count : LIMIT_REASONS_MAX - 1;
-    int    sum = 0;
+    const struct fired *fired = finding->fired;
+    size_t              count = finding->count;
+    size_t              shown = count <= LIMIT_REASONS_MAX ? count : LIMIT_REASONS_MAX - 1;
+    int                 sum = 0;
 
     for (size_t i = 0; i < shown; i++)
         sum += fired[i].points;
@@ -103,9 +142,10 @@ static void write_reasons(const struct fraud_rules *rules, const int64_t *values
 
         reason->rule = fired[i].rule;
         reason->points = fired[i].points;
+        reason->effect = fired[i].effect;
         reason->text[0] = '\0';
         if (with_text)
-            tell(rules, reason->rule, values, reason->text);
+            tell(rules, &fired[i], values, used, reason->text);
     }
     out->reason_count = shown;
     if (sum != out->score || shown < count)
@@ -113,11 +153,10 @@ static void write_reasons(const struct fraud_rules *rules, const int64_t *values
 }
 
 /* The card's points, and its base behind them. */
-static int take_card(const struct fraud_rules *rules, const int64_t *values, struct fired *fired,
-                     size_t *count)
+static void take_card(const struct fraud_rules *rules, const int64_t *values,
+                      struct finding *finding)
 {
     const struct card *card = &rules->card;
-    int                sum = 0;
 
     for (size_t i = 0; i <= card->part_count; i++) {
         struct fired one = { .rule = (uint16_t)(rules->rule_count + i) };
@@ -125,45 +164,137 @@ static int take_card(const struct fraud_rules *rules, const int64_t *values, str
         one.points = i < card->part_count ? card_points(card, i, values) : card->base;
         if (one.points == 0)
             continue;
-        sum += one.points;
-        insert_fired(fired, (*count)++, one);
+        finding->sum += one.points;
+        finding->stopping_sum += one.points;
+        insert_fired(finding->fired, finding->count++, one);
     }
-    return sum;
 }
 
-static void decide(const struct fraud_rules *rules, const int64_t *values, bool with_text,
-                   struct fraud_verdict *out)
+/* Says whether the rule is suppressed, and notes that it was. */
+static bool suppress(const struct fraud_controls *controls, uint16_t rule,
+                     struct fraud_controls *used)
 {
-    struct fired fired[LIMIT_REASONS_MAX];
-    size_t       count = 0;
-    int          sum = 0;
-    uint8_t      action = ACTION_SCORE;
+    for (size_t i = 0; i < controls->suppressed_count; i++)
+        if (controls->suppressed[i].rule == rule) {
+            used->suppressed[used->suppressed_count++] = controls->suppressed[i];
+            return true;
+        }
+    return false;
+}
 
-    for (size_t i = 0; i < rules->rule_count; i++) {
-        const struct rule *rule = &rules->rules[i];
-        struct fired       one = { .rule = (uint16_t)i };
+static void take_rule(const struct fraud_rules *rules, size_t i, const int64_t *values,
+                      const struct fraud_controls *controls, struct fraud_controls *used,
+                      struct finding *finding)
+{
+    const struct rule *rule = &rules->rules[i];
+    struct fired       one = { .rule = (uint16_t)i };
+    uint8_t            action = rule->action;
 
-        if (rule_run(rules, rule->when, values) == 0)
-            continue;
-        one.points = points_of(rules, rule, values);
-        if (one.points == 0 && rule->action == ACTION_SCORE)
-            continue;
-        action = rule->action > action ? rule->action : action;
-        sum += one.points;
-        insert_fired(fired, count++, one);
+    if (rule_run(rules, rule->when, values) == 0)
+        return;
+    one.points = points_of(rules, rule, values);
+    if (one.points == 0 && action == ACTION_SCORE)
+        return;
+    if (controls != NULL && suppress(controls, one.rule, used)) {
+        one.points = 0;
+        one.effect = FRAUD_SUPPRESSED;
+        insert_fired(finding->fired, finding->count++, one);
+        return;
     }
-    if (rules->card.loaded)
-        sum += take_card(rules, values, fired, &count);
-    out->sum = sum;
-    out->score = sum < 0 ? 0 : sum > RULE_SCORE_MAX ? RULE_SCORE_MAX : sum;
+    if (controls != NULL && fraud_rule_bit(&controls->stepped_down, i)) {
+        fraud_rule_bit_set(&used->stepped_down, i);
+        one.effect = FRAUD_STEPPED_DOWN;
+        action = action > ACTION_ALERT ? ACTION_ALERT : action;
+    }
+    if (one.effect == FRAUD_COUNTED || one.points < 0)
+        finding->stopping_sum += one.points;
+    finding->action = action > finding->action ? action : finding->action;
+    finding->sum += one.points;
+    finding->all[finding->all_count++] = one;
+    insert_fired(finding->fired, finding->count++, one);
+}
+
+/* Which rules hold or decline the payment, or would if they were not stepped down: those that do
+ * so by themselves, those without which the sum would not, and the one that adds most to it. */
+static void find_stopping(const struct fraud_rules *rules, const struct finding *finding,
+                          int threshold_hold, struct fraud_verdict *out)
+{
+    const struct fired *most = NULL;
+
+    for (size_t i = 0; i < finding->all_count; i++) {
+        const struct fired *one = &finding->all[i];
+
+        if (rules->rules[one->rule].action >= ACTION_HOLD ||
+            (finding->sum >= threshold_hold && one->points > 0 &&
+             (one->points >= threshold_hold || finding->sum - one->points < threshold_hold)))
+            fraud_rule_bit_set(&out->stopping, one->rule);
+        if (one->points > 0 && (most == NULL || one->points > most->points))
+            most = one;
+    }
+    if (finding->sum >= threshold_hold && most != NULL)
+        fraud_rule_bit_set(&out->stopping, most->rule);
+}
+
+static int within_limits(int sum)
+{
+    return sum < 0 ? 0 : sum > RULE_SCORE_MAX ? RULE_SCORE_MAX : sum;
+}
+
+static void find_verdict(const struct fraud_rules *rules, const struct finding *finding,
+                         const struct fraud_controls *used, struct fraud_verdict *out)
+{
+    struct fraud_thresholds at = fraud_rules_thresholds(rules);
+    int                     stopping = within_limits(finding->stopping_sum);
+
+    if (used->threshold_alert != 0) {
+        at.alert = used->threshold_alert;
+        at.hold = used->threshold_hold;
+    }
+    out->sum = finding->sum;
+    out->score = within_limits(finding->sum);
     out->verdict = VERDICT_APPROVE;
-    if (out->score >= rules->threshold_decline || action == ACTION_DECLINE)
+    if (stopping >= at.decline || finding->action == ACTION_DECLINE)
         out->verdict = VERDICT_DECLINE;
-    else if (out->score >= rules->threshold_hold || action == ACTION_HOLD)
+    else if (stopping >= at.hold || finding->action == ACTION_HOLD)
         out->verdict = VERDICT_HOLD;
-    out->alert = out->verdict != VERDICT_APPROVE || out->score >= rules->threshold_alert ||
-                 action == ACTION_ALERT;
-    write_reasons(rules, values, fired, count, with_text, out);
+    out->forced = finding->action != ACTION_SCORE || out->score >= at.decline;
+    out->alert = out->verdict != VERDICT_APPROVE || out->score >= at.alert || out->forced;
+    memset(&out->stopping, 0, sizeof out->stopping);
+    if (out->verdict != VERDICT_APPROVE || finding->sum >= at.hold ||
+        finding->action == ACTION_ALERT)
+        find_stopping(rules, finding, at.hold, out);
+}
+
+/* `used` are the controls that had an effect on it. */
+static void decide(const struct fraud_rules *rules, const int64_t *values,
+                   const struct fraud_controls *controls, bool with_text,
+                   struct fraud_controls *used, struct fraud_verdict *out)
+{
+    struct fired   all[LIMIT_RULES_MAX];
+    struct finding finding;
+
+    finding.count = 0;
+    finding.sum = 0;
+    finding.stopping_sum = 0;
+    finding.action = ACTION_SCORE;
+    finding.all = all;
+    finding.all_count = 0;
+    used->threshold_alert = 0;
+    used->threshold_hold = 0;
+    used->suppressed_count = 0;
+    memset(&used->stepped_down, 0, sizeof used->stepped_down);
+    if (controls != NULL && controls->threshold_alert != 0 && controls->threshold_hold != 0 &&
+        (controls->threshold_alert != rules->threshold_alert ||
+         controls->threshold_hold != rules->threshold_hold)) {
+        used->threshold_alert = controls->threshold_alert;
+        used->threshold_hold = controls->threshold_hold;
+    }
+    for (size_t i = 0; i < rules->rule_count; i++)
+        take_rule(rules, i, values, controls, used, &finding);
+    if (rules->card.loaded)
+        take_card(rules, values, &finding);
+    find_verdict(rules, &finding, used, out);
+    write_reasons(rules, values, &finding, used, with_text, out);
 }
 
 /* --- decisions as bytes ---------------------------------------------------------------------- */
@@ -198,32 +329,139 @@ static bool read_number(const uint8_t *bytes, size_t size, size_t *at, int64_t *
     return false;
 }
 
-static void write_decision(const struct fraud_rules *rules, const int64_t *values,
-                           struct fraud_verdict *out)
+static uint8_t flags_of(const struct fraud_controls *used)
 {
-    size_t size = DECISION_HEAD;
+    uint8_t flags = used->threshold_alert != 0 ? WITH_THRESHOLDS : 0;
 
-    out->decision[0] = DECISION_FORMAT;
-    out->decision[1] = (uint8_t)rules->slots_print;
-    out->decision[2] = (uint8_t)(rules->slots_print >> 8);
-    out->decision[3] = (uint8_t)rules->slot_count;
+    for (size_t i = 0; i < FRAUD_RULE_WORDS; i++)
+        flags |= used->stepped_down.words[i] != 0 ? WITH_STEPPED_DOWN : 0;
+    return flags | (used->suppressed_count > 0 ? WITH_SUPPRESSED : 0);
+}
+
+static uint8_t byte_of(const struct fraud_rule_bits *bits, size_t byte)
+{
+    return (uint8_t)(bits->words[byte / 8] >> byte % 8 * 8);
+}
+
+static size_t write_controls(uint8_t *out, uint8_t flags, const struct fraud_controls *used)
+{
+    size_t size = 0;
+
+    out[size++] = flags;
+    if ((flags & WITH_THRESHOLDS) != 0) {
+        size += write_number(out + size, used->threshold_alert);
+        size += write_number(out + size, used->threshold_hold);
+    }
+    if ((flags & WITH_STEPPED_DOWN) != 0) {
+        size_t bytes = LIMIT_RULES_MAX / 8;
+
+        while (byte_of(&used->stepped_down, bytes - 1) == 0)
+            bytes--;
+        out[size++] = (uint8_t)bytes;
+        for (size_t i = 0; i < bytes; i++)
+            out[size++] = byte_of(&used->stepped_down, i);
+    }
+    if ((flags & WITH_SUPPRESSED) != 0) {
+        out[size++] = (uint8_t)used->suppressed_count;
+        for (size_t i = 0; i < used->suppressed_count; i++) {
+            size += write_number(out + size, used->suppressed[i].rule);
+            size += write_number(out + size, used->suppressed[i].until_s);
+            size += write_number(out + size, used->suppressed[i].number);
+        }
+    }
+    return size;
+}
+
+static size_t write_decision(const struct fraud_rules *rules, const int64_t *values,
+                             const struct fraud_controls *used, uint8_t out[LIMIT_DECISION_MAX])
+{
+    size_t  size = DECISION_HEAD;
+    uint8_t flags = flags_of(used);
+
+    out[0] = flags == 0 ? DECISION_FORMAT : DECISION_CONTROLLED;
+    out[1] = (uint8_t)rules->slots_print;
+    out[2] = (uint8_t)(rules->slots_print >> 8);
+    out[3] = (uint8_t)rules->slot_count;
     for (size_t i = 0; i < rules->slot_count; i++)
-        size += write_number(out->decision + size, values[i]);
-    out->decision_size = (uint16_t)size;
+        size += write_number(out + size, values[i]);
+    return flags == 0 ? size : size + write_controls(out + size, flags, used);
+}
+
+static bool read_thresholds(const struct fraud_rules *rules, const uint8_t *bytes, size_t size,
+                            size_t *at, struct fraud_controls *out)
+{
+    int64_t alert;
+    int64_t hold;
+
+    if (!read_number(bytes, size, at, &alert) || !read_number(bytes, size, at, &hold) ||
+        alert < 1 || alert > hold || hold > rules->threshold_decline)
+        return false;
+    out->threshold_alert = (int32_t)alert;
+    out->threshold_hold = (int32_t)hold;
+    return true;
+}
+
+static bool read_stepped_down(const uint8_t *bytes, size_t size, size_t *at,
+                              struct fraud_rule_bits *out)
+{
+    size_t count = *at < size ? bytes[(*at)++] : 0;
+
+    if (count == 0 || count > LIMIT_RULES_MAX / 8 || count > size - *at)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        out->words[i / 8] |= (uint64_t)bytes[(*at)++] << i % 8 * 8;
+    return true;
+}
+
+static bool read_suppressed(const uint8_t *bytes, size_t size, size_t *at,
+                            struct fraud_controls *out)
+{
+    size_t count = *at < size ? bytes[(*at)++] : 0;
+
+    if (count == 0 || count > LIMIT_SUPPRESSIONS_PER_ACCOUNT)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        struct fraud_suppression *one = &out->suppressed[i];
+        int64_t                   rule;
+
+        if (!read_number(bytes, size, at, &rule) || rule < 0 || rule >= LIMIT_RULES_MAX ||
+            !read_number(bytes, size, at, &one->until_s) || one->until_s < 0 ||
+            one->until_s > LIMIT_PERIOD_LAST_S || !read_number(bytes, size, at, &one->number))
+            return false;
+        one->rule = (uint16_t)rule;
+    }
+    out->suppressed_count = count;
+    return true;
+}
+
+static bool read_controls(const struct fraud_rules *rules, const uint8_t *bytes, size_t size,
+                          size_t *at, struct fraud_controls *out)
+{
+    uint8_t flags = *at < size ? bytes[(*at)++] : 0;
+
+    return flags != 0 && flags <= WITH_ALL &&
+           ((flags & WITH_THRESHOLDS) == 0 || read_thresholds(rules, bytes, size, at, out)) &&
+           ((flags & WITH_STEPPED_DOWN) == 0 ||
+            read_stepped_down(bytes, size, at, &out->stepped_down)) &&
+           ((flags & WITH_SUPPRESSED) == 0 || read_suppressed(bytes, size, at, out));
 }
 
 static bool read_decision(const struct fraud_rules *rules, const uint8_t *bytes, size_t size,
-                          int64_t values[RULE_SLOTS_MAX])
+                          int64_t values[RULE_SLOTS_MAX], struct fraud_controls *controls)
 {
     size_t at = DECISION_HEAD;
 
-    if (size < DECISION_HEAD || size > LIMIT_DECISION_MAX || bytes[0] != DECISION_FORMAT ||
+    memset(controls, 0, sizeof *controls);
+    if (size < DECISION_HEAD || size > LIMIT_DECISION_MAX ||
+        (bytes[0] != DECISION_FORMAT && bytes[0] != DECISION_CONTROLLED) ||
         bytes[1] != (uint8_t)rules->slots_print || bytes[2] != rules->slots_print >> 8 ||
         bytes[3] != rules->slot_count)
         return false;
     for (size_t i = 0; i < rules->slot_count; i++)
         if (!read_number(bytes, size, &at, &values[i]))
             return false;
+    if (bytes[0] == DECISION_CONTROLLED && !read_controls(rules, bytes, size, &at, controls))
+        return false;
     return at == size;
 }
 
@@ -235,28 +473,34 @@ void fraud_judge(const struct fraud_rules *rules, const struct fraud_profile *su
 {
     static const struct fraud_profile nobody;
 
-    int64_t              values[RULE_SLOTS_MAX];
-    struct feature_input input = {
-        .event = event,
-        .subject = profile_of(subject),
-        .other = profile_of(counterparty != NULL ? counterparty : &nobody),
+    int64_t               values[RULE_SLOTS_MAX];
+    struct fraud_controls used;
+    struct feature_input  input = {
+         .event = event,
+         .subject = profile_of(subject),
+         .other = profile_of(counterparty != NULL ? counterparty : &nobody),
     };
 
     for (size_t i = 0; i < rules->slot_count; i++)
         values[i] = feature_value((enum feature)rules->slots[i], &input);
-    decide(rules, values, with_text, out);
-    write_decision(rules, values, out);
+    decide(rules, values, event->controls, with_text, &used, out);
+    out->decision_size = (uint16_t)write_decision(rules, values, &used, out->decision);
 }
 
 bool fraud_explain(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
                    struct fraud_verdict *out)
 {
-    int64_t values[RULE_SLOTS_MAX];
+    int64_t               values[RULE_SLOTS_MAX];
+    uint8_t               again[LIMIT_DECISION_MAX];
+    struct fraud_controls controls;
+    struct fraud_controls used;
 
-    if (!read_decision(rules, decision, size, values))
+    if (!read_decision(rules, decision, size, values, &controls))
         return false;
-    decide(rules, values, true, out);
-    memmove(out->decision, decision, size);
+    decide(rules, values, &controls, true, &used, out);
+    if (write_decision(rules, values, &used, again) != size || memcmp(again, decision, size) != 0)
+        return false; /* it names controls that had no effect */
+    memcpy(out->decision, again, size);
     out->decision_size = (uint16_t)size;
     return true;
 }

@@ -164,6 +164,43 @@ VALUE_OF(account_age_days)
     return elapsed_us(from_us, in->event->at_us) / US_PER_DAY;
 }
 
+/* --- lists ----------------------------------------------------------------------------------- */
+
+static int64_t is_listed(const struct feature_input *in, enum fraud_list list)
+{
+    return in->event->controls != NULL && (in->event->controls->lists & (uint32_t)list) != 0;
+}
+
+VALUE_OF(account_allowed)
+{
+    return is_listed(in, FRAUD_ACCOUNT_ALLOWED);
+}
+
+VALUE_OF(account_denied)
+{
+    return is_listed(in, FRAUD_ACCOUNT_DENIED);
+}
+
+VALUE_OF(account_watched)
+{
+    return is_listed(in, FRAUD_ACCOUNT_WATCHED);
+}
+
+VALUE_OF(counterparty_allowed)
+{
+    return is_listed(in, FRAUD_COUNTERPARTY_ALLOWED);
+}
+
+VALUE_OF(counterparty_denied)
+{
+    return is_listed(in, FRAUD_COUNTERPARTY_DENIED);
+}
+
+VALUE_OF(counterparty_watched)
+{
+    return is_listed(in, FRAUD_COUNTERPARTY_WATCHED);
+}
+
 /* --- the subject's past ---------------------------------------------------------------------- */
 
 VALUE_OF(count_1h)

@@ -29,6 +29,41 @@ struct fraud_profile {
     _Alignas(8) uint8_t bytes[FRAUD_PROFILE_BYTES];
 };
 
+/* What people, or the system, have set that bears on one payment. Whoever keeps the lists and the
+ * settings fills it for each payment; what had an effect is stored with the decision. */
+enum fraud_list {
+    FRAUD_ACCOUNT_ALLOWED = 1,
+    FRAUD_ACCOUNT_DENIED = 2,
+    FRAUD_ACCOUNT_WATCHED = 4,
+    FRAUD_COUNTERPARTY_ALLOWED = 8,
+    FRAUD_COUNTERPARTY_DENIED = 16,
+    FRAUD_COUNTERPARTY_WATCHED = 32,
+};
+
+enum { FRAUD_RULE_WORDS = LIMIT_RULES_MAX / 64 };
+
+/* Rules of a set as bits, by their index. */
+struct fraud_rule_bits {
+    uint64_t words[FRAUD_RULE_WORDS];
+};
+
+struct fraud_suppression {
+    uint16_t rule;    /* index */
+    int64_t  until_s; /* it ends then; seconds since 1970. The caller leaves out those that ended */
+    int64_t  number;  /* under which people find it */
+};
+
+struct fraud_controls {
+    uint32_t lists; /* enum fraud_list */
+    /* Instead of the rule set's own, which 0 leaves in force; alert <= hold <= the set's decline.
+     */
+    int32_t                  threshold_alert;
+    int32_t                  threshold_hold;
+    struct fraud_rule_bits   stepped_down; /* rules that may raise an alert, but stop nothing */
+    size_t                   suppressed_count;
+    struct fraud_suppression suppressed[LIMIT_SUPPRESSIONS_PER_ACCOUNT]; /* give nothing at all */
+};
+
 /* What happens, seen from the account that the payment is about (its subject). */
 struct fraud_event {
     int64_t at_us;
@@ -41,26 +76,38 @@ struct fraud_event {
     int64_t balance;      /* available to the subject before it, without its overdraft limit */
     int64_t opened_at_us; /* of the subject account */
     int64_t counterparty; /* entity; 0 = none (cash) */
-    bool    counterparty_internal; /* a customer's account of this bank */
+    bool    counterparty_internal;         /* a customer's account of this bank */
+    const struct fraud_controls *controls; /* borrowed, for judging; NULL = none */
+};
+
+enum fraud_effect {
+    FRAUD_COUNTED,      /* points and action as the rule says */
+    FRAUD_SUPPRESSED,   /* no points and no action */
+    FRAUD_STEPPED_DOWN, /* the points count in the score, but hold and decline nothing */
 };
 
 struct fraud_reason {
     uint16_t rule; /* index into the rule set, behind its rules into its card; or the clamp's */
     int16_t  points;
+    uint8_t  effect; /* enum fraud_effect */
     char     text[LIMIT_REASON_MAX + 1];
 };
 
 enum { FRAUD_RULE_CLAMP = 0xffff };
 
 struct fraud_verdict {
-    int32_t             verdict; /* enum verdict */
-    int32_t             score;   /* 0..1000 */
-    int32_t             sum;     /* before it is kept within 0..1000; orders equal scores */
-    bool                alert;   /* a person should look, whatever the verdict */
-    size_t              reason_count;
-    struct fraud_reason reasons[LIMIT_REASONS_MAX];
-    /* The features that the rule set used, in its order, as bytes that are stored with the
-     * decision; fraud_explain makes the same verdict from them. */
+    int32_t verdict; /* enum verdict */
+    int32_t score;   /* 0..1000 */
+    int32_t sum;     /* before it is kept within 0..1000; orders equal scores */
+    bool    alert;   /* a person should look, whatever the verdict */
+    bool    forced;  /* the alert does not depend on the thresholds alert and hold */
+    /* Rules without which the payment would not be held or declined, or that do so on their own;
+     * those that are stepped down are among them when they would. */
+    struct fraud_rule_bits stopping;
+    size_t                 reason_count;
+    struct fraud_reason    reasons[LIMIT_REASONS_MAX];
+    /* The features that the rule set used, in its order, and the controls that had an effect, as
+     * bytes that are stored with the decision; fraud_explain makes the same verdict from them. */
     uint16_t decision_size;
     uint8_t  decision[LIMIT_DECISION_MAX];
 };
@@ -78,6 +125,16 @@ ERR_MUST_USE enum err fraud_rules_card(struct fraud_rules *rules, struct slice t
                                        const char *file, struct fault *fault);
 void                  fraud_rules_free(struct fraud_rules **rules);
 size_t                fraud_rules_count(const struct fraud_rules *rules);
+
+/* From how many points on; more than 1000 = never. */
+struct fraud_thresholds {
+    int32_t alert;
+    int32_t hold;
+    int32_t decline;
+};
+struct fraud_thresholds fraud_rules_thresholds(const struct fraud_rules *rules);
+/* Index of the rule of this name, -1 when there is none. */
+int fraud_rules_find(const struct fraud_rules *rules, struct slice name);
 /* "clamp" for FRAUD_RULE_CLAMP, "?" for one that does not exist. */
 const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule);
 
@@ -101,6 +158,15 @@ bool fraud_profile_valid(const struct fraud_profile *profile);
 void fraud_judge(const struct fraud_rules *rules, const struct fraud_profile *subject,
                  const struct fraud_profile *counterparty, const struct fraud_event *event,
                  bool with_text, struct fraud_verdict *out);
+
+static inline bool fraud_rule_bit(const struct fraud_rule_bits *bits, size_t rule)
+{
+    return (bits->words[rule / 64] >> rule % 64 & 1) != 0;
+}
+static inline void fraud_rule_bit_set(struct fraud_rule_bits *bits, size_t rule)
+{
+    bits->words[rule / 64] |= UINT64_C(1) << rule % 64;
+}
 
 /* The same verdict again from a stored decision, with texts. False when the bytes do not belong
  * to the rule set. */

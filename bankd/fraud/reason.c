@@ -154,3 +154,14 @@ void reason_text(const struct fraud_rules *rules, const struct rule *rule, const
     }
     out[w.used] = '\0';
 }
+
+void reason_begin_with(const char *words, char text[LIMIT_REASON_MAX + 1])
+{
+    char          rest[LIMIT_REASON_MAX + 1];
+    struct writer w = { .out = text };
+
+    memcpy(rest, text, sizeof rest);
+    add(&w, slice_from(words));
+    add(&w, slice_from(rest));
+    text[w.used] = '\0';
+}

@@ -497,6 +497,20 @@ size_t fraud_rules_count(const struct fraud_rules *rules)
     return rules->rule_count;
 }
 
+struct fraud_thresholds fraud_rules_thresholds(const struct fraud_rules *rules)
+{
+    return (struct fraud_thresholds){ rules->threshold_alert, rules->threshold_hold,
+                                      rules->threshold_decline };
+}
+
+int fraud_rules_find(const struct fraud_rules *rules, struct slice name)
+{
+    for (size_t i = 0; i < rules->rule_count; i++)
+        if (slice_is(name, rules->rules[i].name))
+            return (int)i;
+    return -1;
+}
+
 bool fraud_rules_view(const struct fraud_rules *rules, size_t rule, struct fraud_rule_view *out)
 {
     const struct rule *found = &rules->rules[rule < rules->rule_count ? rule : 0];

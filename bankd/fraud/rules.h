@@ -40,7 +40,13 @@ enum {
     RULE_VERSION = 1,
     RULE_SCORE_MAX = 1000,
     RULE_SCORE_NEVER = RULE_SCORE_MAX + 1,
-    RULE_SLOTS_MAX = (LIMIT_DECISION_MAX - 4) / 10, /* a value takes at most 10 bytes */
+    /* In a decision a value takes at most 10 bytes. */
+    RULE_NUMBER_MAX = 10,
+    RULE_DECISION_HEAD = 4,
+    RULE_DECISION_CONTROLS = 8 + LIMIT_RULES_MAX / 8 + /* engine.c tells their form */
+                             LIMIT_SUPPRESSIONS_PER_ACCOUNT * (2 + 2 * RULE_NUMBER_MAX),
+    RULE_SLOTS_MAX =
+        (LIMIT_DECISION_MAX - RULE_DECISION_HEAD - RULE_DECISION_CONTROLS) / RULE_NUMBER_MAX,
     /* In a compiled template this byte and slot + 1 stand for a value. */
     RULE_TEMPLATE_MARK = 1,
 };
@@ -161,6 +167,9 @@ void reason_text(const struct fraud_rules *rules, const struct rule *rule, const
 
 void card_reason_text(const struct fraud_rules *rules, size_t part, const int64_t *values,
                       char out[LIMIT_REASON_MAX + 1]);
+
+/* Puts a few words before a reason's text, which is cut when it grows too long. */
+void reason_begin_with(const char *words, char text[LIMIT_REASON_MAX + 1]);
 
 /* A short print of which features are stored in which order. */
 uint16_t rules_print_slots(const struct fraud_rules *rules);

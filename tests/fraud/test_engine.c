@@ -467,8 +467,8 @@ static uint64_t digest_run(const struct fraud_rules *rules)
  * They change with the catalogue and with the meaning of a feature, and with nothing else. */
 static void test_verdicts_are_the_same_everywhere(void **state)
 {
-    static const uint64_t digests[] = { UINT64_C(0x84b79db73ade6c3c),
-                                        UINT64_C(0x3cc228302f9598e9) };
+    static const uint64_t digests[] = { UINT64_C(0xdf2954b83b1e7045),
+                                        UINT64_C(0x4d755afd0eb03622) };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(digests); i++) {
