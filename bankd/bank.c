@@ -22,7 +22,14 @@ void bank_free(struct bank *bank)
         CHECK(bank->sets[i].pins == 0);
         fraud_rules_free(&bank->sets[i].rules);
     }
+    names_close(&bank->names);
     CHECK(pthread_mutex_destroy(&bank->lock) == 0);
+}
+
+enum err bank_keep_names(struct bank *bank)
+{
+    CHECK(bank->names == NULL);
+    return names_open(&bank->names);
 }
 
 /* Under the lock: pins the set when it is here. */

@@ -2,11 +2,13 @@
  *
  * Settings are set at start and never change. Rule sets are parsed once and kept (at most
  * BANK_RULE_SETS_MAX, the oldest unused one goes first), so that any stored decision can be
- * explained by the rules that made it. Threads: every call may come from any thread. */
+ * explained by the rules that made it. Names of accounts are kept in bank_keep_names (names.h).
+ * Threads: every call may come from any thread. */
 #ifndef BANKD_BANK_H
 #define BANKD_BANK_H
 
 #include "bankd/fraud/fraud.h"
+#include "bankd/names.h"
 #include "bankd/store/store.h"
 #include "common/err.h"
 
@@ -31,11 +33,14 @@ struct bank {
         uint64_t            used; /* clock of use */
         unsigned            pins;
     } sets[BANK_RULE_SETS_MAX];
-    uint64_t uses;
+    uint64_t      uses;
+    struct names *names; /* that readers share; NULL where nobody serves */
 };
 
 void bank_init(struct bank *bank, const struct bank_settings *settings);
 void bank_free(struct bank *bank);
+/* From here on readers share the names that they look up. */
+ERR_MUST_USE enum err bank_keep_names(struct bank *bank);
 
 /* The parsed rule set of a number, read through `store` when it is not in memory. Give it back
  * with bank_rules_release. */

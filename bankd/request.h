@@ -38,6 +38,7 @@ struct request {
     const struct session *session; /* the same; after a login the new one */
     struct slice          token;   /* LOGIN only: of the new session */
     struct bank          *bank;
+    uint32_t              names_version; /* of bank->names, older than the snapshot; 0 = not used */
     struct arena         *arena;
     struct fault         *fault;
     int64_t               now_us;

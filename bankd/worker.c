@@ -380,6 +380,7 @@ static void answer_question(struct reader *reader, struct job *job)
     atomic_store(&reader->cancel, false);
     atomic_store(&reader->connection, job->connection);
     atomic_store(&reader->deadline_us, job->deadline_us);
+    request.names_version = names_version(workers->config.home->bank.names);
     err = reader->store->ops->snapshot_begin(reader->store);
     if (err != ERR_none) {
         answer(job, err, NULL);
@@ -531,6 +532,7 @@ static enum err start_all(struct workers *workers, struct fault *fault)
     struct store_health health;
 
     TRY(open_queues(workers));
+    TRY(bank_keep_names(&workers->config.home->bank));
     TRY(home_writer(workers->config.home, workers->config.clock, &workers->writer, fault));
     TRY(workers->config.home->store->ops->health(workers->config.home->store, &health));
     workers->schema = health.schema_version;

@@ -654,9 +654,19 @@ static enum err apply(struct writer *writer, bool idle, struct fault *fault)
     return ERR_none;
 }
 
+/* Holders' names are shown for accounts that have none of their own. */
+static bool changes_names(const struct writer *writer)
+{
+    for (size_t i = 0; i < writer->count; i++)
+        if (writer->changes[i]->user != NULL || writer->changes[i]->customer != NULL)
+            return true;
+    return false;
+}
+
 enum err writer_commit(struct writer *writer, struct fault *fault)
 {
     enum err err;
+    bool     names = writer->config.bank->names != NULL && changes_names(writer);
 
     look_away(writer);
     if (writer->count == 0)
@@ -666,6 +676,8 @@ enum err writer_commit(struct writer *writer, struct fault *fault)
         forget_all(writer);
         return err;
     }
+    if (names)
+        names_changed(writer->config.bank->names);
     group_clear(writer);
     return ERR_none;
 }

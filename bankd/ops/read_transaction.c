@@ -26,6 +26,7 @@ struct walk {
     int64_t budget; /* rows that may still be looked at */
     int64_t refused;
     struct transaction *rows;
+    size_t rows_max; /* of one group */
     size_t count;
 };
 
@@ -111,7 +112,8 @@ static enum err filter_of(struct walk *walk, const struct msg_transaction_query 
 static enum err walk_open(struct request *request, const struct msg_transaction_query *in,
                           struct walk *walk)
 {
-    *walk = (struct walk){.request = request, .budget = LIMIT_SCAN_ROWS_MAX};
+    *walk = (struct walk){.request = request, .budget = LIMIT_SCAN_ROWS_MAX,
+                           .rows_max = ROWS_AT_ONCE};
     void *rows = NULL;
     TRY(page_take(request, ROWS_AT_ONCE * sizeof(struct transaction), &rows));
     walk->rows = rows;
@@ -145,7 +147,7 @@ static bool collect(void *context, const void *row)
         return true;
     if (!names_account(transaction, walk->also_account))
         return true;
-    if (walk->count == ROWS_AT_ONCE) {
+    if (walk->count == walk->rows_max) {
         walk->refused = transaction->sequence;
         return false;
     }
@@ -241,6 +243,8 @@ enum err op_transaction_list(struct request *request, const struct msg_transacti
         .out = out,
         .limit = page_limit(MSG_HAS(in, transaction_query, limit), in->limit),
     };
+    if (page.limit < ROWS_AT_ONCE) /* one more tells where the next page begins */
+        walk.rows_max = page.limit + 1;
     TRY(page_take(request, sizeof(struct view_cache), &memory));
     page.cache = memory;
     TRY(page_take(request, page.limit * sizeof(struct msg_transaction), &memory));

@@ -17,6 +17,26 @@ static enum err must_be_there(enum err err)
     return err == ERR_not_found ? ERR_books_broken : err;
 }
 
+/* From the names that readers share. When there is no room for it the store's answer fails too. */
+static bool known_name(struct request *request, enum names_kind kind, int64_t number,
+                       struct uuid *id, struct slice *text)
+{
+    struct name name;
+    if (request->names_version == 0 ||
+        !names_get(request->bank->names, kind, number, request->names_version, &name) ||
+        page_keep(request, slice_of(name.text, name.n), text) != ERR_none)
+        return false;
+    *id = name.id;
+    return true;
+}
+
+static void tell_name(struct request *request, enum names_kind kind, int64_t number,
+                      const struct uuid *id, struct slice text)
+{
+    if (request->names_version != 0)
+        names_put(request->bank->names, kind, number, request->names_version, id, text);
+}
+
 static enum err account_name(struct request *request, struct view_cache *cache, int64_t number,
                              struct uuid *id, struct slice *name)
 {
@@ -26,14 +46,18 @@ static enum err account_name(struct request *request, struct view_cache *cache, 
         *name = cache->names[place].name;
         return ERR_none;
     }
-    char text[LIMIT_NAME_MAX + 1];
-    TRY(must_be_there(request->store->ops->account_name(request->store, number, id, text)));
-    if (text[0] == '\0') { /* then its holder's */
-        struct account row;
-        TRY(must_be_there(request->store->ops->account_by_number(request->store, number, &row)));
-        memcpy(text, row.holder, sizeof(text));
+    if (!known_name(request, NAMES_ACCOUNT, number, id, name)) {
+        char text[LIMIT_NAME_MAX + 1];
+        TRY(must_be_there(request->store->ops->account_name(request->store, number, id, text)));
+        if (text[0] == '\0') { /* then its holder's */
+            struct account row;
+            TRY(must_be_there(
+                request->store->ops->account_by_number(request->store, number, &row)));
+            memcpy(text, row.holder, sizeof(text));
+        }
+        TRY(page_keep(request, slice_from(text), name));
+        tell_name(request, NAMES_ACCOUNT, number, id, *name);
     }
-    TRY(page_keep(request, slice_from(text), name));
     if (cache != NULL) {
         cache->names[place].account = number;
         cache->names[place].id = *id;
@@ -76,10 +100,13 @@ static enum err transaction_id(struct request *request, int64_t sequence, struct
 static enum err party_key(struct request *request, int64_t number, struct slice *out)
 {
     struct party row;
-    if (number == 0)
+    struct uuid none = {0};
+    if (number == 0 || known_name(request, NAMES_PARTY, number, &none, out))
         return ERR_none;
     TRY(must_be_there(request->store->ops->party_by_number(request->store, number, &row)));
-    return page_keep(request, slice_from(row.key), out);
+    TRY(page_keep(request, slice_from(row.key), out));
+    tell_name(request, NAMES_PARTY, number, &none, *out);
+    return ERR_none;
 }
 
 /* The reasons once more, from the stored decision and the rules that made it. */

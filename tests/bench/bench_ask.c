@@ -1,11 +1,11 @@
 /* Consoles that look: each asks for the dashboard, pages through the history, opens accounts, one
  * question at a time, over ipc or CURVE.
  *
- *   bench_ask ENDPOINT KEY_FILE|- ACCOUNTS CONSOLES SECONDS [PAUSE_MS]
+ *   bench_ask ENDPOINT KEY_FILE|- ACCOUNTS CONSOLES SECONDS [PAUSE_MS [QUESTION]]
  *
  * All consoles share one session of bench_fill's user. With a pause, each console waits that long
- * between two questions. Prints one line for each kind of question: name, asked=N p50_us=N
- * p99_us=N. One thread for each console. */
+ * between two questions; with the name of a question, nothing else is asked. Prints one line for
+ * each kind of question: name, asked=N p50_us=N p99_us=N. One thread for each console. */
 #include "common/check.h"
 #include "common/clock.h"
 #include "tests/bench/bench_id.h"
@@ -39,6 +39,7 @@ static uint8_t         token[LIMIT_TOKEN_BYTES];
 static int64_t         accounts;
 static int64_t         end_us;
 static struct timespec pause_time;
+static int             only = QUESTIONS; /* the one that is asked; QUESTIONS = all in turn */
 
 struct console {
     pthread_t     thread;
@@ -131,7 +132,7 @@ static void *console_main(void *argument)
 
     CHECK(bytes != NULL);
     for (int i = 0; now_us() < end_us; i++) {
-        enum question question = (enum question)(i % QUESTIONS);
+        enum question question = (enum question)(only < QUESTIONS ? only : i % QUESTIONS);
         int64_t       begin_us;
         struct slice  body;
 
@@ -185,7 +186,7 @@ int main(int argc, char **argv)
 
     if (argc < 6) {
         fprintf(stderr, "usage: bench_ask ENDPOINT KEY_FILE|- ACCOUNTS CONSOLES SECONDS "
-                        "[PAUSE_MS]\n");
+                        "[PAUSE_MS [QUESTION]]\n");
         return 2;
     }
     endpoint = argv[1];
@@ -195,6 +196,9 @@ int main(int argc, char **argv)
     pause_ms = argc > 6 ? bench_number(argv[6]) : 0;
     pause_time =
         (struct timespec){ .tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000 };
+    if (argc > 7)
+        for (only = 0; only < QUESTIONS && strcmp(names[only], argv[7]) != 0;)
+            only++;
     CHECK(count > 0 && count <= CONSOLES_MAX);
     context = zmq_ctx_new();
     for (int i = 0; i < QUESTIONS; i++)

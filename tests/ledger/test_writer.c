@@ -558,9 +558,42 @@ static void sqlite_store_agrees_with_failures(void **state)
     run_world(&store_sqlite, 20, 300);
 }
 
+/* A commit that may change a holder's name makes the names that readers share old; others do not,
+ * and neither does one that failed. */
+static void names_are_old_after_a_commit_that_changes_them(void **state)
+{
+    struct world *world = world_new(&store_memory, 0);
+    struct act    act = { .kind = AUDIT_ACTION, .operation = "user.add" };
+    struct draft *draft;
+    uint32_t      version;
+
+    (void)state;
+    assert_int_equal(bank_keep_names(&world->bank), ERR_none);
+    version = names_version(world->bank.names);
+    run_group(world);
+    assert_int_equal(names_version(world->bank.names), version);
+    for (int percent = 100; percent >= 0; percent -= 100) {
+        world->fail_percent = percent;
+        draft = writer_draft(world->writer);
+        memset(&draft->user, 0, sizeof draft->user);
+        draft->user.number = writer_next_user(world->writer);
+        draft->user.user_id = uuid_v7(world->now_us);
+        draft->change.user = &draft->user;
+        writer_audit(world->writer, draft, &act);
+        writer_add(world->writer, draft);
+        if (percent > 0)
+            assert_int_not_equal(writer_commit(world->writer, NULL), ERR_none);
+        else
+            assert_int_equal(writer_commit(world->writer, NULL), ERR_none);
+        assert_int_equal(names_version(world->bank.names), version + (percent == 0));
+    }
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_old_after_a_commit_that_changes_them),
         cmocka_unit_test(memory_store_agrees_with_the_model),
         cmocka_unit_test(memory_store_agrees_with_failures),
         cmocka_unit_test(sqlite_store_agrees_with_failures),

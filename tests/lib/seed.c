@@ -298,6 +298,7 @@ struct seed *seed_open(enum seed_kind kind)
     struct bank_settings settings = {
         .high_value_major = 3000, .large_major = 10000, .hold_hours = 72};
     bank_init(&seed->bank, &settings);
+    CHECK(bank_keep_names(&seed->bank) == ERR_none);
     seed->random = 1;
     seed->parties_in_use = SEED_PARTIES;
     seed->now_us = FIRST_US + DAYS * US_PER_DAY + 7 * US_PER_HOUR;
@@ -735,6 +736,7 @@ void seed_begin(struct seed *seed, enum op_index op, void *out)
     memset(out, 0, op_rows[op].reply->size);
     seed->request = (struct request){
         .op = &op_rows[op],
+        .names_version = names_version(seed->bank.names),
         .actor = {.user = 1, .role = ROLE_FRAUD_ANALYST},
         .store = seed->store,
         .bank = &seed->bank,
