@@ -14,6 +14,8 @@
 #include "common/check.h"
 #include "common/limits.h"
 
+enum { TEXT_SHORT_MAX = 31 }; /* its length is in its first byte */
+
 void wire_cursor_init(struct wire_cursor *cursor, struct slice bytes, size_t budget)
 {
     *cursor = (struct wire_cursor){ .at = (const unsigned char *)bytes.at, .budget = budget };
@@ -262,21 +264,29 @@ const char *wire_type_name(enum wire_type type)
 
 /* --- writing ------------------------------------------------------------------------------- */
 
+/* Where the next n bytes go, as if they were there; NULL after an error. */
+static char *sink_take(struct wire_sink *sink, size_t n)
+{
+    struct buf *out = sink->out;
+    char       *at;
+
+    if (sink->err == ERR_none && (out->at == NULL || n > out->capacity - out->n))
+        sink->err = buf_reserve(out, n);
+    if (sink->err != ERR_none)
+        return NULL;
+    at = out->at + out->n;
+    out->n += n;
+    return at;
+}
+
 static int sink_write(void *data, const char *bytes, size_t n)
 {
-    struct wire_sink *sink = data;
-    struct buf       *out = sink->out;
+    char *at = sink_take(data, n);
 
-    if (sink->err != ERR_none)
+    if (at == NULL)
         return -1;
-    if (out->at == NULL || n > out->capacity - out->n) {
-        sink->err = buf_reserve(out, n);
-        if (sink->err != ERR_none)
-            return -1;
-    }
     if (n > 0)
-        memcpy(out->at + out->n, bytes, n);
-    out->n += n;
+        memcpy(at, bytes, n);
     return 0;
 }
 
@@ -292,10 +302,28 @@ void wire_fail(struct wire_sink *sink, enum err err)
         sink->err = err;
 }
 
+/* Head and content at once, which is most of what a message has: by way of the packer each would
+ * be a call through a pointer. */
+static void add_short(struct wire_sink *sink, const unsigned char *head, size_t size,
+                      const void *content, size_t n)
+{
+    char *at = sink_take(sink, size + n);
+
+    if (at == NULL)
+        return;
+    memcpy(at, head, size);
+    if (n > 0)
+        memcpy(at + size, content, n);
+}
+
 /* A text beyond 32 bits of length cannot be written, and no limit comes near. */
 void wire_add_text(struct wire_sink *sink, struct slice text)
 {
     CHECK(text.n <= UINT32_MAX);
+    if (text.n <= TEXT_SHORT_MAX) {
+        add_short(sink, &(unsigned char){ (unsigned char)(0xa0 | text.n) }, 1, text.at, text.n);
+        return;
+    }
     msgpack_pack_str(&sink->packer, text.n);
     msgpack_pack_str_body(&sink->packer, text.at, text.n);
 }
@@ -308,6 +336,10 @@ void wire_add_name(struct wire_sink *sink, const char *text)
 void wire_add_bytes(struct wire_sink *sink, const void *bytes, size_t n)
 {
     CHECK(n <= UINT32_MAX);
+    if (n <= UINT8_MAX) {
+        add_short(sink, (const unsigned char[]){ 0xc4, (unsigned char)n }, 2, bytes, n);
+        return;
+    }
     msgpack_pack_bin(&sink->packer, n);
     msgpack_pack_bin_body(&sink->packer, bytes, n);
 }
