@@ -43,6 +43,9 @@ struct request {
     struct fault         *fault;
     int64_t               now_us;
     const atomic_bool    *cancel; /* the client has gone or it is too late; NULL = never */
+    /* LONG handlers only: tells who asks how far the work is. May be called often. */
+    void (*tell)(void *context, int64_t done, int64_t total);
+    void *tell_context;
 };
 
 #define OP(number, family, verb, roles, flags, req, rep, help)                                     \

@@ -40,6 +40,7 @@ enum {
     LOGINS_PER_SIDE_MAX = LIMIT_LOGIN_QUEUE_MAX * 3 / 4,
     BUSY_RETRY_MS = 250,
     BUSY_LOGIN_RETRY_MS = 1000,
+    BUSY_LONG_RETRY_MS = 5000,
     LOCAL_ARENA_BYTES = 65536,
     LINGER_MS = 2000,
 };
@@ -238,6 +239,18 @@ enum err op_server_status(struct request *request, const struct msg_empty *in,
     return ERR_none;
 }
 
+/* What a session has asked for is told by the id of its request, which the client gave. */
+enum err op_work_cancel(struct request *request, const struct msg_work_ref *in,
+                        struct msg_empty *out)
+{
+    (void)out;
+    if (workers_cancel(request->server->workers, request->session->serial,
+                       (uint64_t)in->request_id))
+        return ERR_none;
+    return fault_set(request->fault, ERR_not_found, "request_id",
+                     "This session has no long work of that id going on");
+}
+
 static void run_local(struct server *server, const struct peer *peer, struct request *request,
                       uint64_t id, const void *in)
 {
@@ -374,6 +387,13 @@ static enum err refuse_busy(struct fault *fault, int64_t retry_after_ms)
     return ERR_busy;
 }
 
+static enum err refuse_second(struct fault *fault)
+{
+    fault_set(fault, ERR_busy, NULL, "Other long work goes on, and there is one at a time");
+    fault->retry_after_ms = BUSY_LONG_RETRY_MS;
+    return ERR_busy;
+}
+
 static enum err check_login(struct server *server, const struct job *job, struct fault *fault)
 {
     const struct msg_session_login *in = job->in;
@@ -394,6 +414,8 @@ static int64_t time_of(const struct server *server, const struct op_row *op)
         return LIMIT_WRITE_WAIT_MS * US_PER_MS;
     if ((op->flags & OP_LOGIN) != 0)
         return LIMIT_LOGIN_WAIT_MS * US_PER_MS;
+    if ((op->flags & OP_LONG) != 0)
+        return LIMIT_LONG_WORK_MS * US_PER_MS;
     return conf_int(server->home->conf, "read_seconds") * US_PER_SECOND;
 }
 
@@ -448,6 +470,8 @@ static enum err start_job(struct server *server, struct arrival *arrival, struct
         if ((arrival->op->flags & OP_LOGIN) != 0)
             leave_login_place(server, job);
         err = refuse_busy(fault, BUSY_RETRY_MS);
+        if ((arrival->op->flags & OP_LONG) != 0)
+            err = refuse_second(fault);
     }
     workers_recycle(server->workers, job);
     return err;
@@ -673,12 +697,39 @@ static void match_serial(void *context, struct session *session)
         search->found = session;
 }
 
+static struct session *session_of_serial(struct server *server, uint64_t serial)
+{
+    struct serial_search search = { .serial = serial };
+
+    sessions_each(server->sessions, server->clock->now_us(server->clock), match_serial, &search);
+    return search.found;
+}
+
+/* News for everybody with the right role, or for one session. */
+static void finish_event(struct server *server, const struct job *job)
+{
+    struct slice       bytes = slice_of(job->reply.at, job->reply.n);
+    struct publication publication = { .server = server,
+                                       .roles = event_rows[job->event].roles,
+                                       .bytes = bytes };
+    struct session    *session;
+
+    if (job->session_serial == 0) {
+        publish(server, job->event, bytes);
+        return;
+    }
+    session = session_of_serial(server, job->session_serial);
+    if (session != NULL)
+        publish_to(&publication, session);
+}
+
 static void finish_job(struct server *server, struct job *job)
 {
-    struct peer peer;
+    struct session *session;
+    struct peer     peer;
 
     if (job->kind == JOB_EVENT) {
-        publish(server, job->event, slice_of(job->reply.at, job->reply.n));
+        finish_event(server, job);
         return;
     }
     if (job->kind == JOB_LOGIN) {
@@ -690,12 +741,9 @@ static void finish_job(struct server *server, struct job *job)
     peer_of_job(job, &peer);
     send_reply(server, &peer, &job->reply);
     if (job->op == &op_rows[OP_INDEX_session_logout] && job->fault.err == ERR_none) {
-        struct serial_search search = { .serial = job->session_serial };
-
-        sessions_each(server->sessions, server->clock->now_us(server->clock), match_serial,
-                      &search);
-        if (search.found != NULL)
-            end_session(server, search.found, "You logged out");
+        session = session_of_serial(server, job->session_serial);
+        if (session != NULL)
+            end_session(server, session, "You logged out");
     }
 }
 
@@ -781,6 +829,7 @@ static void take_signal(struct server *server)
     if (!server->stopping)
         log_event(LOG_INFO, "stopping", "signal=%u", info.ssi_signo);
     server->stopping = true;
+    workers_end_work(server->workers);
     server->stop_us = server->clock->monotonic_us(server->clock);
     service_notify("STOPPING=1");
 }

@@ -18,16 +18,29 @@ enum {
     CHECKPOINT_EVERY_US = 500 * 1000,
     SPARE_JOBS = 1024, /* for events and refusals */
     REFUSALS_PER_SECOND = 100,
+    TELL_EVERY_US = 250 * 1000,
 };
 
 struct reader {
-    struct workers  *workers;
-    pthread_t        thread;
-    struct store    *store;
-    struct arena     arena;
-    _Atomic int64_t  deadline_us; /* monotonic; 0 = idle */
-    _Atomic uint64_t connection;  /* of the client who asks */
-    atomic_bool      cancel;
+    struct workers   *workers;
+    struct job_queue *queue;
+    pthread_t         thread;
+    struct store     *store;
+    struct arena      arena;
+    _Atomic int64_t   deadline_us; /* monotonic; 0 = idle */
+    _Atomic uint64_t  connection;  /* of the client who asks */
+    atomic_bool       cancel;
+};
+
+/* The reader for LONG work. Its place is taken by the server's thread and given back by its own;
+ * whose work it is, is the server's thread's alone. */
+struct long_reader {
+    struct reader reader;
+    atomic_bool   taken;
+    atomic_bool   asked; /* somebody asked for the end of it */
+    uint64_t      session_serial;
+    uint64_t      request_id;
+    int64_t       told_us; /* the reader's own thread */
 };
 
 struct login_worker {
@@ -39,15 +52,16 @@ struct login_worker {
 struct workers {
     struct workers_config config;
     struct job_pool      *pool;
-    struct job_queue     *writer_queue, *reader_queue, *login_queue, *done;
+    struct job_queue     *writer_queue, *reader_queue, *long_queue, *login_queue, *done;
     pthread_t             writer_thread, checkpoint_thread;
     struct writer        *writer;
     struct arena          writer_arena;
     struct store         *checkpoint_store;
     struct reader         readers[WORKER_READERS_MAX];
+    struct long_reader    worker;
     struct login_worker   logins[WORKER_LOGIN_MAX];
     size_t                readers_started, logins_started;
-    bool                  writer_started, checkpoint_started;
+    bool                  writer_started, checkpoint_started, worker_started;
     atomic_bool           stopping;
     _Atomic int64_t       sequence, commits;
     int64_t               schema;
@@ -358,15 +372,54 @@ static void *writer_main(void *context)
 
 /* --- readers --------------------------------------------------------------------------------- */
 
+/* Where the news of LONG work goes: to the session that asked for it. */
+struct teller {
+    struct workers   *workers;
+    const struct job *job;
+};
+
+/* At the beginning, then a few times a second, so that nobody is flooded. */
+static void tell(void *context, int64_t done, int64_t total)
+{
+    struct teller        *teller = context;
+    struct workers       *workers = teller->workers;
+    const struct job     *asked = teller->job;
+    int64_t               now_us = workers->config.clock->monotonic_us(workers->config.clock);
+    struct msg_event_work event = { .request_id = (int64_t)asked->request_id,
+                                    .operation = slice_from(asked->op->name),
+                                    .done = done,
+                                    .total = total };
+    struct job           *job;
+
+    if (asked->request_id > INT64_MAX ||
+        (workers->worker.told_us != 0 && now_us - workers->worker.told_us < TELL_EVERY_US))
+        return;
+    job = job_new(workers->pool);
+    if (job == NULL)
+        return;
+    workers->worker.told_us = now_us;
+    job->kind = JOB_EVENT;
+    job->event = EVENT_INDEX_work;
+    job->session_serial = asked->session_serial;
+    if (event_encode(EVENT_INDEX_work, &event, &job->reply) == ERR_none)
+        finish(workers, job);
+    else
+        job_free(workers->pool, job);
+}
+
 static void answer_question(struct reader *reader, struct job *job)
 {
     struct workers *workers = reader->workers;
     struct clock   *clock = workers->config.clock;
+    bool            is_long = reader == &workers->worker.reader;
+    struct teller   teller = { .workers = workers, .job = job };
     struct request  request = { .store = reader->store,
                                 .bank = &workers->config.home->bank,
                                 .arena = &reader->arena,
                                 .now_us = clock->now_us(clock),
-                                .cancel = &reader->cancel };
+                                .cancel = &reader->cancel,
+                                .tell = is_long ? tell : NULL,
+                                .tell_context = &teller };
     enum err        err;
 
     if (clock->monotonic_us(clock) >= job->deadline_us) {
@@ -377,7 +430,8 @@ static void answer_question(struct reader *reader, struct job *job)
         answer(job, ERR_cancelled, NULL);
         return;
     }
-    atomic_store(&reader->cancel, false);
+    if (!is_long) /* long work may have been cancelled before it was begun */
+        atomic_store(&reader->cancel, false);
     atomic_store(&reader->connection, job->connection);
     atomic_store(&reader->deadline_us, job->deadline_us);
     request.names_version = names_version(workers->config.home->bank.names);
@@ -389,7 +443,8 @@ static void answer_question(struct reader *reader, struct job *job)
         reader->store->ops->snapshot_end(reader->store);
     }
     atomic_store(&reader->deadline_us, 0);
-    if (job->fault.err == ERR_cancelled && atomic_load(&reader->cancel)) {
+    if (job->fault.err == ERR_cancelled && atomic_load(&reader->cancel) &&
+        !(is_long && atomic_load(&workers->worker.asked))) {
         memset(&job->fault, 0, sizeof job->fault);
         answer(job, ERR_deadline, NULL);
     }
@@ -402,10 +457,14 @@ static void *reader_main(void *context)
     struct job     *job;
 
     pthread_setname_np(pthread_self(), "bankd-reader");
-    while (!job_queue_ended(workers->reader_queue)) {
-        if (job_take(workers->reader_queue, &job, 1, WRITER_WAIT_US) == 0)
+    while (!job_queue_ended(reader->queue)) {
+        if (job_take(reader->queue, &job, 1, WRITER_WAIT_US) == 0)
             continue;
         answer_question(reader, job);
+        if (reader == &workers->worker.reader) {
+            workers->worker.told_us = 0;
+            atomic_store(&workers->worker.taken, false);
+        }
         finish(workers, job);
     }
     return NULL;
@@ -497,24 +556,31 @@ static enum err open_queues(struct workers *workers)
     TRY(job_pool_open(all, &workers->pool));
     TRY(job_queue_open(LIMIT_WRITER_QUEUE_MAX, &workers->writer_queue));
     TRY(job_queue_open(LIMIT_READER_QUEUE_MAX, &workers->reader_queue));
+    TRY(job_queue_open(1, &workers->long_queue));
     TRY(job_queue_open(LIMIT_LOGIN_QUEUE_MAX, &workers->login_queue));
     TRY(job_queue_open(all, &workers->done));
     job_queue_wake(workers->done, workers->config.done_fd);
     return arena_init(&workers->writer_arena, LIMIT_REQUEST_ARENA);
 }
 
+static enum err start_reader(struct workers *workers, struct reader *reader,
+                             struct job_queue *queue, struct fault *fault)
+{
+    reader->workers = workers;
+    reader->queue = queue;
+    TRY(arena_init(&reader->arena, 2 * LIMIT_REQUEST_ARENA));
+    TRY(home_reader(workers->config.home, &reader->store, fault));
+    return pthread_create(&reader->thread, NULL, reader_main, reader) == 0 ? ERR_none : ERR_memory;
+}
+
 static enum err start_readers(struct workers *workers, struct fault *fault)
 {
     for (size_t i = 0; i < workers->config.readers; i++) {
-        struct reader *reader = &workers->readers[i];
-
-        reader->workers = workers;
-        TRY(arena_init(&reader->arena, 2 * LIMIT_REQUEST_ARENA));
-        TRY(home_reader(workers->config.home, &reader->store, fault));
-        if (pthread_create(&reader->thread, NULL, reader_main, reader) != 0)
-            return ERR_memory;
+        TRY(start_reader(workers, &workers->readers[i], workers->reader_queue, fault));
         workers->readers_started++;
     }
+    TRY(start_reader(workers, &workers->worker.reader, workers->long_queue, fault));
+    workers->worker_started = true;
     for (size_t i = 0; i < workers->config.login_threads; i++) {
         struct login_worker *login = &workers->logins[i];
 
@@ -574,10 +640,15 @@ static void join_all(struct workers *workers)
         job_queue_end(workers->login_queue);
     if (workers->reader_queue != NULL)
         job_queue_end(workers->reader_queue);
+    workers_end_work(workers);
+    if (workers->long_queue != NULL)
+        job_queue_end(workers->long_queue);
     for (size_t i = 0; i < workers->logins_started; i++)
         pthread_join(workers->logins[i].thread, NULL);
     for (size_t i = 0; i < workers->readers_started; i++)
         pthread_join(workers->readers[i].thread, NULL);
+    if (workers->worker_started)
+        pthread_join(workers->worker.reader.thread, NULL);
     if (workers->writer_queue != NULL)
         job_queue_end(workers->writer_queue);
     if (workers->writer_started)
@@ -585,6 +656,13 @@ static void join_all(struct workers *workers)
     atomic_store(&workers->stopping, true);
     if (workers->checkpoint_started)
         pthread_join(workers->checkpoint_thread, NULL);
+}
+
+static void close_reader(struct reader *reader)
+{
+    arena_free(&reader->arena);
+    if (reader->store != NULL)
+        reader->store->ops->close(&reader->store);
 }
 
 void workers_stop(struct workers **workers)
@@ -600,17 +678,16 @@ void workers_stop(struct workers **workers)
     writer_close(&w->writer);
     if (w->checkpoint_store != NULL)
         w->checkpoint_store->ops->close(&w->checkpoint_store);
-    for (size_t i = 0; i < WORKER_READERS_MAX; i++) {
-        arena_free(&w->readers[i].arena);
-        if (w->readers[i].store != NULL)
-            w->readers[i].store->ops->close(&w->readers[i].store);
-    }
+    for (size_t i = 0; i < WORKER_READERS_MAX; i++)
+        close_reader(&w->readers[i]);
+    close_reader(&w->worker.reader);
     for (size_t i = 0; i < WORKER_LOGIN_MAX; i++)
         if (w->logins[i].store != NULL)
             w->logins[i].store->ops->close(&w->logins[i].store);
     arena_free(&w->writer_arena);
     job_queue_close(&w->writer_queue);
     job_queue_close(&w->reader_queue);
+    job_queue_close(&w->long_queue);
     job_queue_close(&w->login_queue);
     job_queue_close(&w->done);
     job_pool_close(&w->pool);
@@ -630,6 +707,21 @@ void workers_recycle(struct workers *workers, struct job *job)
     job_free(workers->pool, job);
 }
 
+/* The place is free again as soon as the answer is made, so the next one may already wait in the
+ * queue while that is handed over. */
+static bool submit_long(struct workers *workers, struct job *job)
+{
+    struct long_reader *worker = &workers->worker;
+
+    if (atomic_exchange(&worker->taken, true))
+        return false;
+    atomic_store(&worker->asked, false);
+    atomic_store(&worker->reader.cancel, false);
+    worker->session_serial = job->session_serial;
+    worker->request_id = job->request_id;
+    return job_push(workers->long_queue, job);
+}
+
 bool workers_submit(struct workers *workers, struct job *job)
 {
     if (job->kind != JOB_REQUEST || (job->op->flags & OP_WRITE) != 0)
@@ -637,6 +729,8 @@ bool workers_submit(struct workers *workers, struct job *job)
     if ((job->op->flags & OP_LOGIN) != 0)
         return job_push(workers->login_queue, job);
     CHECK((job->op->flags & OP_READ) != 0);
+    if ((job->op->flags & OP_LONG) != 0)
+        return submit_long(workers, job);
     return job_push(workers->reader_queue, job);
 }
 
@@ -650,17 +744,41 @@ bool workers_idle(struct workers *workers)
     return job_pool_used(workers->pool) == 0;
 }
 
+static void check_reader(struct reader *reader, int64_t now_us)
+{
+    int64_t deadline_us = atomic_load(&reader->deadline_us);
+
+    if (deadline_us != 0 &&
+        (now_us >= deadline_us || guard_is_gone(atomic_load(&reader->connection))))
+        atomic_store(&reader->cancel, true);
+}
+
 void workers_tick(struct workers *workers)
 {
     int64_t now_us = workers->config.clock->monotonic_us(workers->config.clock);
 
-    for (size_t i = 0; i < workers->readers_started; i++) {
-        int64_t deadline_us = atomic_load(&workers->readers[i].deadline_us);
+    for (size_t i = 0; i < workers->readers_started; i++)
+        check_reader(&workers->readers[i], now_us);
+    check_reader(&workers->worker.reader, now_us);
+}
 
-        if (deadline_us != 0 &&
-            (now_us >= deadline_us || guard_is_gone(atomic_load(&workers->readers[i].connection))))
-            atomic_store(&workers->readers[i].cancel, true);
-    }
+bool workers_cancel(struct workers *workers, uint64_t session_serial, uint64_t request_id)
+{
+    struct long_reader *worker = &workers->worker;
+
+    if (!atomic_load(&worker->taken) || worker->session_serial != session_serial ||
+        worker->request_id != request_id)
+        return false;
+    workers_end_work(workers);
+    return true;
+}
+
+/* The work may end by itself at this moment: then the marks are those of no work, and the next one
+ * clears them. */
+void workers_end_work(struct workers *workers)
+{
+    atomic_store(&workers->worker.asked, true);
+    atomic_store(&workers->worker.reader.cancel, true);
 }
 
 void workers_state(struct workers *workers, struct workers_state *out)

@@ -2,9 +2,11 @@
  * that moves the store's log into its file off the commit path.
  *
  * Jobs come in by three bounded queues and go out by one, which is wide enough for every job
- * there is, so that nobody waits for the server. The writer takes what has queued up (it never
- * waits for more), plans it as one group, commits once, and hands out the answers only then. Each
- * thread has its own store handle; nothing is shared but queues and counters. */
+ * there is, so that nobody waits for the server. LONG work has one more reader of its own, so that
+ * it never keeps the short questions waiting, and no queue: it is one at a time. The writer takes
+ * what has queued up (it never waits for more), plans it as one group, commits once, and hands out
+ * the answers only then. Each thread has its own store handle; nothing is shared but queues and
+ * counters. */
 #ifndef BANKD_WORKER_H
 #define BANKD_WORKER_H
 
@@ -48,6 +50,10 @@ size_t workers_done(struct workers *workers, struct job **out, size_t max);
 bool workers_idle(struct workers *workers);
 /* Cancels questions whose time is over or whose client has gone. */
 void workers_tick(struct workers *workers);
+/* Cancels the LONG work of a session by the id of its request; false when there is none. */
+bool workers_cancel(struct workers *workers, uint64_t session_serial, uint64_t request_id);
+/* Cancels whatever LONG work there is. */
+void workers_end_work(struct workers *workers);
 
 struct workers_state {
     int64_t sequence, commits, writer_queue, reader_queue, schema;

@@ -90,6 +90,7 @@ enum {
     LIMIT_TOPICS_REFUSED_MAX = 8,                    /* of one connection, before it is cut */
     LIMIT_WRITE_WAIT_MS = 10 * 1000,                 /* in the queue; later it is refused undone */
     LIMIT_LOGIN_WAIT_MS = 10 * 1000,
+    LIMIT_LONG_WORK_MS = 60 * 60 * 1000,             /* a back test; it can be cancelled */
 };
 
 /* What one reading request looks at before it answers with what it has and a cursor. */
@@ -101,6 +102,16 @@ enum {
     LIMIT_EXPORT_BYTES_MAX = 384 * 1024,   /* bytes of one piece */
     LIMIT_RISK_NEWEST = 50,                /* transactions whose highest score is shown */
     LIMIT_PAGE_BYTES_MAX = 768 * 1024,     /* a page ends when it is about so large */
+};
+
+/* What a back test within the daemon may use; the command on the host has options of its own. */
+enum {
+    LIMIT_BACKTEST_ENTITIES_MAX = 128 * 1024,     /* a KiB each */
+    LIMIT_BACKTEST_FINDINGS_MAX = 4 * 1024 * 1024, /* 24 bytes each, and as much again */
+    LIMIT_BACKTEST_TEXT_MAX = 28 * 1024,           /* rules or a scorecard that a request brings */
+    LIMIT_BACKTEST_CARDS_MAX = 1000 * 1000,
+    LIMIT_BACKTEST_CHANGES_MAX = 500, /* of the alerts gained and lost, those that are told */
+    LIMIT_BACKTEST_CURRENCIES_MAX = 32,
 };
 
 /* Moments that figures may be asked for, in seconds since 1970: the years 0 to 9999. */

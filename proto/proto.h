@@ -207,6 +207,7 @@ enum op_flag {
     OP_READ = 8,   /* a reader */
     OP_WRITE = 16, /* the writer */
     OP_MONEY = 32, /* moves or reserves money */
+    OP_LONG = 64,  /* with READ: a reader of its own, one at a time, which tells how far it is */
 };
 
 /* Index into op_rows: OP_INDEX_account_get. */

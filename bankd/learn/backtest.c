@@ -22,6 +22,7 @@ struct backtest {
     int64_t                        last_day;
     struct fraud_verdict           verdict;
     struct buf                     line;
+    struct fault                  *fault;
 };
 
 static size_t currency_place(struct backtest_result *result, uint16_t currency)
@@ -114,6 +115,10 @@ static enum err remember(struct backtest *test, const struct replay_event *event
 {
     if (event->label == NULL || is_known(test, event->account->number, day))
         return ERR_none;
+    if (test->options->measured_max != 0 && test->count == test->options->measured_max)
+        return fault_set(test->fault, ERR_message_too_large, NULL,
+                         "More than %zu payments with a finding lie in the range",
+                         test->options->measured_max);
     if (test->count == test->room) {
         size_t           room = test->room == 0 ? 65536 : test->room * 2;
         struct measured *more = realloc(test->events, room * sizeof *more);
@@ -180,6 +185,16 @@ static enum err write_lines(struct backtest *test, const struct replay_event *ev
     return write_line(test, test->options->changes);
 }
 
+static void tell_change(const struct backtest *test, const struct replay_event *event)
+{
+    struct backtest_change change = { .event = event,
+                                      .gained = test->verdict.alert,
+                                      .score = test->verdict.score };
+
+    if (test->options->changed != NULL && test->verdict.alert != event->row->flagged)
+        test->options->changed(test->options->changed_context, &change);
+}
+
 static enum err visit(void *context, const struct replay_event *event)
 {
     struct backtest               *test = context;
@@ -198,8 +213,27 @@ static enum err visit(void *context, const struct replay_event *event)
     test->result->days += test->result->judged == 1 || day != test->last_day ? 1 : 0;
     test->last_day = day;
     count(test, event);
+    tell_change(test, event);
     TRY(write_lines(test, event));
     return remember(test, event, day);
+}
+
+void backtest_lines(const struct backtest_result *result, struct backtest_line out[BACKTEST_LINES])
+{
+    const struct backtest_line lines[BACKTEST_LINES] = {
+        { "alerts", &result->alerts },
+        { "alerts_then", &result->alerts_then },
+        { "alerts_gained", &result->gained },
+        { "alerts_lost", &result->lost },
+        { "frauds_among_gained", &result->gained_frauds },
+        { "frauds_among_lost", &result->lost_frauds },
+        { "frauds_caught", &result->caught },
+        { "frauds_missed", &result->missed },
+        { "frauds_caught_then", &result->caught_then },
+        { "frauds_missed_then", &result->missed_then },
+    };
+
+    memcpy(out, lines, sizeof lines);
 }
 
 enum err backtest_run(const struct backtest_options *options, struct backtest_result *out,
@@ -215,6 +249,7 @@ enum err backtest_run(const struct backtest_options *options, struct backtest_re
     buf_init(&test->line, BACKTEST_LINE_MAX);
     test->options = options;
     test->result = out;
+    test->fault = fault;
     replay.context = test;
     err = replay_run(&replay, visit, fault);
     if (err == ERR_none)

@@ -11,14 +11,25 @@
 
 #include <stdio.h>
 
-enum { BACKTEST_CURRENCIES_MAX = 32 };
+enum { BACKTEST_CURRENCIES_MAX = LIMIT_BACKTEST_CURRENCIES_MAX, BACKTEST_LINES = 10 };
+
+/* An alert gained or lost; everything is borrowed for the call. */
+struct backtest_change {
+    const struct replay_event *event;
+    bool                       gained; /* else lost */
+    int32_t                    score;  /* by the candidate */
+};
 
 struct backtest_options {
     struct replay_options     replay; /* without a context */
     const struct fraud_rules *rules;
     int64_t                   from_us, to_us; /* payments in [from, to); to 0 = open */
     int64_t                   known_from_us;
-    size_t                    cards; /* k of card precision */
+    size_t                    cards;        /* k of card precision */
+    size_t                    measured_max; /* findings that may be measured; 0 = no bound */
+    /* Called for each alert gained or lost, in the ledger's order. NULL = nobody. */
+    void (*changed)(void *context, const struct backtest_change *change);
+    void *changed_context;
     /* One line for each judged payment: transaction_id, external_id, timestamp, account, score
      * (before it is kept within 0 and 1000), label (1, 0 or empty). NULL = not written. */
     FILE *scores;
@@ -47,6 +58,13 @@ struct backtest_result {
     struct backtest_sum caught_then, missed_then; /* frauds, as stored */
     struct measures     measures;
 };
+
+/* The sums by name, in the order in which they are shown. */
+struct backtest_line {
+    const char                *name; /* with underscores */
+    const struct backtest_sum *sum;
+};
+void backtest_lines(const struct backtest_result *result, struct backtest_line out[BACKTEST_LINES]);
 
 ERR_MUST_USE enum err backtest_run(const struct backtest_options *options,
                                    struct backtest_result *out, struct fault *fault);

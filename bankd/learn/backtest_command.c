@@ -84,31 +84,6 @@ static enum err parse_arguments(struct work *work, int argc, char **argv, struct
 
 /* --- the result ------------------------------------------------------------------------------ */
 
-struct line {
-    const char                *name; /* with underscores */
-    const struct backtest_sum *sum;
-};
-
-enum { LINES = 10 };
-
-static void list_lines(const struct backtest_result *result, struct line out[LINES])
-{
-    const struct line lines[LINES] = {
-        { "alerts", &result->alerts },
-        { "alerts_then", &result->alerts_then },
-        { "alerts_gained", &result->gained },
-        { "alerts_lost", &result->lost },
-        { "frauds_among_gained", &result->gained_frauds },
-        { "frauds_among_lost", &result->lost_frauds },
-        { "frauds_caught", &result->caught },
-        { "frauds_missed", &result->missed },
-        { "frauds_caught_then", &result->caught_then },
-        { "frauds_missed_then", &result->missed_then },
-    };
-
-    memcpy(out, lines, sizeof lines);
-}
-
 static double ratio(int64_t part, int64_t whole)
 {
     return whole > 0 ? (double)part / (double)whole : 0;
@@ -122,15 +97,15 @@ static int64_t rate(const struct work *work)
 static void print_table(const struct work *work)
 {
     const struct backtest_result *result = &work->result;
-    struct line                   lines[LINES];
+    struct backtest_line          lines[BACKTEST_LINES];
     char                          text[MONEY_TEXT_MAX];
 
-    list_lines(result, lines);
+    backtest_lines(result, lines);
     printf("%-28s %12" PRId64 "\n", "payments read", result->read);
     printf("%-28s %12" PRId64 "\n", "payments judged", result->judged);
     printf("%-28s %12" PRId64 "\n", "with a finding", result->labelled);
     printf("%-28s %12" PRId64 "\n", "days", result->days);
-    for (size_t i = 0; i < LINES; i++) {
+    for (size_t i = 0; i < BACKTEST_LINES; i++) {
         char name[64];
 
         snprintf(name, sizeof name, "%s", lines[i].name);
@@ -163,13 +138,13 @@ static void print_table(const struct work *work)
 static void print_json(const struct work *work)
 {
     const struct backtest_result *result = &work->result;
-    struct line                   lines[LINES];
+    struct backtest_line          lines[BACKTEST_LINES];
 
-    list_lines(result, lines);
+    backtest_lines(result, lines);
     printf("{\"read\":%" PRId64 ",\"judged\":%" PRId64 ",\"labelled\":%" PRId64
            ",\"days\":%" PRId64,
            result->read, result->judged, result->labelled, result->days);
-    for (size_t i = 0; i < LINES; i++) {
+    for (size_t i = 0; i < BACKTEST_LINES; i++) {
         printf(",\"%s\":{\"count\":%" PRId64 ",\"money\":{", lines[i].name, lines[i].sum->count);
         for (size_t j = 0; j < result->currency_count; j++) {
             const struct currency *currency = currency_by_number(result->currencies[j]);

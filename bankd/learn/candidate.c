@@ -119,8 +119,9 @@ const atomic_bool *candidate_stoppable(void)
     return &stop_asked;
 }
 
-void candidate_progress(int64_t done, int64_t last)
+void candidate_progress(void *context, int64_t done, int64_t last)
 {
+    (void)context;
     if (last <= 0 || isatty(STDERR_FILENO) != 1)
         return;
     fprintf(stderr, "\rread: %3" PRId64 " %%", done / (last / 100 + 1));

@@ -30,7 +30,7 @@ ERR_MUST_USE enum err candidate_arguments(int argc, char **argv,
 /* From now on SIGINT and SIGTERM set the flag. */
 const atomic_bool *candidate_stoppable(void);
 /* A line on a terminal that is written over; nothing elsewhere. */
-void candidate_progress(int64_t done, int64_t last);
+void candidate_progress(void *context, int64_t done, int64_t last);
 void candidate_progress_end(void);
 
 #endif

@@ -47,7 +47,13 @@ static bool take_book(void *context, const void *row)
 static bool take_label(void *context, const void *row)
 {
     struct replay *replay = context;
+    size_t         most = replay->options->findings_max;
 
+    if (most != 0 && replay->label_count == most) {
+        replay->failed = fault_set(replay->fault, ERR_message_too_large, NULL,
+                                   "There are more than %zu findings", most);
+        return false;
+    }
     if (replay->label_count == replay->label_room) {
         size_t        room = replay->label_room == 0 ? 4096 : replay->label_room * 2;
         struct label *more = realloc(replay->labels, room * sizeof *more);
@@ -160,7 +166,7 @@ static bool see_row(void *context, const void *visited)
     const struct transaction *row = visited;
 
     if (replay->rows++ % REPLAY_TELL == 0 && replay->options->progress != NULL)
-        replay->options->progress(row->sequence, replay->last);
+        replay->options->progress(replay->options->progress_context, row->sequence, replay->last);
     if (row->rule_set != 0)
         replay->failed = take_row(replay, row);
     if (replay->failed == ERR_none && replay->options->cancel != NULL &&
@@ -183,11 +189,14 @@ static enum err read_ledger(struct replay *replay)
 enum err replay_run(const struct replay_options *options, replay_visit *visit, struct fault *fault)
 {
     struct replay replay = { .options = options, .visit = visit, .fault = fault };
-    enum err      err = options->store->ops->snapshot_begin(options->store);
+    enum err      err = ERR_none;
 
+    if (!options->in_snapshot)
+        err = options->store->ops->snapshot_begin(options->store);
     if (err == ERR_none) {
         err = read_ledger(&replay);
-        options->store->ops->snapshot_end(options->store);
+        if (!options->in_snapshot)
+            options->store->ops->snapshot_end(options->store);
     }
     while (replay.blocks != NULL) {
         struct replay_block *block = replay.blocks;

@@ -6,8 +6,9 @@
  * it was known. So whoever looks on knows of each payment exactly what the engine knew, or would
  * have known with today's features. One snapshot of the store is read; nothing is written.
  *
- * Memory: a book for each account, 24 bytes for each finding, and a kilobyte for each entity that
- * takes part, of which there may be `entities_max`. */
+ * Memory: a book for each account, 24 bytes for each finding, of which there may be `findings_max`,
+ * and a kilobyte for each entity that takes part, of which there may be `entities_max`; beyond them
+ * the replay is refused with ERR_message_too_large. */
 #ifndef BANKD_LEARN_REPLAY_H
 #define BANKD_LEARN_REPLAY_H
 
@@ -34,9 +35,12 @@ typedef enum err replay_visit(void *context, const struct replay_event *event);
 struct replay_options {
     struct store      *store;
     size_t             entities_max;
-    const atomic_bool *cancel; /* NULL = never */
+    size_t             findings_max; /* 0 = no bound */
+    bool               in_snapshot;  /* the caller holds one already, and ends it */
+    const atomic_bool *cancel;       /* NULL = never */
     /* Told now and then how far the ledger has been read. NULL = nobody. */
-    void (*progress)(int64_t done, int64_t last);
+    void (*progress)(void *context, int64_t done, int64_t last);
+    void *progress_context;
     void *context; /* of the visitor */
 };
 

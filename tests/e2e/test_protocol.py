@@ -1106,6 +1106,73 @@ def test_rules_and_status(fraud, finance):
     assert status["sequence"] > 100 and status["commits"] > 0
 
 
+def lines_of(reply):
+    return {line["name"]: line for line in reply["lines"]}
+
+
+def test_a_back_test_of_the_rules_in_force_changes_little(bank, fraud, compliance):
+    with contextlib.closing(listening(bank, fraud)) as events:
+        head = fraud.call("server.status")["sequence"]
+        reply = fraud.call("rules.backtest", limit=7)
+        told = events.wait("work", 10)
+    assert told["operation"] == "rules.backtest" and 0 <= told["done"] <= told["total"]
+    page.check(page.EVENTS["work"][1], told)
+    assert told["request_id"] == fraud.last_id
+    assert reply["read"] == reply["judged"] > 1000 and reply["days"] > 30
+    lines = lines_of(reply)
+    assert lines["alerts"]["count"] == lines["alerts_then"]["count"] \
+        + lines["alerts_gained"]["count"] - lines["alerts_lost"]["count"]
+    assert reply["changes_total"] \
+        == lines["alerts_gained"]["count"] + lines["alerts_lost"]["count"]
+    assert len(reply["changes"]) == min(7, reply["changes_total"])
+    assert fraud.call("server.status")["sequence"] == head  # nothing was written
+
+    harsh = "version 1\nthreshold hold 600\nthreshold decline never\n" \
+        "rule all when amount > 0 score 700 because \"it is money\" " \
+        "fires on amount=1 silent on amount=0 end\n"
+    every = compliance.call("rules.backtest", rules=harsh, limit=500)
+    assert lines_of(every)["alerts"]["count"] == every["judged"] == reply["judged"]
+    assert len(every["changes"]) == 500 and every["changes"][0]["gained"]
+    times = [change["timestamp"] for change in every["changes"]]
+    day = 86400 * 10**6
+    part = fraud.call("rules.backtest", {"from": times[0] + day, "to": times[0] + 2 * day})
+    assert 0 < part["judged"] < reply["judged"] == part["read"]
+
+
+def test_a_wrong_candidate_says_where(fraud):
+    with refused("file_syntax", "rules") as caught:
+        fraud.call("rules.backtest", rules="version 1\nrule a when amuont > 1 end\n")
+    assert caught.value.text.startswith("2:13:") and "amount" in caught.value.text
+    with refused("file_syntax", "scorecard"):
+        fraud.call("rules.backtest", scorecard="card 9\n")
+    with refused("range_invalid", "to"):
+        fraud.call("rules.backtest", {"from": 2, "to": 1})
+
+
+def test_long_work_is_one_at_a_time_and_can_be_cancelled(bank, fraud, compliance):
+    with refused("not_found", "request_id"):
+        fraud.call("work.cancel", request_id=10**6)
+    for _ in range(100):  # unless it was done before it could be cancelled
+        work = fraud.send("rules.backtest")
+        stop = fraud.send("work.cancel", request_id=work)
+        with contextlib.suppress(BankError):
+            fraud.result(stop)
+            break
+        fraud.result(work)
+    with refused("cancelled"):
+        fraud.result(work)
+    for _ in range(100):
+        first, second = fraud.send("rules.backtest"), compliance.send("rules.backtest")
+        fraud.result(first)
+        try:
+            compliance.result(second)
+        except BankError as error:
+            assert error.name == "busy" and error.retry_after_ms > 0
+            break
+    else:
+        assert False, "two went on at once"
+
+
 def test_the_page_is_what_the_programs_were_made_from():
     done = subprocess.run([conftest.BUILD / "scripts/gen-protocol", "--check", page.PAGE],
                           capture_output=True, text=True, check=False)

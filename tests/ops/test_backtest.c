@@ -122,6 +122,62 @@ static void test_the_same_rules_change_nothing(void **state)
     seed_close(&seed);
 }
 
+/* The operation says what the computation says, tells of it, and leaves off what is too much. */
+static void tell(void *context, int64_t done, int64_t total)
+{
+    assert_true(done >= 0 && done <= total);
+    ++*(int *)context;
+}
+
+static enum err ask(struct seed *seed, const struct msg_rules_backtest *in,
+                    const atomic_bool *cancel, int *told, struct msg_backtest *out)
+{
+    seed_begin(seed, OP_INDEX_rules_backtest, out);
+    seed->request.tell = tell;
+    seed->request.tell_context = told;
+    seed->request.cancel = cancel;
+    return seed_end(seed, op_rules_backtest(&seed->request, in, out), out);
+}
+
+static void test_the_operation_says_what_the_back_test_says(void **state)
+{
+    struct seed              *seed = seed_open(SEED_SQLITE);
+    struct msg_rules_backtest in = { .has = 0 };
+    struct msg_backtest       out;
+    struct backtest_options   options = { .replay = { .store = seed->store, .entities_max = 1000 },
+                                          .rules = seed->rules,
+                                          .from_us = INT64_MIN,
+                                          .known_from_us = INT64_MIN,
+                                          .cards = 100 };
+    static struct backtest_result result;
+    struct backtest_line          lines[BACKTEST_LINES];
+    atomic_bool                   cancel = false;
+    int                           told = 0;
+
+    (void)state;
+    seed_fill(seed, 900);
+    assert_int_equal(backtest_run(&options, &result, &seed->fault), ERR_none);
+    backtest_lines(&result, lines);
+    MSG_SET(&in, rules_backtest, limit, 3);
+    assert_int_equal(ask(seed, &in, &cancel, &told, &out), ERR_none);
+    assert_int_equal(out.read, result.read);
+    assert_int_equal(out.judged, result.judged);
+    assert_int_equal(out.measured_frauds, result.measures.frauds);
+    assert_int_equal(out.lines.count, BACKTEST_LINES);
+    for (size_t i = 0; i < BACKTEST_LINES; i++) {
+        assert_true(slice_is(out.lines.at[i].name, lines[i].name));
+        assert_int_equal(out.lines.at[i].count, lines[i].sum->count);
+        assert_int_equal(out.lines.at[i].money.count, result.currency_count);
+        assert_int_equal(out.lines.at[i].money.at[0].amount, lines[i].sum->money[0]);
+    }
+    assert_int_equal(out.changes_total, result.gained.count + result.lost.count);
+    assert_true(out.changes.count == (out.changes_total < 3 ? (size_t)out.changes_total : 3));
+    assert_true(told > 0);
+    atomic_store(&cancel, true);
+    assert_int_equal(ask(seed, &in, &cancel, &told, &out), ERR_cancelled);
+    seed_close(&seed);
+}
+
 /* --- measures -------------------------------------------------------------------------------- */
 
 static double near(double a, double b)
@@ -199,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_replay_in_sqlite),
         cmocka_unit_test(test_a_replay_can_be_cancelled),
         cmocka_unit_test(test_the_same_rules_change_nothing),
+        cmocka_unit_test(test_the_operation_says_what_the_back_test_says),
         cmocka_unit_test(test_order_is_measured_as_by_hand),
         cmocka_unit_test(test_cards_are_found_once),
     };
