@@ -91,9 +91,9 @@ enum err writer_label(struct writer *writer, struct draft *draft, const struct t
     for (size_t i = 0; i < LABEL_PROFILES; i++) {
         if (slots[i] == NULL)
             continue;
-        fraud_observe_label(&slots[i]->profile, known_at_us, fraud);
         if (replaces)
             fraud_forget_label(&slots[i]->profile, before.known_at_us, before.fraud);
+        fraud_observe_label(&slots[i]->profile, known_at_us, fraud);
         writer_profile_urgent(writer, entities[i], slots[i]);
     }
     return ERR_none;

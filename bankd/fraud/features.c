@@ -363,6 +363,11 @@ VALUE_OF(fan_out_7d)
     return profile_fan(in->subject, RING_FAN_OUT, in->event->at_us);
 }
 
+VALUE_OF(large_7d)
+{
+    return profile_large(in->subject, in->event->at_us);
+}
+
 VALUE_OF(gap_seconds)
 {
     if (in->subject->out_count == 0 && in->subject->stopped_count == 0)
@@ -591,6 +596,18 @@ VALUE_OF(counterparty_fraud_age_days)
 VALUE_OF(counterparty_fraud_since_days)
 {
     return profile_fraud_age(in->other, in->event->at_us, true);
+}
+
+VALUE_OF(counterparty_fraud_run)
+{
+    return profile_fraud_run(in->other, in->event->at_us).count;
+}
+
+VALUE_OF(counterparty_fraud_run_days)
+{
+    struct profile_run run = profile_fraud_run(in->other, in->event->at_us);
+
+    return run.count > 0 ? profile_bucket(in->event->at_us, US_PER_DAY) - run.day : -1;
 }
 
 /* --- the table ------------------------------------------------------------------------------- */

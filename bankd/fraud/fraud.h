@@ -181,8 +181,8 @@ void fraud_observe(struct fraud_profile *profile, const struct fraud_event *even
 
 /* A finding about one of the entity's transactions, and the moment from which it may be used, which
  * may lie ahead: looks at earlier moments do not see it. Findings may come in any order. A finding
- * that is replaced by another is forgotten after the other was observed; the other must not become
- * known on an earlier day. */
+ * that is replaced by another is forgotten just before the other is observed, which must not become
+ * known earlier. */
 void fraud_observe_label(struct fraud_profile *profile, int64_t known_at_us, bool fraud);
 void fraud_forget_label(struct fraud_profile *profile, int64_t known_at_us, bool fraud);
 

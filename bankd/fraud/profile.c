@@ -10,6 +10,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/money.h"
 
 #define CELL_SUM_MAX      ((UINT64_C(1) << 48) - 1)
 #define CELL_COUNT_ONE    (UINT64_C(1) << 48)
@@ -30,13 +31,14 @@ struct ring {
     RING(RING_OUT_24H, out_24h, 3 * US_PER_HOUR)                                                   \
     RING(RING_OUT_7D, out_7d, US_PER_DAY)                                                          \
     RING(RING_OUT_30D, out_30d, 3 * US_PER_DAY)                                                    \
-    RING(RING_IN_24H, in_24h, 3 * US_PER_HOUR)                                                     \
+    RING(RING_IN_24H, in_24h, 4 * US_PER_HOUR)                                                     \
     RING(RING_IN_7D, in_7d, US_PER_DAY)                                                            \
-    RING(RING_IN_30D, in_30d, 3 * US_PER_DAY)                                                      \
+    RING(RING_IN_30D, in_30d, 5 * US_PER_DAY)                                                      \
     RING(RING_FAN_IN, fan_in, 84 * US_PER_HOUR)                                                    \
     RING(RING_FAN_OUT, fan_out, 84 * US_PER_HOUR)                                                  \
     RING(RING_SMALL_24H, small_24h, 3 * US_PER_HOUR)                                               \
-    RING(RING_SMALL_7D, small_7d, 21 * US_PER_HOUR)
+    RING(RING_SMALL_7D, small_7d, 21 * US_PER_HOUR)                                                \
+    RING(RING_LARGE_7D, large_7d, 21 * US_PER_HOUR)
 
 #define RING_OF(field, width)                                                                      \
     ((struct ring){ offsetof(struct profile, field), ARRAY_COUNT(((struct profile *)0)->field),    \
@@ -69,7 +71,7 @@ bool fraud_profile_valid(const struct fraud_profile *profile)
            p->first_at_us <= p->last_at_us && p->first_at_us <= p->last_out_at_us &&
            p->last_out_at_us <= p->last_at_us && p->habit_count < PROFILE_HABIT_MAX &&
            p->habit_count <= p->out_count && p->out_max <= p->out_sum && p->in_max <= p->in_sum &&
-           p->reserved[0] == 0 && p->reserved[1] == 0;
+           p->reserved[0] == 0 && p->reserved[1] == 0 && p->reserved[2] == 0;
 }
 
 uint64_t fraud_profile_digest(const struct fraud_profile *profile)
@@ -228,6 +230,17 @@ int64_t profile_small(const struct profile *profile, enum profile_ring ring,
     return total;
 }
 
+int64_t profile_large(const struct profile *profile, int64_t at_us)
+{
+    int64_t          total = 0;
+    struct ring_walk walk = ring_walk(profile, RING_LARGE_7D, at_us);
+    const uint8_t   *cell;
+
+    while ((cell = ring_next(&walk)) != NULL)
+        total += *cell;
+    return total;
+}
+
 int64_t profile_fan(const struct profile *profile, enum profile_ring ring, int64_t at_us)
 {
     /* Linear counting with 64 bits: the nearest integer to -64 ln(1 - set / 64). */
@@ -322,12 +335,14 @@ static void older_add(struct profile *p, uint64_t mix)
     }
 }
 
-static const struct profile_party *recent_find(const struct profile *p, uint32_t hash)
+/* PROFILE_RECENT when it is not among them. */
+static size_t recent_find(const struct profile *p, uint32_t hash)
 {
-    for (size_t i = 0; i < PROFILE_RECENT; i++)
-        if (p->recent[i].hash == hash)
-            return &p->recent[i];
-    return NULL;
+    size_t place = 0;
+
+    while (place < PROFILE_RECENT && p->recent_hashes[place] != hash)
+        place++;
+    return place;
 }
 
 static uint16_t hour_number(int64_t at_us)
@@ -339,14 +354,14 @@ bool profile_knows(const struct profile *profile, int64_t entity)
 {
     uint64_t mix = entity_mix(entity);
 
-    return recent_find(profile, entity_hash(mix)) != NULL || older_has(profile, mix);
+    return recent_find(profile, entity_hash(mix)) < PROFILE_RECENT || older_has(profile, mix);
 }
 
 int64_t profile_payments_to(const struct profile *profile, int64_t entity)
 {
-    const struct profile_party *party = recent_find(profile, entity_hash(entity_mix(entity)));
+    size_t place = recent_find(profile, entity_hash(entity_mix(entity)));
 
-    return party != NULL ? party->count : 0;
+    return place < PROFILE_RECENT ? profile->recent_counts[place] : 0;
 }
 
 int64_t profile_parties_since(const struct profile *profile, int64_t at_us, int64_t hours)
@@ -355,9 +370,9 @@ int64_t profile_parties_since(const struct profile *profile, int64_t at_us, int6
     int64_t  count = 0;
 
     for (size_t i = 0; i < PROFILE_RECENT; i++) {
-        int16_t age = (int16_t)(uint16_t)(now - profile->recent[i].hour);
+        int16_t age = (int16_t)(uint16_t)(now - profile->recent_hours[i]);
 
-        count += profile->recent[i].hash != 0 && age >= 0 && age < hours ? 1 : 0;
+        count += profile->recent_hashes[i] != 0 && age >= 0 && age < hours ? 1 : 0;
     }
     return count;
 }
@@ -375,22 +390,24 @@ static void party_remember(struct profile *p, int64_t entity, int64_t at_us)
         small_add(p, SMALL_NEW, at_us);
     older_add(p, mix);
     for (size_t i = 0; i < PROFILE_RECENT; i++) {
-        const struct profile_party *party = &p->recent[i];
-        uint32_t                    age = party->hash == hash ? UINT32_MAX
-                                          : party->hash == 0  ? UINT32_MAX - 1
-                                                              : (uint16_t)(newest - party->hour);
+        uint32_t age = p->recent_hashes[i] == hash ? UINT32_MAX
+                       : p->recent_hashes[i] == 0  ? UINT32_MAX - 1
+                                                   : (uint16_t)(newest - p->recent_hours[i]);
 
         if (age > oldest) {
             oldest = age;
             place = i;
         }
     }
-    if (p->recent[place].hash != hash)
-        p->recent[place] = (struct profile_party){ .hash = hash, .hour = hour_number(at_us) };
-    if ((int16_t)(uint16_t)(hour_number(at_us) - p->recent[place].hour) > 0)
-        p->recent[place].hour = hour_number(at_us);
-    if (p->recent[place].count < UINT16_MAX)
-        p->recent[place].count++;
+    if (p->recent_hashes[place] != hash) {
+        p->recent_hashes[place] = hash;
+        p->recent_hours[place] = hour_number(at_us);
+        p->recent_counts[place] = 0;
+    }
+    if ((int16_t)(uint16_t)(hour_number(at_us) - p->recent_hours[place]) > 0)
+        p->recent_hours[place] = hour_number(at_us);
+    if (p->recent_counts[place] < UINT8_MAX)
+        p->recent_counts[place]++;
 }
 
 /* --- habits of outgoing amounts and hours ---------------------------------------------------- */
@@ -519,15 +536,12 @@ static size_t label_slot(int64_t day)
 }
 
 /* Empties the days that the ring passes on its way. */
-static void labels_advance(struct profile *p, int64_t known_at_us)
+static void label_days_advance(struct profile *p, int64_t known_at_us)
 {
     int64_t head = profile_bucket(p->label_at_us, US_PER_DAY);
     int64_t day = profile_bucket(known_at_us, US_PER_DAY);
 
-    if (p->label_at_us != 0 && known_at_us <= p->label_at_us)
-        return;
-    p->label_at_us = known_at_us;
-    if (day - head >= PROFILE_LABEL_DAYS) {
+    if (day - head >= PROFILE_LABEL_DAYS || p->label_at_us == 0) {
         memset(p->label_known, 0, sizeof p->label_known);
         memset(p->label_frauds, 0, sizeof p->label_frauds);
         return;
@@ -538,23 +552,106 @@ static void labels_advance(struct profile *p, int64_t known_at_us)
     }
 }
 
-static bool labels_have(const struct profile *p, int64_t known_at_us)
+/* Entries are relative to the newest; those that would be too far away are forgotten. */
+static void exact_advance(struct profile *p, int64_t known_at_us)
+{
+    uint64_t seconds = ((uint64_t)known_at_us - (uint64_t)p->label_at_us) / US_PER_SECOND;
+
+    for (size_t i = 0; i < PROFILE_EXACT && p->exact[i] != 0; i++)
+        p->exact[i] =
+            seconds > (UINT32_MAX - p->exact[i]) / 2 ? 0 : p->exact[i] + 2 * (uint32_t)seconds;
+}
+
+static void labels_advance(struct profile *p, int64_t known_at_us)
+{
+    if (p->label_at_us != 0 && known_at_us <= p->label_at_us)
+        return;
+    label_days_advance(p, known_at_us);
+    exact_advance(p, known_at_us);
+    p->label_at_us = known_at_us;
+}
+
+/* Whole seconds, upwards, so that nothing is known early; never 0, which stands for none. */
+static int64_t label_moment(int64_t known_at_us)
+{
+    int64_t second = profile_bucket(known_at_us, US_PER_SECOND);
+
+    if (known_at_us % US_PER_SECOND != 0 && second < INT64_MAX / US_PER_SECOND)
+        second++;
+    return second == 0 ? US_PER_SECOND : second * US_PER_SECOND;
+}
+
+static bool labels_have(const struct profile *p, int64_t moment_us)
 {
     int64_t head = profile_bucket(p->label_at_us, US_PER_DAY);
-    int64_t day = profile_bucket(known_at_us, US_PER_DAY);
+    int64_t day = profile_bucket(moment_us, US_PER_DAY);
 
     return p->label_at_us != 0 && day <= head && day > head - PROFILE_LABEL_DAYS;
+}
+
+/* As an entry of the exact ones; 0 when it lies too far back for them. */
+static uint32_t exact_entry(const struct profile *p, int64_t moment_us, bool fraud)
+{
+    uint64_t seconds = ((uint64_t)p->label_at_us - (uint64_t)moment_us) / US_PER_SECOND;
+
+    return seconds > UINT32_MAX / 2 - 1 ? 0 : 1 + 2 * (uint32_t)seconds + (fraud ? 1 : 0);
+}
+
+static int64_t exact_moment(const struct profile *p, size_t place)
+{
+    uint64_t seconds = (p->exact[place] - 1) / 2;
+
+    return (int64_t)((uint64_t)p->label_at_us - seconds * US_PER_SECOND);
+}
+
+static bool exact_fraud(const struct profile *p, size_t place)
+{
+    return (p->exact[place] - 1) % 2 != 0;
+}
+
+static size_t exact_count(const struct profile *p)
+{
+    size_t count = 0;
+
+    while (count < PROFILE_EXACT && p->exact[count] != 0)
+        count++;
+    return count;
+}
+
+/* The oldest makes room. */
+static void exact_add(struct profile *p, uint32_t entry)
+{
+    size_t place = exact_count(p);
+
+    if (entry == 0 || (place == PROFILE_EXACT && p->exact[--place] <= entry))
+        return;
+    for (; place > 0 && p->exact[place - 1] > entry; place--)
+        p->exact[place] = p->exact[place - 1];
+    p->exact[place] = entry;
+}
+
+static void exact_remove(struct profile *p, uint32_t entry)
+{
+    size_t place = 0;
+
+    while (place < PROFILE_EXACT && p->exact[place] != entry)
+        place++;
+    if (entry == 0 || place == PROFILE_EXACT)
+        return;
+    for (; place + 1 < PROFILE_EXACT; place++)
+        p->exact[place] = p->exact[place + 1];
+    p->exact[PROFILE_EXACT - 1] = 0;
 }
 
 void fraud_observe_label(struct fraud_profile *profile, int64_t known_at_us, bool fraud)
 {
     struct profile *p = profile_edit(profile);
-    size_t          slot = label_slot(profile_bucket(known_at_us, US_PER_DAY));
+    int64_t         moment_us = label_moment(known_at_us);
+    size_t          slot = label_slot(profile_bucket(moment_us, US_PER_DAY));
 
-    if (known_at_us == 0)
-        known_at_us = 1; /* 0 stands for none */
-    labels_advance(p, known_at_us);
-    if (!labels_have(p, known_at_us))
+    labels_advance(p, moment_us);
+    exact_add(p, exact_entry(p, moment_us, fraud));
+    if (!labels_have(p, moment_us))
         return;
     p->label_known[slot] += p->label_known[slot] < UINT16_MAX ? 1 : 0;
     p->label_frauds[slot] += fraud && p->label_frauds[slot] < UINT8_MAX ? 1 : 0;
@@ -563,9 +660,13 @@ void fraud_observe_label(struct fraud_profile *profile, int64_t known_at_us, boo
 void fraud_forget_label(struct fraud_profile *profile, int64_t known_at_us, bool fraud)
 {
     struct profile *p = profile_edit(profile);
-    size_t          slot = label_slot(profile_bucket(known_at_us, US_PER_DAY));
+    int64_t         moment_us = label_moment(known_at_us);
+    size_t          slot = label_slot(profile_bucket(moment_us, US_PER_DAY));
 
-    if (!labels_have(p, known_at_us))
+    if (p->label_at_us == 0 || moment_us > p->label_at_us)
+        return;
+    exact_remove(p, exact_entry(p, moment_us, fraud));
+    if (!labels_have(p, moment_us))
         return;
     if (p->label_known[slot] > 0 && p->label_known[slot] < UINT16_MAX)
         p->label_known[slot]--;
@@ -573,51 +674,130 @@ void fraud_forget_label(struct fraud_profile *profile, int64_t known_at_us, bool
         p->label_frauds[slot]--;
 }
 
-/* The newest day that may be seen at a moment. */
-static int64_t labels_newest(const struct profile *profile, int64_t at_us)
+static struct profile_labels labels_of_day(const struct profile *profile, int64_t day)
 {
     int64_t head = profile_bucket(profile->label_at_us, US_PER_DAY);
-    int64_t today = profile_bucket(at_us, US_PER_DAY);
 
-    if (profile->label_at_us <= at_us)
-        return head;
-    return today - 1 < head ? today - 1 : head;
+    if (day > head || day <= head - PROFILE_LABEL_DAYS)
+        return (struct profile_labels){ 0, 0 };
+    return (struct profile_labels){ .known = profile->label_known[label_slot(day)],
+                                    .frauds = profile->label_frauds[label_slot(day)] };
+}
+
+/* What a look at the findings begins with. */
+struct label_look {
+    size_t  count;   /* of the exact ones */
+    size_t  pending; /* of them, those not known yet, which come first */
+    bool    all;     /* there are no others */
+    int64_t today;
+    /* What is known of today; nothing where more are pending than are exact. */
+    struct profile_labels now;
+};
+
+static void label_look(const struct profile *profile, int64_t at_us, struct label_look *out)
+{
+    struct profile_labels later = { 0, 0 };
+
+    *out = (struct label_look){ .count = exact_count(profile),
+                                .today = profile_bucket(at_us, US_PER_DAY) };
+    out->all = out->count < PROFILE_EXACT;
+    for (; out->pending < out->count; out->pending++) {
+        int64_t moment_us = exact_moment(profile, out->pending);
+
+        if (moment_us <= at_us)
+            break;
+        if (profile_bucket(moment_us, US_PER_DAY) != out->today)
+            continue;
+        later.known++;
+        later.frauds += exact_fraud(profile, out->pending) ? 1 : 0;
+    }
+    if (out->pending == out->count && !out->all)
+        return;
+    out->now = labels_of_day(profile, out->today);
+    out->now.known -= later.known < out->now.known ? later.known : out->now.known;
+    out->now.frauds -= later.frauds < out->now.frauds ? later.frauds : out->now.frauds;
+}
+
+/* True when the exact findings are all that there are since a moment. */
+static bool exact_cover(const struct profile *profile, const struct label_look *look,
+                        int64_t from_us)
+{
+    return look->all || exact_moment(profile, look->count - 1) <= from_us;
 }
 
 struct profile_labels profile_labels(const struct profile *profile, int64_t at_us, int64_t days)
 {
     struct profile_labels total = { 0, 0 };
-    int64_t               head = profile_bucket(profile->label_at_us, US_PER_DAY);
-    int64_t               from = profile_bucket(at_us, US_PER_DAY) - days;
+    struct label_look     look;
+    int64_t               from_us;
 
-    if (profile->label_at_us == 0)
+    if (profile->label_at_us == 0 || !money_sub(at_us, days * US_PER_DAY, &from_us))
         return total;
-    if (from <= head - PROFILE_LABEL_DAYS)
-        from = head - PROFILE_LABEL_DAYS + 1;
-    for (int64_t day = from; day <= labels_newest(profile, at_us); day++) {
-        total.known += profile->label_known[label_slot(day)];
-        total.frauds += profile->label_frauds[label_slot(day)];
+    label_look(profile, at_us, &look);
+    if (exact_cover(profile, &look, from_us)) {
+        for (size_t i = look.pending; i < look.count; i++) {
+            if (exact_moment(profile, i) <= from_us)
+                break;
+            total.known++;
+            total.frauds += exact_fraud(profile, i) ? 1 : 0;
+        }
+        return total;
+    }
+    total = look.now;
+    for (int64_t day = look.today - days; day < look.today; day++) {
+        struct profile_labels one = labels_of_day(profile, day);
+
+        total.known += one.known;
+        total.frauds += one.frauds;
     }
     return total;
 }
 
 int64_t profile_fraud_age(const struct profile *profile, int64_t at_us, bool first)
 {
-    int64_t head = profile_bucket(profile->label_at_us, US_PER_DAY);
-    int64_t today = profile_bucket(at_us, US_PER_DAY);
-    int64_t age = -1;
+    struct label_look look;
+    int64_t           age = -1;
 
     if (profile->label_at_us == 0)
         return age;
-    for (int64_t day = labels_newest(profile, at_us);
-         day >= today - PROFILE_LABEL_WINDOW && day > head - PROFILE_LABEL_DAYS; day--) {
-        if (profile->label_frauds[label_slot(day)] == 0)
-            continue;
-        age = today - day;
-        if (!first)
-            break;
+    label_look(profile, at_us, &look);
+    for (int64_t back = 0; back <= PROFILE_LABEL_WINDOW && (first || age < 0); back++) {
+        struct profile_labels day =
+            back == 0 ? look.now : labels_of_day(profile, look.today - back);
+
+        age = day.frauds > 0 ? back : age;
     }
     return age;
+}
+
+/* First the exact ones; behind them days, as long as nothing but frauds was found on them. */
+struct profile_run profile_fraud_run(const struct profile *profile, int64_t at_us)
+{
+    struct profile_run run = { 0, 0 };
+    struct label_look  look;
+    int64_t            day;
+
+    if (profile->label_at_us == 0)
+        return run;
+    label_look(profile, at_us, &look);
+    day = look.today;
+    for (size_t i = look.pending; i < look.count; i++) {
+        if (!exact_fraud(profile, i))
+            return run;
+        day = profile_bucket(exact_moment(profile, i), US_PER_DAY);
+        run.day = day;
+        run.count++;
+    }
+    for (day--; !look.all && day >= look.today - PROFILE_LABEL_WINDOW; day--) {
+        struct profile_labels one = labels_of_day(profile, day);
+
+        if (one.frauds < one.known)
+            return run;
+        if (one.frauds > 0)
+            run.day = day;
+        run.count += one.frauds;
+    }
+    return run;
 }
 
 /* --- observing ------------------------------------------------------------------------------- */
@@ -672,6 +852,17 @@ static void observe_out_rings(struct profile *p, int64_t at_us, uint64_t amount,
         ring_mark(p, RING_FAN_OUT, at_us, entity_hash(entity_mix(other)));
 }
 
+/* Two and a half times the mean and more, once there is a mean to speak of. */
+static void large_add(struct profile *p, int64_t amount, int64_t at_us)
+{
+    uint8_t *cell = ring_cell(p, RING_LARGE_7D, at_us);
+
+    if (cell == NULL || *cell == UINT8_MAX || p->habit_count < PROFILE_HABIT_MIN)
+        return;
+    if ((__int128)amount * 2 >= (__int128)profile_habit_mean(p) * 5)
+        (*cell)++;
+}
+
 static void observe_out(struct profile *p, int64_t at_us, int64_t amount, int64_t other)
 {
     count_saturating(&p->out_count);
@@ -679,6 +870,7 @@ static void observe_out(struct profile *p, int64_t at_us, int64_t amount, int64_
     if ((uint64_t)amount > p->out_max)
         p->out_max = (uint64_t)amount;
     observe_out_rings(p, at_us, (uint64_t)amount, other);
+    large_add(p, amount, at_us);
     habit_add(p, amount);
     size_add(p, amount);
     hour_add(p, at_us);

@@ -2,7 +2,8 @@
  *
  * Windows are rings of buckets. A ring of N buckets of width W answers for the current bucket and
  * the N - 1 before it, so a window of N x W really reaches back between (N - 1) x W and N x W:
- * 50 to 60 minutes, 21 to 24 hours, 6 to 7 days, 27 to 30 days. All rings stand at the time of
+ * 50 to 60 minutes, 21 to 24 hours, 6 to 7 days, 27 to 30 days; of what comes in, of which less is
+ * asked, 20 to 24 hours and 25 to 30 days. All rings stand at the time of
  * the newest act that was seen (last_at_us). An act that comes late is counted in its own bucket
  * while that is still in the ring, and only in the totals after that; one look at an earlier
  * moment leaves out what came later than its bucket.
@@ -10,13 +11,14 @@
  * A bucket of money is one word: the count in the upper 16 bits, the sum in the lower 48 (2.8
  * million million minor units). Everything saturates; nothing wraps.
  *
- * Findings (labels) have a ring of their own, of days by the moment from which they may be used,
- * which may lie ahead of every act: an imported payment brings its finding along, to be known a
- * week later. The ring stands at the day of the latest such moment. A look sees whole days that
- * have ended; the day on which the ring stands is seen as soon as all of it is known. So nothing is
- * ever seen early, a finding that somebody makes now is seen at once, and the ring is a function of
- * the set of findings, in whatever order they came. Where findings are known more than 11 days
- * after their payments, the 30 days lose as many days at their far end.
+ * Findings (labels) are kept twice, by the moment from which they may be used, which may lie ahead
+ * of every act: an imported payment brings its finding along, to be known a week later. The newest
+ * 16 have their exact second, so a look sees what is known by then and nothing that is not yet, and
+ * windows that they cover begin at the second. All of them are counted in a ring of days for what
+ * is older: there a window begins with the whole day in which it begins. Where more than 16 are
+ * about to become known, today's are seen when the day has ended. Both are functions of the set of
+ * findings, in whatever order they came. Where findings are known more than 8 days after their
+ * payments, the 30 days lose as many days at their far end.
  *
  * What must not break: the
  * bytes are a pure fold over the acts in their order, so equal histories give equal bytes. The
@@ -31,26 +33,22 @@
 
 enum {
     PROFILE_MAGIC = 0x46505246, /* "FRPF" */
-    PROFILE_VERSION = 2,
+    PROFILE_VERSION = 3,
     PROFILE_RECENT = 16,      /* counterparties remembered one by one */
     PROFILE_SIZES = 40,       /* classes of amounts, two for each power of two */
     PROFILE_SIZES_FROM = 7,   /* the first class ends above 2^7 minor units */
+    PROFILE_HABIT_MIN = 5,    /* acts that make a habit */
     PROFILE_HABIT_MAX = 4096, /* acts after which older ones fade */
     PROFILE_SMALL = 8,        /* buckets of the small counters */
-    PROFILE_LABEL_DAYS = 42,  /* of findings: the window, today, and what is known later */
+    PROFILE_LABEL_DAYS = 39,  /* of findings: the window, today, and what is known later */
     PROFILE_LABEL_WINDOW = 30,
+    PROFILE_EXACT = 16, /* findings of which the second is kept */
     PROFILE_OLDER_WORDS = 8,
     PROFILE_NEAR_MAJOR = 10000, /* the reporting threshold that structuring stays below */
 };
 
 /* The small counters. */
 enum profile_small { SMALL_NEW, SMALL_NEAR, SMALL_STOPPED, SMALL_KINDS };
-
-struct profile_party {
-    uint32_t hash;  /* of the entity; 0 = free */
-    uint16_t hour;  /* of the last payment, hours since 1970 modulo 2^16 */
-    uint16_t count; /* payments */
-};
 
 struct profile {
     uint32_t magic;
@@ -74,21 +72,28 @@ struct profile {
     uint64_t out_24h[8];    /* 3 hours */
     uint64_t out_7d[7];     /* 1 day */
     uint64_t out_30d[10];   /* 3 days */
-    uint64_t in_24h[8];     /* 3 hours */
+    uint64_t in_24h[6];     /* 4 hours */
     uint64_t in_7d[7];      /* 1 day */
-    uint64_t in_30d[10];    /* 3 days */
+    uint64_t in_30d[6];     /* 5 days */
     uint64_t fan_in[2];     /* one bit for each hashed sender; 3.5 days each */
     uint64_t fan_out[2];
     uint64_t older[PROFILE_OLDER_WORDS]; /* three bits for each counterparty ever paid */
-    struct profile_party recent[PROFILE_RECENT];
+    int64_t  label_at_us; /* the latest moment from which a finding is known; 0 = no finding */
+    /* The entities paid last. */
+    uint32_t recent_hashes[PROFILE_RECENT]; /* 0 = free */
+    /* The newest findings: 1 + 2 x seconds before label_at_us + whether it says fraud; rising, and
+     * 0 behind the last. */
+    uint32_t exact[PROFILE_EXACT];
+    uint16_t recent_hours[PROFILE_RECENT]; /* of the last payment, hours since 1970 modulo 2^16 */
+    uint16_t label_known[PROFILE_LABEL_DAYS]; /* findings of each day */
+    uint8_t  recent_counts[PROFILE_RECENT];   /* payments */
     uint8_t  sizes[PROFILE_SIZES]; /* outgoing amounts by class; halved when one is full */
     uint8_t  hours[24];            /* outgoing acts by hour of the day; halved when one is full */
     uint8_t  small_24h[PROFILE_SMALL][SMALL_KINDS]; /* 3 hours */
     uint8_t  small_7d[PROFILE_SMALL][SMALL_KINDS];  /* 21 hours */
-    int64_t  label_at_us; /* the latest moment from which a finding is known; 0 = no finding */
-    uint16_t label_known[PROFILE_LABEL_DAYS];  /* findings of each day */
-    uint8_t  label_frauds[PROFILE_LABEL_DAYS]; /* those that say fraud */
-    uint8_t  reserved[2];                      /* 0 */
+    uint8_t  large_7d[PROFILE_SMALL];          /* 21 hours: outgoing amounts far above the mean */
+    uint8_t  label_frauds[PROFILE_LABEL_DAYS]; /* findings that say fraud */
+    uint8_t  reserved[3];                      /* 0 */
 };
 
 static_assert(sizeof(struct profile) == FRAUD_PROFILE_BYTES, "the profile fills its bytes");
@@ -106,7 +111,8 @@ enum profile_ring {
     RING_FAN_IN,
     RING_FAN_OUT,
     RING_SMALL_24H,
-    RING_SMALL_7D
+    RING_SMALL_7D,
+    RING_LARGE_7D
 };
 
 /* Findings and how many of them say fraud. */
@@ -134,12 +140,22 @@ struct profile_sum profile_window(const struct profile *profile, enum profile_ri
                                   int64_t at_us);
 int64_t            profile_small(const struct profile *profile, enum profile_ring ring,
                                  enum profile_small kind, int64_t at_us);
+/* Outgoing amounts of 7 days that were at least 2.5 times the mean before them. */
+int64_t profile_large(const struct profile *profile, int64_t at_us);
 /* About how many different entities, from 7 days of marks; 0 .. 300. */
 int64_t profile_fan(const struct profile *profile, enum profile_ring ring, int64_t at_us);
 
-/* Findings that became known on the `days` (1 .. 30) whole days up to the moment. */
+/* Findings that became known within the `days` (1 .. 30) before the moment. */
 struct profile_labels profile_labels(const struct profile *profile, int64_t at_us, int64_t days);
-/* Whole days since the newest, or since the first, of the days with frauds within 30; -1 = none. */
+/* The unbroken run of frauds that the newest findings are: how many (within the days that are
+ * kept), and the day, since 1970, on which the first of them became known; 0 when the newest is
+ * none. */
+struct profile_run {
+    int64_t count;
+    int64_t day;
+};
+struct profile_run profile_fraud_run(const struct profile *profile, int64_t at_us);
+/* Calendar days since the newest, or the first, of the frauds known within 30 days; -1 = none. */
 int64_t profile_fraud_age(const struct profile *profile, int64_t at_us, bool first);
 
 /* Was this entity paid before? One that was is always known; one in a few that were not is taken

@@ -467,8 +467,8 @@ static uint64_t digest_run(const struct fraud_rules *rules)
  * They change with the catalogue and with the meaning of a feature, and with nothing else. */
 static void test_verdicts_are_the_same_everywhere(void **state)
 {
-    static const uint64_t digests[] = { UINT64_C(0xdf2954b83b1e7045),
-                                        UINT64_C(0x4d755afd0eb03622) };
+    static const uint64_t digests[] = { UINT64_C(0xe2087fd082e12702), UINT64_C(0xf3bf891979d3c99e),
+                                        UINT64_C(0x18a01fc006202633) };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(digests); i++) {

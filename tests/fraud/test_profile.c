@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -55,9 +56,9 @@ static const struct window windows[] = {
     { "count_24h", "sum_24h", false, US_PER_DAY, 3 * US_PER_HOUR },
     { "count_7d", "sum_7d", false, 7 * US_PER_DAY, US_PER_DAY },
     { "count_30d", "sum_30d", false, 30 * US_PER_DAY, 3 * US_PER_DAY },
-    { "in_count_24h", "in_sum_24h", true, US_PER_DAY, 3 * US_PER_HOUR },
+    { "in_count_24h", "in_sum_24h", true, US_PER_DAY, 4 * US_PER_HOUR },
     { "in_count_7d", "in_sum_7d", true, 7 * US_PER_DAY, US_PER_DAY },
-    { "in_count_30d", "in_sum_30d", true, 30 * US_PER_DAY, 3 * US_PER_DAY },
+    { "in_count_30d", "in_sum_30d", true, 30 * US_PER_DAY, 5 * US_PER_DAY },
 };
 
 /* What happened in (now - width, now]. */
@@ -439,7 +440,7 @@ static void test_equal_histories_give_equal_bytes(void **state)
         fraud_observe(&profile, &act, FRAUD_SUBJECT, (int64_t)random_below(&random, 50));
     }
     assert_true(fraud_profile_valid(&profile));
-    if (fraud_profile_digest(&profile) != UINT64_C(0x003a3078ac12bb3d))
+    if (fraud_profile_digest(&profile) != UINT64_C(0x5600ee0c04a60154))
         fail_msg("the digest is 0x%016llx", (unsigned long long)fraud_profile_digest(&profile));
 }
 
@@ -456,34 +457,107 @@ static int64_t day_of(int64_t at_us)
     return profile_bucket(at_us, US_PER_DAY);
 }
 
-/* By the promise alone: whole days that have ended, and the newest when all of it is known. */
-static struct profile_labels recount_labels(const struct finding *findings, size_t count,
+/* A second that has begun is not over. */
+static int64_t moment_of(const struct finding *finding)
+{
+    return profile_bucket(finding->known_at_us + US_PER_SECOND - 1, US_PER_SECOND) * US_PER_SECOND;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct finding *left = a;
+    const struct finding *right = b;
+    int64_t               between = moment_of(right) - moment_of(left);
+
+    return between != 0 ? (between > 0 ? 1 : -1) : (int)left->fraud - (int)right->fraud;
+}
+
+/* Those that stand, the newest first. */
+static size_t standing(const struct finding *findings, size_t count, struct finding *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (!findings[i].taken_back)
+            out[n++] = findings[i];
+    qsort(out, n, sizeof *out, newest_first);
+    return n;
+}
+
+/* By the promise alone: exact as far as the newest reach, else days, and of today what is known as
+ * long as not all of the newest lie ahead. */
+static struct profile_labels recount_labels(const struct finding *found, size_t count,
                                             int64_t now_us, int64_t days)
 {
     struct profile_labels total = { 0, 0 };
-    int64_t               latest = INT64_MIN;
+    int64_t               from_us = now_us - days * US_PER_DAY;
+    int64_t               today = day_of(now_us);
+    bool                  full = count >= PROFILE_EXACT;
+    bool                  exact = !full || moment_of(&found[PROFILE_EXACT - 1]) <= from_us;
+    bool                  hidden = full && moment_of(&found[PROFILE_EXACT - 1]) > now_us;
 
-    for (size_t i = 0; i < count; i++)
-        if (findings[i].known_at_us > latest)
-            latest = findings[i].known_at_us;
     for (size_t i = 0; i < count; i++) {
-        int64_t day = day_of(findings[i].known_at_us);
-        bool    seen = day < day_of(now_us) || latest <= now_us;
+        int64_t moment_us = moment_of(&found[i]);
+        int64_t day = day_of(moment_us);
+        bool    seen = moment_us <= now_us && moment_us > from_us;
 
-        if (findings[i].taken_back || !seen || day < day_of(now_us) - days ||
-            day <= day_of(latest) - PROFILE_LABEL_DAYS)
-            continue;
-        total.known++;
-        total.frauds += findings[i].fraud;
+        if (!exact)
+            seen = moment_us <= now_us && day >= today - days && (day < today || !hidden) &&
+                   day > day_of(moment_of(&found[0])) - PROFILE_LABEL_DAYS;
+        total.known += seen;
+        total.frauds += seen && found[i].fraud;
     }
     return total;
+}
+
+static int64_t recount_run(const struct finding *found, size_t count, int64_t now_us)
+{
+    int64_t run = 0;
+    int64_t day = day_of(now_us);
+
+    for (size_t i = 0; i < count && i < PROFILE_EXACT; i++) {
+        if (moment_of(&found[i]) > now_us)
+            continue;
+        if (!found[i].fraud)
+            return run;
+        day = day_of(moment_of(&found[i]));
+        run++;
+    }
+    for (day--; count >= PROFILE_EXACT && day >= day_of(now_us) - PROFILE_LABEL_WINDOW; day--)
+        for (size_t i = 0, frauds = 0; i < count; i++) {
+            if (day_of(moment_of(&found[i])) != day ||
+                day <= day_of(moment_of(&found[0])) - PROFILE_LABEL_DAYS)
+                continue;
+            if (!found[i].fraud)
+                return run - (int64_t)frauds;
+            frauds++;
+            run++;
+        }
+    return run;
+}
+
+enum { FINDINGS = 80 };
+
+static void assert_findings(const struct fraud_profile *profile, const struct finding *findings,
+                            size_t count, int64_t now_us)
+{
+    static struct finding found[FINDINGS];
+    size_t                n = standing(findings, count, found);
+
+    for (int64_t days = 1; days <= PROFILE_LABEL_WINDOW; days++) {
+        struct profile_labels told = profile_labels(profile_of(profile), now_us, days);
+        struct profile_labels want = recount_labels(found, n, now_us, days);
+
+        assert_int_equal(told.known, want.known);
+        assert_int_equal(told.frauds, want.frauds);
+    }
+    assert_int_equal(profile_fraud_run(profile_of(profile), now_us).count,
+                     recount_run(found, n, now_us));
 }
 
 /* Findings in any order, some replaced: always what a recount sees, and never one too early. */
 static void test_findings_are_a_set(void **state)
 {
-    enum { FINDINGS = 80 };
-
     static struct finding findings[FINDINGS];
     struct random         random = random_start(__func__);
 
@@ -492,31 +566,26 @@ static void test_findings_are_a_set(void **state)
         struct fraud_profile profile;
         struct fraud_profile again;
         int64_t              from_us = (int64_t)random_below(&random, 20000) * US_PER_DAY;
+        uint64_t             spread = 1 + random_below(&random, 60);
 
         fraud_profile_init(&profile);
         fraud_profile_init(&again);
         for (size_t i = 0; i < FINDINGS; i++) {
             struct finding *one = &findings[i];
-            int64_t         now_us;
+            int64_t         later_us = 1 + (int64_t)random_below(&random, spread * US_PER_DAY);
 
             *one = (struct finding){
-                .known_at_us = from_us + 1 + (int64_t)random_below(&random, 60 * US_PER_DAY),
-                .fraud = random_below(&random, 3) == 0,
+                .known_at_us = from_us + later_us,
+                .fraud = random_below(&random, 3) != 0,
             };
-            fraud_observe_label(&profile, one->known_at_us, one->fraud);
             if (i > 0 && random_below(&random, 4) == 0 && !findings[i - 1].taken_back &&
                 findings[i - 1].known_at_us <= one->known_at_us) {
                 findings[i - 1].taken_back = true;
                 fraud_forget_label(&profile, findings[i - 1].known_at_us, findings[i - 1].fraud);
             }
-            now_us = from_us + (int64_t)random_below(&random, 70 * US_PER_DAY);
-            for (int64_t days = 1; days <= PROFILE_LABEL_WINDOW; days++) {
-                struct profile_labels told = profile_labels(profile_of(&profile), now_us, days);
-                struct profile_labels want = recount_labels(findings, i + 1, now_us, days);
-
-                assert_int_equal(told.known, want.known);
-                assert_int_equal(told.frauds, want.frauds);
-            }
+            fraud_observe_label(&profile, one->known_at_us, one->fraud);
+            assert_findings(&profile, findings, i + 1,
+                            from_us + (int64_t)random_below(&random, 70 * US_PER_DAY));
         }
         assert_true(fraud_profile_valid(&profile));
         for (size_t i = FINDINGS; i-- > 0;)
@@ -526,6 +595,7 @@ static void test_findings_are_a_set(void **state)
     }
 }
 
+/* At once, or with the next second. */
 static void test_a_finding_of_now_is_seen_now(void **state)
 {
     struct fraud_profile profile;
@@ -542,6 +612,33 @@ static void test_a_finding_of_now_is_seen_now(void **state)
     assert_int_equal(profile_fraud_age(profile_of(&profile), now_us, false), 0);
     assert_int_equal(profile_fraud_age(profile_of(&profile), now_us, true), 9);
     assert_int_equal(value_of(&profile, now_us, "frauds_30d"), 2);
+    assert_int_equal(profile_fraud_run(profile_of(&profile), now_us).count, 2);
+    assert_int_equal(profile_fraud_run(profile_of(&profile), now_us).day, day_of(now_us) - 9);
+    fraud_observe_label(&profile, now_us + 1, false);
+    assert_int_equal(profile_fraud_run(profile_of(&profile), now_us + 1).count, 2);
+    assert_int_equal(profile_fraud_run(profile_of(&profile), now_us + US_PER_SECOND).count, 0);
+}
+
+/* Far above the mean of what was before them, for a week, once there is a habit. */
+static void test_large_payments_are_counted(void **state)
+{
+    struct fraud_profile profile;
+    int64_t              at_us = 19000 * US_PER_DAY;
+
+    (void)state;
+    fraud_profile_init(&profile);
+    for (int i = 0; i < 8; i++) {
+        struct fraud_event act = make_act(at_us,
+                                          i == 4 || i == 6 ? 5000
+                                          : i == 7         ? 2499
+                                                           : 1000,
+                                          false);
+
+        fraud_observe(&profile, &act, FRAUD_SUBJECT, 0);
+    }
+    assert_int_equal(value_of(&profile, at_us, "large_7d"), 1);
+    assert_int_equal(value_of(&profile, at_us + 6 * US_PER_DAY, "large_7d"), 1);
+    assert_int_equal(value_of(&profile, at_us + 7 * US_PER_DAY, "large_7d"), 0);
 }
 
 int main(void)
@@ -562,6 +659,7 @@ int main(void)
         cmocka_unit_test(test_equal_histories_give_equal_bytes),
         cmocka_unit_test(test_findings_are_a_set),
         cmocka_unit_test(test_a_finding_of_now_is_seen_now),
+        cmocka_unit_test(test_large_payments_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
