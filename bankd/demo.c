@@ -7,6 +7,8 @@
 #include "bankd/demo_impl.h"
 
 #include "bankd/auth.h"
+#include "bankd/ops/case.h"
+#include "bankd/record.h"
 #include "common/check.h"
 #include "common/money.h"
 
@@ -25,6 +27,7 @@ struct filler {
     struct fault       *fault;
     struct actor        fraud; /* the analyst */
     struct actor        finance;
+    struct actor        compliance;
     struct posted       posted;
     size_t              flagged_count;
     struct uuid         flagged[DECIDED_MAX]; /* older than WAITING_US: decided since */
@@ -81,10 +84,8 @@ static enum err add_user(struct filler *filler, const char *email, const char *n
     act.subject = &user->user_id;
     writer_audit(filler->writer, draft, &act);
     writer_add(filler->writer, draft);
-    if (actor != NULL) {
-        *actor = (struct actor){ .user = user->number, .user_id = user->user_id, .role = role };
-        slice_copy(slice_from(email), actor->email, sizeof actor->email);
-    }
+    *actor = (struct actor){ .user = user->number, .user_id = user->user_id, .role = role };
+    slice_copy(slice_from(email), actor->email, sizeof actor->email);
     return ERR_none;
 }
 
@@ -99,7 +100,7 @@ static enum err add_users(struct filler *filler)
     TRY(add_user(filler, "finance@test.com", "Martin Oak", ROLE_FINANCIAL_MANAGER, hash,
                  &filler->finance));
     return add_user(filler, "compliance@test.com", "Selma Birch", ROLE_COMPLIANCE_OFFICER, hash,
-                    NULL);
+                    &filler->compliance);
 }
 
 static void fill_customer(const struct filler *filler, int index, struct customer *row)
@@ -389,6 +390,43 @@ static enum err close_left(struct filler *filler)
     return ERR_none;
 }
 
+/* A case about a frozen account, with the officer's first note. */
+static enum err open_case(struct filler *filler, int n)
+{
+    const struct demo_account *account = &filler->world->accounts[filler->world->mules[n]];
+    int64_t                    at_us = filler->world->end_us - (n + 1) * WAITING_US;
+    struct msg_case_record     body = { .has = 0 };
+    struct msg_case_item       item = { .has = 0 };
+    struct act                 act = { .actor = &filler->compliance,
+                                       .kind = AUDIT_ACTION,
+                                       .operation = "case.open",
+                                       .detail = slice_from("Money of several victims") };
+    struct draft              *draft;
+    struct record             *row;
+
+    TRY(draft_new(filler, &draft));
+    row = writer_record(filler->writer, draft, NULL);
+    if (row == NULL)
+        return ERR_busy;
+    case_new(row, &body, CASE_SUSPICIOUS, act.detail, account->number, at_us,
+             filler->compliance.user);
+    row->id = id_of(filler, "case", (uint64_t)n, at_us);
+    body.items = 1;
+    TRY(record_write(row, &message_case_record, &body));
+    act.subject = &row->id;
+    MSG_SET(&item, case_item, item_id, row->id);
+    MSG_SET(&item, case_item, at, at_us);
+    MSG_SET(&item, case_item, by, slice_from(filler->compliance.email));
+    MSG_SET(&item, case_item, note, slice_from("Frozen by the fraud department; ask the holder"));
+    row = writer_record(filler->writer, draft, NULL);
+    if (row == NULL)
+        return ERR_busy;
+    TRY(case_item_new(row, &item, draft->change.records[0]->number, filler->compliance.user));
+    writer_audit(filler->writer, draft, &act);
+    writer_add(filler->writer, draft);
+    return commit(filler);
+}
+
 static void no_event(void *context, enum event_index event, struct slice bytes)
 {
     (void)context;
@@ -406,6 +444,8 @@ static enum err staff_works(struct filler *filler)
     for (size_t i = 0; i < ARRAY_COUNT(world->mules); i++)
         TRY(change_terms(filler, &world->accounts[world->mules[i]], ACCOUNT_FROZEN,
                          "account.freeze", "Money of several victims passed through"));
+    for (size_t i = 0; i < ARRAY_COUNT(world->mules); i++)
+        TRY(open_case(filler, (int)i));
     TRY(close_left(filler));
     writer_events(filler->writer, no_event, NULL); /* nobody listens yet */
     return ERR_none;

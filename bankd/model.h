@@ -203,6 +203,7 @@ enum record_kind {
     RECORD_ALERT_NOTE = 6,
     RECORD_CASE = 7,
     RECORD_CASE_ITEM = 8,
+    RECORD_KIND_END,
 };
 
 struct record {

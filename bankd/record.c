@@ -3,6 +3,16 @@
 
 #include <string.h>
 
+const struct message_desc *record_message(int32_t kind)
+{
+    static const struct message_desc *const messages[RECORD_KIND_END] = {
+        [RECORD_CASE] = &message_case_record,
+        [RECORD_CASE_ITEM] = &message_case_item,
+    };
+
+    return kind > 0 && kind < RECORD_KIND_END ? messages[kind] : NULL;
+}
+
 enum err record_write(struct record *record, const struct message_desc *desc, const void *message)
 {
     struct buf bytes;

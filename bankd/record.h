@@ -11,6 +11,9 @@
 #include "common/err.h"
 #include "proto/proto.h"
 
+/* What records of each kind carry; NULL for a kind that no record has. */
+const struct message_desc *record_message(int32_t kind);
+
 /* Encodes `message` (a struct of `desc`) into the record's body. ERR_message_too_large when it is
  * longer than LIMIT_RECORD_BODY_MAX; then the record's body is as before. */
 ERR_MUST_USE enum err record_write(struct record *record, const struct message_desc *desc,

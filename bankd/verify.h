@@ -31,7 +31,8 @@
     VERIFY(FIGURES, "figures (rollup cells)")                                                      \
     VERIFY(TOPS, "lists of largest transactions, days")                                            \
     VERIFY(PROFILES, "saved fraud profiles")                                                       \
-    VERIFY(LABELS, "labels")
+    VERIFY(LABELS, "labels")                                                                       \
+    VERIFY(RECORDS, "records: lists, notes, cases, settings")
 
 enum verify_item {
 #define VERIFY(item, sentence) VERIFY_##item,

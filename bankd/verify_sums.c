@@ -3,6 +3,7 @@
 #include "bankd/verify_impl.h"
 
 #include "bankd/ledger/ledger.h"
+#include "bankd/record.h"
 #include "common/money.h"
 
 #include <inttypes.h>
@@ -383,11 +384,59 @@ static void check_leftovers(struct verify *verify)
     }
 }
 
+/* --- records ---------------------------------------------------------------------------------- */
+
+struct record_pass {
+    struct verify             *verify;
+    const struct message_desc *desc;
+    struct arena               arena;
+    enum err                   err;
+};
+
+static bool check_record(void *context, const void *row)
+{
+    struct record_pass  *pass = context;
+    const struct record *record = row;
+    void                *message;
+
+    arena_reset(&pass->arena);
+    message = arena_take(&pass->arena, pass->desc->size);
+    pass->err =
+        message == NULL ? ERR_memory : record_read(record, pass->desc, message, &pass->arena);
+    if (pass->err == ERR_storage_corrupt) {
+        verify_problem(pass->verify, VERIFY_RECORDS, "record %" PRId64 " is not a well-formed %s",
+                       record->number, pass->desc->name);
+        pass->err = ERR_none;
+    } else if (pass->err == ERR_none) {
+        pass->verify->report->proved[VERIFY_RECORDS]++;
+    }
+    return pass->err == ERR_none;
+}
+
+static enum err check_records(struct verify *verify)
+{
+    struct record_pass pass = { .verify = verify, .err = ERR_none };
+    enum err           err = arena_init(&pass.arena, LIMIT_REQUEST_ARENA);
+
+    for (int32_t kind = 1; kind < RECORD_KIND_END && err == ERR_none; kind++) {
+        struct record_filter filter = { .kind = kind };
+
+        pass.desc = record_message(kind);
+        if (pass.desc != NULL)
+            err = verify->store->ops->records(verify->store, &filter, check_record, &pass);
+        if (err == ERR_none)
+            err = pass.err;
+    }
+    arena_free(&pass.arena);
+    return err;
+}
+
 enum err verify_sums(struct verify *verify)
 {
     TRY(check_books(verify));
     TRY(check_figures(verify));
     TRY(check_lists(verify));
     check_leftovers(verify);
+    TRY(check_records(verify));
     return verify->store->ops->labels(verify->store, check_label, verify);
 }

@@ -60,6 +60,8 @@ enum {
     LIMIT_CHANGE_ACCOUNTS_MAX = 4,        /* account rows that one change touches */
     LIMIT_CHANGE_TRANSACTIONS_MAX = 2,    /* transactions that one change updates */
     LIMIT_CHANGE_ROLLUPS_MAX = 32,        /* rollup cells that one change moves */
+    LIMIT_CASE_TITLE_MAX = 120,
+    LIMIT_CASE_ITEMS_MAX = 10000, /* notes and evidence of one case */
     LIMIT_CHANGE_RECORDS_MAX = 8,         /* records that one change writes */
     LIMIT_RECORD_BODY_MAX = 4096,         /* bytes of what a record says */
     LIMIT_SYSTEM_ACCOUNTS_MAX = 16,       /* kinds of accounts of the bank itself */

@@ -36,6 +36,7 @@ struct compliance_figures {
     int64_t accounts_frozen;
     int64_t alerts_open;
     int64_t oldest_alert_hours; /* whole hours; 0 = there is none */
+    int64_t cases_overdue;      /* open or in review past their deadline */
     int64_t held_amount;        /* minor units */
     int64_t unit;               /* minor units of one major unit */
 };

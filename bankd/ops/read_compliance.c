@@ -30,6 +30,13 @@ static enum err read_oldest(struct request *request, int64_t *hours)
     return ERR_none;
 }
 
+static bool count_record(void *context, const void *row)
+{
+    (void)row;
+    ++*(int64_t *)context;
+    return true;
+}
+
 static enum err gather(struct request *request, const struct msg_period_query *in,
                        struct figures_period *period, struct compliance_figures *out)
 {
@@ -55,6 +62,10 @@ static enum err gather(struct request *request, const struct msg_period_query *i
     out->alerts_open = now->count_every[METRIC_ALERTS_OPEN];
     out->held_amount = now->amount[METRIC_HELD];
     out->unit = figures_unit(period->currency);
+    TRY(request->store->ops->records(
+        request->store,
+        &(struct record_filter){.kind = RECORD_CASE, .due_before_us = request->now_us},
+        count_record, &out->cases_overdue));
     return read_oldest(request, &out->oldest_alert_hours);
 }
 

@@ -127,6 +127,8 @@ static const struct damage damages[] = {
     { "UPDATE day SET min_sequence = min_sequence + 9 WHERE day = (SELECT max(day) - 9 FROM day)",
       VERIFY_TOPS, "is listed from" },
     /* Profiles and labels. */
+    { "UPDATE record SET body = x'81a0' WHERE number = 1", VERIFY_RECORDS,
+      "record 1 is not a well-formed case_record" },
     { "UPDATE profile SET last_sequence = last_sequence - 1 WHERE entity = 14", VERIFY_PROFILES,
       "the saved profile of account 7" },
     { "UPDATE profile SET bytes = (SELECT bytes FROM profile WHERE entity = 16) WHERE entity = 14",
