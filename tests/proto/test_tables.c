@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/check.h"
+#include "bankd/record.h"
 #include "proto/proto.h"
 
 static bool one_bit(uint32_t bits)
@@ -124,7 +125,7 @@ static bool reach_items(bool *reached)
     return grown;
 }
 
-/* Every message is used by an operation or an event, and lists end before the codec's depth. */
+/* Every message is used by an operation, an event or a record of the store, and lists end before the codec's depth. */
 static void test_messages_are_used(void **state)
 {
     bool   reached[256] = { false };
@@ -138,6 +139,9 @@ static void test_messages_are_used(void **state)
     }
     for (size_t i = 0; i < EVENT_INDEX_count; i++)
         reach(reached, event_rows[i].message);
+    for (int32_t kind = 1; kind < RECORD_KIND_END; kind++)
+        if (record_message(kind) != NULL)
+            reach(reached, record_message(kind));
     while (reach_items(reached))
         depth++;
     assert_true(depth * 2 < LIMIT_DEPTH_MAX);
