@@ -46,11 +46,35 @@ static void test_too_long_changes_nothing(void **state)
     assert_int_equal(record.body[1], 8);
 }
 
+/* A message that is called a record is what some kind of record says. */
+static void test_every_record_message_has_its_kind(void **state)
+{
+    size_t found = 0;
+
+    (void)state;
+    for (size_t i = 0; i < message_count; i++) {
+        const char *name = message_rows[i]->name;
+        size_t      n = strlen(name);
+        bool        used = n <= 7 || strcmp(name + n - 7, "_record") != 0;
+
+        for (int32_t kind = 1; kind < RECORD_KIND_END && !used; kind++) {
+            used = record_message(kind) == message_rows[i];
+            found += used ? 1 : 0;
+        }
+        if (!used)
+            fail_msg("no kind of record says %s", name);
+    }
+    assert_true(found > 0);
+    assert_null(record_message(0));
+    assert_null(record_message(RECORD_KIND_END));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_body_is_read_back),
         cmocka_unit_test(test_too_long_changes_nothing),
+        cmocka_unit_test(test_every_record_message_has_its_kind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

