@@ -265,20 +265,17 @@ static void find_verdict(const struct fraud_rules *rules, const struct finding *
         find_stopping(rules, finding, at.hold, out);
 }
 
-/* `used` are the controls that had an effect on it. */
-static void decide(const struct fraud_rules *rules, const int64_t *values,
-                   const struct fraud_controls *controls, bool with_text,
-                   struct fraud_controls *used, struct fraud_verdict *out)
+/* What the rules say; `used` are the controls that had an effect on it. */
+static void find(const struct fraud_rules *rules, const int64_t *values,
+                 const struct fraud_controls *controls, struct fraud_controls *used,
+                 struct fired all[LIMIT_RULES_MAX], struct finding *finding)
 {
-    struct fired   all[LIMIT_RULES_MAX];
-    struct finding finding;
-
-    finding.count = 0;
-    finding.sum = 0;
-    finding.stopping_sum = 0;
-    finding.action = ACTION_SCORE;
-    finding.all = all;
-    finding.all_count = 0;
+    finding->count = 0;
+    finding->sum = 0;
+    finding->stopping_sum = 0;
+    finding->action = ACTION_SCORE;
+    finding->all = all;
+    finding->all_count = 0;
     used->threshold_alert = 0;
     used->threshold_hold = 0;
     used->suppressed_count = 0;
@@ -290,9 +287,19 @@ static void decide(const struct fraud_rules *rules, const int64_t *values,
         used->threshold_hold = controls->threshold_hold;
     }
     for (size_t i = 0; i < rules->rule_count; i++)
-        take_rule(rules, i, values, controls, used, &finding);
+        take_rule(rules, i, values, controls, used, finding);
     if (rules->card.loaded)
-        take_card(rules, values, &finding);
+        take_card(rules, values, finding);
+}
+
+static void decide(const struct fraud_rules *rules, const int64_t *values,
+                   const struct fraud_controls *controls, bool with_text,
+                   struct fraud_controls *used, struct fraud_verdict *out)
+{
+    struct fired   all[LIMIT_RULES_MAX];
+    struct finding finding;
+
+    find(rules, values, controls, used, all, &finding);
     find_verdict(rules, &finding, used, out);
     write_reasons(rules, values, &finding, used, with_text, out);
 }
@@ -502,5 +509,61 @@ bool fraud_explain(const struct fraud_rules *rules, const uint8_t *decision, siz
         return false; /* it names controls that had no effect */
     memcpy(out->decision, again, size);
     out->decision_size = (uint16_t)size;
+    return true;
+}
+
+static void note_fired(struct fraud_recall *out, uint16_t rule, int16_t points, uint8_t effect)
+{
+    out->fired[out->count++] =
+        (struct fraud_fired){ .rule = rule, .points = points, .effect = effect };
+}
+
+bool fraud_recall(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
+                  struct fraud_recall *out)
+{
+    int64_t               values[RULE_SLOTS_MAX];
+    struct fraud_controls controls;
+    struct fraud_controls used;
+    struct fired          all[LIMIT_RULES_MAX];
+    struct finding        finding;
+    struct fraud_verdict  verdict;
+
+    if (!read_decision(rules, decision, size, values, &controls))
+        return false;
+    find(rules, values, &controls, &used, all, &finding);
+    find_verdict(rules, &finding, &used, &verdict);
+    out->verdict = verdict.verdict;
+    out->score = verdict.score;
+    out->alert = verdict.alert;
+    out->count = 0;
+    for (size_t i = 0; i < finding.all_count; i++)
+        note_fired(out, all[i].rule, all[i].points, all[i].effect);
+    for (size_t i = 0; i < used.suppressed_count; i++)
+        note_fired(out, used.suppressed[i].rule, 0, FRAUD_SUPPRESSED);
+    return true;
+}
+
+bool fraud_recall_controls(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
+                           struct fraud_controls *out)
+{
+    static const struct {
+        enum feature feature;
+        uint32_t     list;
+    } lists[] = {
+        { FEATURE_account_allowed, FRAUD_ACCOUNT_ALLOWED },
+        { FEATURE_account_denied, FRAUD_ACCOUNT_DENIED },
+        { FEATURE_account_watched, FRAUD_ACCOUNT_WATCHED },
+        { FEATURE_counterparty_allowed, FRAUD_COUNTERPARTY_ALLOWED },
+        { FEATURE_counterparty_denied, FRAUD_COUNTERPARTY_DENIED },
+        { FEATURE_counterparty_watched, FRAUD_COUNTERPARTY_WATCHED },
+    };
+    int64_t values[RULE_SLOTS_MAX];
+
+    if (!read_decision(rules, decision, size, values, out))
+        return false;
+    for (size_t slot = 0; slot < rules->slot_count; slot++)
+        for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
+            if (rules->slots[slot] == lists[i].feature && values[slot] != 0)
+                out->lists |= lists[i].list;
     return true;
 }

@@ -173,6 +173,28 @@ static inline void fraud_rule_bit_set(struct fraud_rule_bits *bits, size_t rule)
 bool fraud_explain(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
                    struct fraud_verdict *out);
 
+/* The same without texts, for counting over many decisions: every rule that fired, suppressed ones
+ * too, and none of the card's parts. */
+struct fraud_fired {
+    uint16_t rule; /* index into the rule set */
+    int16_t  points;
+    uint8_t  effect; /* enum fraud_effect */
+};
+struct fraud_recall {
+    int32_t            verdict; /* enum verdict */
+    int32_t            score;
+    bool               alert;
+    size_t             count;
+    struct fraud_fired fired[LIMIT_RULES_MAX];
+};
+bool fraud_recall(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
+                  struct fraud_recall *out);
+
+/* The controls that a stored decision was made under, as far as they had an effect on it: to judge
+ * the payment, or one much like it, once more. */
+bool fraud_recall_controls(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
+                           struct fraud_controls *out);
+
 /* `side` says how the profile's entity takes part: the subject of the event, or its counterparty
  * (then in/out is turned round). `other` is the entity on the other side, 0 = none. */
 enum fraud_side { FRAUD_SUBJECT, FRAUD_COUNTERPARTY };

@@ -1173,6 +1173,22 @@ def test_long_work_is_one_at_a_time_and_can_be_cancelled(bank, fraud, compliance
         assert False, "two went on at once"
 
 
+def test_the_scoreboard_of_the_demo(fraud, compliance):
+    board = fraud.call("rules.scoreboard")
+    assert board["payments"] > board["alerts"] > 0
+    rules = {rule["rule"]: rule for rule in board["items"]}
+    assert len(rules) == fraud.call("rules.get")["rules"]
+    for rule in rules.values():
+        assert rule["fired"] == rule["confirmed"] + rule["false_positive"] + rule["undecided"]
+        assert rule["fired"] >= rule["alerted"] >= rule["stopped"] >= 0 and rule["advice_text"]
+        assert ("precision_bp" in rule) == (rule["fired"] > rule["undecided"])
+        assert ("overlap_rule" in rule) <= (rule["fired"] > 0)
+        assert rule["advice"] in page.WORDS["rule_advice"]
+    assert any(rule["confirmed"] for rule in rules.values())
+    with refused("currency_unknown", "currency"):
+        compliance.call("rules.scoreboard", currency="QQQ")
+
+
 def test_the_page_is_what_the_programs_were_made_from():
     done = subprocess.run([conftest.BUILD / "scripts/gen-protocol", "--check", page.PAGE],
                           capture_output=True, text=True, check=False)
