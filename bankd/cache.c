@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { NONE = UINT32_MAX, LARGE_PAGE = 2 * 1024 * 1024 };
+enum { NONE = UINT32_MAX, LARGE_PAGE = 2 * 1024 * 1024, LINE = 64 };
 
 struct link {
     int64_t  key;
@@ -181,6 +181,25 @@ void *cache_peek(struct cache *cache, int64_t key)
     uint32_t i = find(cache, key);
 
     return i == NONE ? NULL : slot_at(cache, i);
+}
+
+void cache_expect(const struct cache *cache, int64_t key)
+{
+    __builtin_prefetch(&cache->buckets[bucket_of(cache, key)]);
+}
+
+/* The first of the chain is nearly always the only one. */
+void cache_expect_slot(const struct cache *cache, int64_t key, size_t bytes)
+{
+    uint32_t    i = cache->buckets[bucket_of(cache, key)];
+    const char *slot;
+
+    if (i == NONE)
+        return;
+    __builtin_prefetch(&cache->links[i]);
+    slot = slot_at(cache, i);
+    for (size_t at = 0; at < bytes; at += LINE)
+        __builtin_prefetch(slot + at);
 }
 
 static void forget(struct cache *cache, uint32_t i)

@@ -28,6 +28,10 @@ void *cache_put(struct cache *cache, int64_t key);
 /* Forgets the slot that would go next for a new one, and copies its key and content out; false
  * when every slot is pinned or kept, or none is there. */
 bool   cache_pop(struct cache *cache, int64_t *key, void *slot);
+/* The key will be asked for soon: its memory is fetched while the caller does other things. In two
+ * steps, of which the second needs what the first has fetched; `bytes` of the slot are wanted. */
+void   cache_expect(const struct cache *cache, int64_t key);
+void   cache_expect_slot(const struct cache *cache, int64_t key, size_t bytes);
 void   cache_drop(struct cache *cache, int64_t key); /* CHECKs that it is there */
 void   cache_clear(struct cache *cache);
 void   cache_unpin_all(struct cache *cache);

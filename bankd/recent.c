@@ -88,3 +88,9 @@ bool recent_may_have(const struct recent *recent, const struct uuid *id, int64_t
     return recent->young->keys[slot_of(recent->young, key)] == key ||
            recent->old->keys[slot_of(recent->old, key)] == key;
 }
+
+void recent_expect(const struct recent *recent, int64_t key)
+{
+    __builtin_prefetch(&recent->young->keys[(size_t)key % SLOTS]);
+    __builtin_prefetch(&recent->old->keys[(size_t)key % SLOTS]);
+}

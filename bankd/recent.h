@@ -27,4 +27,7 @@ void recent_add(struct recent *recent, const struct uuid *id, int64_t key);
 /* False: nobody uses the id. */
 bool recent_may_have(const struct recent *recent, const struct uuid *id, int64_t key);
 
+/* The key will be asked for soon: its memory is fetched meanwhile. */
+void recent_expect(const struct recent *recent, int64_t key);
+
 #endif

@@ -194,3 +194,28 @@ bool shelf_is_tight(const struct shelf *shelf)
     return shelf->used > shelf->blocks_max / 8 * 7 ||
            cache_count(shelf->entries) > shelf->entries_max / 8 * 7;
 }
+
+void shelf_expect(const struct shelf *shelf, int64_t key)
+{
+    cache_expect(shelf->entries, key);
+}
+
+bool shelf_expect_first(const struct shelf *shelf, int64_t key, uint32_t *block)
+{
+    const struct entry *entry = cache_peek(shelf->entries, key);
+
+    if (entry == NULL)
+        return false;
+    *block = entry->first;
+    __builtin_prefetch(&shelf->blocks[*block]);
+    return true;
+}
+
+bool shelf_expect_next(const struct shelf *shelf, uint32_t block, uint32_t *next)
+{
+    *next = shelf->blocks[block].next;
+    if (*next == NONE)
+        return false;
+    __builtin_prefetch(&shelf->blocks[*next]);
+    return true;
+}

@@ -47,4 +47,12 @@ size_t shelf_count(const struct shelf *shelf);
 /* Whether little room is left. */
 bool shelf_is_tight(const struct shelf *shelf);
 
+/* An entry will be asked for soon: fetches its memory while the caller does other things, in steps
+ * of which each needs what the one before has fetched. The first finds the entry, the second its
+ * first block (false: it is not here), each further one the next block (false: that was the last).
+ */
+void shelf_expect(const struct shelf *shelf, int64_t key);
+bool shelf_expect_first(const struct shelf *shelf, int64_t key, uint32_t *block);
+bool shelf_expect_next(const struct shelf *shelf, uint32_t block, uint32_t *next);
+
 #endif

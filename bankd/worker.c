@@ -16,6 +16,8 @@ enum {
     EXPIRE_EVERY_US = 10 * 1000 * 1000,
     SAVE_EVERY_US = 2 * 1000 * 1000,
     CHECKPOINT_EVERY_US = 500 * 1000,
+    EXPECT_JOBS = 8,
+    LINE = 64, /* of the processor's cache */
     SPARE_JOBS = 1024, /* for events and refusals */
     REFUSALS_PER_SECOND = 100,
     TELL_EVERY_US = 250 * 1000,
@@ -163,6 +165,20 @@ static const struct uuid *subject_of(const struct job *job)
     return (const struct uuid *)(const void *)((const char *)job->in + request->fields[0].offset);
 }
 
+/* The ids that a request names, at most `max`. */
+static size_t ids_of(const struct job *job, struct uuid *ids, size_t max)
+{
+    const struct message_desc *request = job->op->request;
+    size_t                     count = 0;
+
+    if (job->kind != JOB_REQUEST || (job->op->flags & OP_MONEY) == 0 || job->in == NULL)
+        return 0;
+    for (size_t i = 0; i < request->count && count < max; i++)
+        if (request->fields[i].type == FIELD_UUID)
+            memcpy(&ids[count++], (const char *)job->in + request->fields[i].offset, sizeof *ids);
+    return count;
+}
+
 static void plan_refusal(struct workers *workers, const struct job *job)
 {
     struct draft *draft;
@@ -264,13 +280,36 @@ static bool is_of_one(enum err err)
     return err == ERR_changed_meanwhile || err == ERR_id_reused || err == ERR_amount_overflow;
 }
 
+/* What the next few jobs will need is fetched from memory while the present ones are planned: first
+ * the jobs, then their requests, then what the ids in those stand for (writer_expect). */
+static void expect(struct workers *workers, struct job *const *jobs, size_t n)
+{
+    struct uuid ids[WRITER_EXPECT_MAX];
+    size_t      count = 0;
+
+    for (size_t i = 2 * EXPECT_JOBS; i < n && i < 3 * EXPECT_JOBS; i++)
+        for (size_t at = 0; at < offsetof(struct job, fault); at += LINE)
+            __builtin_prefetch((const char *)jobs[i] + at);
+    for (size_t i = EXPECT_JOBS; i < n && i < 2 * EXPECT_JOBS; i++) {
+        __builtin_prefetch(jobs[i]->reply.at);
+        for (size_t at = 0; jobs[i]->in != NULL && at < jobs[i]->op->request->size; at += LINE)
+            __builtin_prefetch((const char *)jobs[i]->in + at);
+    }
+    for (size_t i = 0; i < n && i < EXPECT_JOBS; i++)
+        count += ids_of(jobs[i], ids + count, WRITER_EXPECT_MAX - count);
+    writer_expect(workers->writer, ids, count);
+}
+
 static enum err try_group(struct workers *workers, struct job **jobs, size_t n)
 {
     struct fault fault = { 0 };
     enum err     err;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (i % EXPECT_JOBS == 0 && n >= EXPECT_JOBS)
+            expect(workers, jobs + i, n - i);
         plan(workers, jobs[i]);
+    }
     err = writer_commit(workers->writer, &fault);
     if (err == ERR_none) {
         writer_events(workers->writer, publish, workers);

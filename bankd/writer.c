@@ -3,16 +3,17 @@
  * ends in an error has changed nothing, and a failed commit is undone by forgetting the caches.
  *
  * Where the time of a post goes, in microseconds of one core with 10,000 active accounts: writer
- * 14, of which about 6 are SQLite's and the kernel's below it, as many as bare statements need for
- * the same rows; server 3.5; the messaging library 4.7, a third of it encryption. A quarter of the
- * writer's own share is finding books and profiles in memory. With 100,000 accounts the writer
- * takes 30, bare SQLite 14: each account changes a page of its own, and each is written twice.
+ * 13, of which about 6 are SQLite's and the kernel's below it, as many as bare statements need for
+ * the same rows; server 3; the messaging library 4.7, a third of it encryption. With 100,000
+ * accounts the writer takes 29, bare SQLite 14: each account changes a page of its own, and each is
+ * written twice.
  *
  * What was learned on the way there. Questions outside of a transaction take and give back a file
  * lock each, 8 % of the time of a post, so a group asks on one snapshot. Looking up each new id in
  * the index of all ids is not needed (recent.h). Profiles that miss the cache cost more than the
  * ledger: 80 a post with 100,000 accounts, until they were packed and kept (shelf.h) and saved in
- * the order of their numbers. */
+ * the order of their numbers. Waiting for the memory of books and profiles was a quarter of the
+ * writer's own share, until it was fetched ahead (writer_expect.c): 14.3 became 13.0. */
 #include "bankd/writer_impl.h"
 
 #include "bankd/chain.h"
@@ -135,7 +136,7 @@ void writer_close(struct writer **writer)
 
 /* --- what is known --------------------------------------------------------------------------- */
 
-static int64_t hash_of(const struct writer *writer, const void *bytes, size_t n)
+int64_t writer_hash(const struct writer *writer, const void *bytes, size_t n)
 {
     uint8_t out[8];
     int64_t key;
@@ -182,7 +183,7 @@ enum err writer_book(struct writer *writer, int64_t number, const struct account
 enum err writer_book_by_id(struct writer *writer, const struct uuid *id,
                            const struct account_book **out, const char **name)
 {
-    int64_t             key = hash_of(writer, id->bytes, sizeof id->bytes);
+    int64_t             key = writer_hash(writer, id->bytes, sizeof id->bytes);
     struct id_slot     *slot = cache_get(writer->ids, key);
     struct account_book book;
     enum err            err;
@@ -261,7 +262,7 @@ enum err writer_book_of_bank(struct writer *writer, int32_t kind, uint16_t curre
 
 enum err writer_party(struct writer *writer, struct slice key, int64_t now_us, struct party **out)
 {
-    int64_t            hash = hash_of(writer, key.at, key.n);
+    int64_t            hash = writer_hash(writer, key.at, key.n);
     struct party_slot *slot = cache_get(writer->parties, hash);
     struct party       row;
     enum err           err;
@@ -498,8 +499,8 @@ static void remember_account(struct writer *writer, const struct account *row)
         slot->book = row->book;
         memcpy(slot->name, row->name, sizeof slot->name);
     }
-    id = cache_put(writer->ids,
-                   hash_of(writer, row->book.account_id.bytes, sizeof row->book.account_id.bytes));
+    id = cache_put(writer->ids, writer_hash(writer, row->book.account_id.bytes,
+                                            sizeof row->book.account_id.bytes));
     if (id != NULL) {
         id->id = row->book.account_id;
         id->number = row->book.number;
@@ -526,7 +527,7 @@ void writer_add(struct writer *writer, struct draft *draft)
 
 static size_t group_slot(const struct writer *writer, const struct uuid *id)
 {
-    size_t i = (size_t)hash_of(writer, id->bytes, sizeof id->bytes) % WRITER_ID_SLOTS;
+    size_t i = (size_t)writer_hash(writer, id->bytes, sizeof id->bytes) % WRITER_ID_SLOTS;
 
     while (writer->group_ids[i].draft != 0 && !uuid_equal(&writer->group_ids[i].id, id))
         i = (i + 1) % WRITER_ID_SLOTS;
@@ -546,12 +547,12 @@ void writer_group_remember(struct writer *writer, const struct uuid *id, const s
 
     writer->group_ids[i].id = *id;
     writer->group_ids[i].draft = (uint32_t)(draft - writer->drafts) + 1;
-    recent_add(writer->recent, id, hash_of(writer, id->bytes, sizeof id->bytes));
+    recent_add(writer->recent, id, writer_hash(writer, id->bytes, sizeof id->bytes));
 }
 
 bool writer_may_have(const struct writer *writer, const struct uuid *id)
 {
-    return recent_may_have(writer->recent, id, hash_of(writer, id->bytes, sizeof id->bytes));
+    return recent_may_have(writer->recent, id, writer_hash(writer, id->bytes, sizeof id->bytes));
 }
 
 /* --- events ---------------------------------------------------------------------------------- */

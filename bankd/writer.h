@@ -35,6 +35,7 @@ struct writer_config {
 enum {
     WRITER_BOOKS_DEFAULT = 65536,
     WRITER_PROFILES_DEFAULT = 16384,
+    WRITER_EXPECT_MAX = 32,
     WRITER_EVENTS_MAX = 256, /* events of one group; more are dropped, and the clients read */
 };
 
@@ -163,6 +164,9 @@ ERR_MUST_USE enum err writer_book_by_id(struct writer *writer, const struct uuid
 /* The bank's own account of a kind and currency; made when it is not there yet. */
 ERR_MUST_USE enum err writer_book_of_bank(struct writer *writer, int32_t kind, uint16_t currency,
                                           const struct account_book **out, struct fault *fault);
+/* Requests that will be planned soon name these ids (of accounts, transactions or anything else, at
+ * most WRITER_EXPECT_MAX): what they need is fetched from memory meanwhile. Changes nothing. */
+void writer_expect(struct writer *writer, const struct uuid *ids, size_t n);
 /* Puts a changed book into the draft. */
 void writer_change_book(struct draft *draft, const struct account_book *before,
                         const struct account_book *after, bool terms_changed);

@@ -102,6 +102,8 @@ struct writer {
     struct transaction found; /* row of a repeated post */
 };
 
+/* Keyed, so that nobody outside can foresee it. */
+int64_t writer_hash(const struct writer *writer, const void *bytes, size_t n);
 /* The draft of this group that has the transaction id, or NULL. */
 struct draft *writer_group_find(struct writer *writer, const struct uuid *id);
 /* Whether the store may have a transaction with this id. */

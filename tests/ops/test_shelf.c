@@ -22,6 +22,20 @@ struct model {
     uint8_t           bytes[BYTES_MAX];
 };
 
+/* The blocks that are fetched ahead are those of the entry, to the last and not beyond. */
+static size_t expected_blocks(const struct shelf *shelf, int64_t key)
+{
+    uint32_t block;
+    size_t   count = 1;
+
+    shelf_expect(shelf, key);
+    if (!shelf_expect_first(shelf, key, &block))
+        return 0;
+    for (; shelf_expect_next(shelf, block, &block); count++)
+        assert_true(count < SHELF_BYTES);
+    return count;
+}
+
 /* What is there is what was laid down, and what waits never leaves by itself. */
 static void check_key(struct shelf *shelf, struct model *model, int64_t key)
 {
@@ -29,11 +43,13 @@ static void check_key(struct shelf *shelf, struct model *model, int64_t key)
     uint8_t                  bytes[BYTES_MAX];
 
     if (note == NULL) {
+        assert_int_equal(expected_blocks(shelf, key), 0);
         assert_true(!model->here || !model->note.waiting);
         model->here = false;
         return;
     }
     assert_true(model->here);
+    assert_int_equal(expected_blocks(shelf, key), model->n == 0 ? 1 : (model->n + 59) / 60);
     assert_int_equal(note->last_sequence, model->note.last_sequence);
     assert_int_equal(note->waiting, model->note.waiting);
     assert_int_equal(shelf_read(shelf, key, bytes, sizeof bytes), model->n);
