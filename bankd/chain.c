@@ -7,7 +7,11 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { CHAIN_LAYOUT = 1, CHAIN_ENTRY_MAX = 2048 };
+enum {
+    LAYOUT_PLAIN = 1,
+    LAYOUT_RECORDS = 2, /* an audit entry with marks of records */
+    CHAIN_ENTRY_MAX = LIMIT_RECORD_BODY_MAX + 2048,
+};
 
 /* Bytes of one entry under construction. Every caller's fields are bounded, so that the sum of
  * their limits fits; put_bytes checks it all the same. */
@@ -46,9 +50,10 @@ static void put_text(struct entry *entry, const char *text)
     put_counted(entry, text, strlen(text));
 }
 
-static void entry_begin(struct entry *entry, const uint8_t before[CHAIN_HASH_BYTES], char kind)
+static void entry_begin(struct entry *entry, const uint8_t before[CHAIN_HASH_BYTES], char kind,
+                        uint8_t layout)
 {
-    uint8_t head[2] = { (uint8_t)kind, CHAIN_LAYOUT };
+    uint8_t head[2] = { (uint8_t)kind, layout };
 
     entry->n = 0;
     put_bytes(entry, before, CHAIN_HASH_BYTES);
@@ -67,7 +72,7 @@ void chain_link_transaction(const uint8_t before[CHAIN_HASH_BYTES], const struct
 {
     struct entry entry;
 
-    entry_begin(&entry, before, 'T');
+    entry_begin(&entry, before, 'T', LAYOUT_PLAIN);
     put_int(&entry, row->sequence);
     put_bytes(&entry, row->transaction_id.bytes, sizeof row->transaction_id.bytes);
     put_int(&entry, row->type);
@@ -102,7 +107,7 @@ void chain_link_audit(const uint8_t before[CHAIN_HASH_BYTES], const struct audit
 {
     struct entry entry;
 
-    entry_begin(&entry, before, 'A');
+    entry_begin(&entry, before, 'A', row->records_size > 0 ? LAYOUT_RECORDS : LAYOUT_PLAIN);
     put_int(&entry, row->sequence);
     put_int(&entry, row->at_us);
     put_int(&entry, row->kind);
@@ -115,7 +120,29 @@ void chain_link_audit(const uint8_t before[CHAIN_HASH_BYTES], const struct audit
     put_int(&entry, row->about_transaction);
     put_int(&entry, row->set_status);
     put_int(&entry, row->set_flag);
+    if (row->records_size > 0)
+        put_counted(&entry, row->records, row->records_size);
     entry_end(&entry, out);
+}
+
+void chain_mark_record(const struct record *record, uint8_t out[RECORD_MARK_BYTES])
+{
+    struct entry entry = { .n = 0 };
+    uint8_t      hash[CHAIN_HASH_BYTES];
+
+    put_int(&entry, record->number);
+    memcpy(out, entry.bytes, entry.n);
+    put_int(&entry, record->kind);
+    put_int(&entry, record->state);
+    put_bytes(&entry, record->id.bytes, sizeof record->id.bytes);
+    put_int(&entry, record->about);
+    put_int(&entry, record->due_at_us);
+    put_int(&entry, record->version);
+    put_int(&entry, record->created_at_us);
+    put_int(&entry, record->created_by);
+    put_counted(&entry, record->body, record->body_size);
+    entry_end(&entry, hash);
+    memcpy(out + 8, hash, RECORD_MARK_BYTES - 8);
 }
 
 static void head_message(const struct chain_head *head, struct entry *entry)

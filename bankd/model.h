@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CHAIN_HASH_BYTES = 32, SIGNATURE_BYTES = 64 };
+enum { CHAIN_HASH_BYTES = 32, SIGNATURE_BYTES = 64, RECORD_MARK_BYTES = 32 };
 
 struct user {
     int64_t     number;
@@ -161,7 +161,11 @@ struct audit {
     int64_t about_transaction; /* sequence; 0 = none */
     int32_t set_status;        /* new status of that transaction; 0 = unchanged */
     int32_t set_flag;          /* 0 unchanged, 1 flagged, 2 not flagged */
-    uint8_t hash[CHAIN_HASH_BYTES];
+    /* The records that it left behind, a mark each (chain_mark_record): so a record that was
+     * changed behind the bank's back no longer fits the chain. */
+    uint32_t records_size;
+    uint8_t  records[LIMIT_CHANGE_RECORDS_MAX * RECORD_MARK_BYTES];
+    uint8_t  hash[CHAIN_HASH_BYTES];
 };
 
 /* What somebody found out about a transaction, and from when on it may be used. */

@@ -78,6 +78,7 @@ enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_
     memset(report, 0, sizeof *report);
     verify_map_init(&verify.sets, sizeof(struct verify_set));
     verify_map_init(&verify.statuses, sizeof(struct verify_status));
+    verify_map_init(&verify.marks, sizeof(struct verify_mark));
     verify_map_init(&verify.rule_hashes, sizeof(struct verify_rules));
     verify_map_init(&verify.cells, sizeof(struct verify_cell));
     verify_map_init(&verify.days, sizeof(struct verify_day));
@@ -91,6 +92,7 @@ enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_
         bank_rules_release(bank, verify.rules);
     verify_map_free(&verify.sets);
     verify_map_free(&verify.statuses);
+    verify_map_free(&verify.marks);
     verify_map_free(&verify.rule_hashes);
     verify_map_free(&verify.cells);
     verify_map_free(&verify.days);

@@ -68,6 +68,12 @@ struct verify_rules { /* by the front of a rule set's hash: the audit log names 
     int64_t key;
 };
 
+struct verify_mark { /* by number of a record: what the audit log last said of it */
+    int64_t number;
+    uint8_t mark[RECORD_MARK_BYTES];
+    bool    known;
+};
+
 struct verify_status { /* by account id: what the audit log last made of it */
     int64_t key;
     int32_t status;
@@ -125,6 +131,7 @@ struct verify {
     uint8_t                  *is_audit;
     struct verify_map         sets;
     struct verify_map         statuses;
+    struct verify_map         marks;
     struct verify_map         rule_hashes;
     struct verify_map         cells;
     struct verify_map         days;
@@ -159,8 +166,7 @@ ERR_MUST_USE enum err verify_chain(struct verify *verify);
 ERR_MUST_USE enum err verify_row(struct verify *verify, const struct transaction *row);
 ERR_MUST_USE enum err verify_row_figures(struct verify *verify, const struct transaction *row,
                                          bool alerted);
-ERR_MUST_USE enum err verify_row_profiles(struct verify              *verify,
-                                          const struct transaction *row);
+ERR_MUST_USE enum err verify_row_profiles(struct verify *verify, const struct transaction *row);
 /* verify_sums.c: what came out against what is stored. */
 ERR_MUST_USE enum err verify_sums(struct verify *verify);
 

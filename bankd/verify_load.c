@@ -235,6 +235,26 @@ static bool note_rules(struct verify *verify, const struct audit *audit)
     return verify_map_make(&verify->rule_hashes, verify_rules_key(hash)) != NULL || fail(verify);
 }
 
+/* Entries come newest first, so the first mark of a record is that of its last version. */
+static bool note_marks(struct verify *verify, const struct audit *audit)
+{
+    for (size_t at = 0; at + RECORD_MARK_BYTES <= audit->records_size; at += RECORD_MARK_BYTES) {
+        const uint8_t      *mark = audit->records + at;
+        uint64_t            number = 0;
+        struct verify_mark *entry;
+
+        for (int i = 0; i < 8; i++)
+            number = number << 8 | mark[i];
+        entry = verify_map_make(&verify->marks, (int64_t)number);
+        if (entry == NULL)
+            return fail(verify);
+        if (!entry->known)
+            memcpy(entry->mark, mark, sizeof entry->mark);
+        entry->known = true;
+    }
+    return true;
+}
+
 static bool note_audit(void *context, const void *row)
 {
     struct verify      *verify = context;
@@ -255,7 +275,7 @@ static bool note_audit(void *context, const void *row)
         if (entry->flag == 0)
             entry->flag = audit->set_flag;
     }
-    return note_status(verify, audit) && note_rules(verify, audit);
+    return note_status(verify, audit) && note_rules(verify, audit) && note_marks(verify, audit);
 }
 
 static enum err load_audits(struct verify *verify)
@@ -278,8 +298,8 @@ static enum err load_profile(struct verify *verify, int64_t entity, int32_t *ind
     size_t                 n = 0;
     enum err               err;
 
-    err = verify->store->ops->profile_get(verify->store, entity, &profile->saved_sequence,
-                                          bytes, sizeof bytes, &n);
+    err = verify->store->ops->profile_get(verify->store, entity, &profile->saved_sequence, bytes,
+                                          sizeof bytes, &n);
     if (err == ERR_not_found)
         return ERR_none;
     TRY(err);

@@ -2,11 +2,13 @@
  * figures, lists, alerts, labels. */
 #include "bankd/verify_impl.h"
 
+#include "bankd/chain.h"
 #include "bankd/ledger/ledger.h"
 #include "bankd/record.h"
 #include "common/money.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* --- accounts --------------------------------------------------------------------------------- */
 
@@ -397,8 +399,16 @@ static bool check_record(void *context, const void *row)
 {
     struct record_pass  *pass = context;
     const struct record *record = row;
+    struct verify_mark  *known = verify_map_find(&pass->verify->marks, record->number);
+    uint8_t              mark[RECORD_MARK_BYTES];
     void                *message;
 
+    chain_mark_record(record, mark);
+    if (known == NULL || memcmp(known->mark, mark, sizeof mark) != 0)
+        verify_problem(pass->verify, VERIFY_RECORDS,
+                       "record %" PRId64 " is not what the audit log says", record->number);
+    if (known != NULL)
+        known->known = false; /* seen */
     arena_reset(&pass->arena);
     message = arena_take(&pass->arena, pass->desc->size);
     pass->err =
@@ -428,6 +438,14 @@ static enum err check_records(struct verify *verify)
             err = pass.err;
     }
     arena_free(&pass.arena);
+    for (size_t i = 0; i < verify->marks.count && err == ERR_none; i++) {
+        const struct verify_mark *mark = verify_map_at(&verify->marks, i);
+
+        if (mark->known)
+            verify_problem(verify, VERIFY_RECORDS,
+                           "record %" PRId64 ", which the audit log names, is not there",
+                           mark->number);
+    }
     return err;
 }
 

@@ -404,6 +404,10 @@ void writer_audit(struct writer *writer, struct draft *draft, const struct act *
     row->about_transaction = act->about_transaction;
     row->set_status = act->set_status;
     row->set_flag = act->set_flag;
+    for (size_t i = 0; i < draft->change.record_count; i++) {
+        chain_mark_record(draft->change.records[i], row->records + row->records_size);
+        row->records_size += RECORD_MARK_BYTES;
+    }
     chain_link_audit(writer->numbers.head.hash, row, row->hash);
     memcpy(writer->numbers.head.hash, row->hash, CHAIN_HASH_BYTES);
     draft->change.audit = row;
@@ -510,6 +514,7 @@ static void remember_account(struct writer *writer, const struct account *row)
 void writer_add(struct writer *writer, struct draft *draft)
 {
     CHECK(draft == &writer->drafts[writer->count]);
+    CHECK(draft->change.record_count == 0 || draft->change.audit != NULL);
     for (size_t i = 0; i < draft->change.account_count; i++) {
         struct book_slot *slot = cache_get(writer->books, draft->change.accounts[i].after.number);
 

@@ -141,8 +141,9 @@ struct draft *writer_draft(struct writer *writer); /* NULL when the group is ful
  * the next number when `from` is NULL; the caller fills in the rest. NULL when the draft or the
  * group has no more room: then ERR_busy is the answer. */
 struct record *writer_record(struct writer *writer, struct draft *draft, const struct record *from);
-/* Adds an audit entry to the draft, with its sequence and link. Nothing may fail between this
- * call and writer_add, because the chain has moved on. */
+/* Adds an audit entry to the draft, with its sequence and link, and with marks of the draft's
+ * records, which must be complete. Nothing may fail between this call and writer_add, because the
+ * chain has moved on. A change with records has an audit entry. */
 void writer_audit(struct writer *writer, struct draft *draft, const struct act *act);
 /* The group takes the draft; books in it become what later acts see. */
 void writer_add(struct writer *writer, struct draft *draft);

@@ -226,6 +226,7 @@ static enum err put_audit(struct sqlite_store *store, const struct audit *audit)
     bind_int(&row, audit->about_transaction);
     bind_int(&row, audit->set_status);
     bind_int(&row, audit->set_flag);
+    bind_bytes(&row, audit->records, audit->records_size);
     bind_bytes(&row, audit->hash, sizeof audit->hash);
     return sqlite_err(sqlite_run(&row));
 }

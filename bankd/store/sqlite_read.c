@@ -151,6 +151,8 @@ void read_record(struct row *row, struct record *out)
 
 void read_audit(struct row *row, struct audit *out)
 {
+    size_t size;
+
     out->sequence = row_int(row);
     out->at_us = row_int(row);
     out->kind = (int32_t)row_int(row);
@@ -163,6 +165,8 @@ void read_audit(struct row *row, struct audit *out)
     out->about_transaction = row_int(row);
     out->set_status = (int32_t)row_int(row);
     out->set_flag = (int32_t)row_int(row);
+    size = row_bytes(row, out->records, sizeof out->records);
+    out->records_size = (uint32_t)(size < sizeof out->records ? size : sizeof out->records);
     row_bytes(row, out->hash, sizeof out->hash);
 }
 

@@ -20,3 +20,6 @@ CREATE UNIQUE INDEX record_id ON record (kind, id);
 CREATE INDEX record_kind ON record (kind, number);
 CREATE INDEX record_about ON record (kind, about, number) WHERE about <> 0;
 CREATE INDEX record_due ON record (kind, due_at_us, number) WHERE due_at_us <> 0;
+
+-- Marks of the records that an entry left behind; those from before there were records have none.
+ALTER TABLE audit ADD COLUMN records BLOB NOT NULL DEFAULT x'';

@@ -121,6 +121,62 @@ static void texts_do_not_run_together(void **state)
     assert_memory_not_equal(left, right, sizeof left);
 }
 
+static struct record a_record(void)
+{
+    return (struct record){.number = 7,
+                           .kind = RECORD_CASE,
+                           .state = 1,
+                           .about = 3,
+                           .due_at_us = 4,
+                           .version = 5,
+                           .created_at_us = 6,
+                           .created_by = 8,
+                           .body_size = 2,
+                           .body = {1, 2, 3}};
+}
+
+/* Changes one field of a record and expects another mark, and with it another link. */
+#define MARKS(field, value)                                                                        \
+    do {                                                                                           \
+        struct record other = a_record();                                                          \
+        struct audit changed = entry;                                                              \
+        other.field = (value);                                                                     \
+        chain_mark_record(&other, changed.records);                                                \
+        assert_memory_not_equal(changed.records, entry.records, RECORD_MARK_BYTES);                \
+        chain_link_audit(zeros, &changed, other_link);                                             \
+        assert_memory_not_equal(other_link, link, sizeof link);                                    \
+    } while (0)
+
+static void every_field_of_a_record_is_bound(void **state)
+{
+    struct record record = a_record();
+    struct audit entry = {.sequence = 1, .operation = "case.open"};
+    uint8_t link[CHAIN_HASH_BYTES], other_link[CHAIN_HASH_BYTES], plain[CHAIN_HASH_BYTES];
+    uint8_t mark[RECORD_MARK_BYTES];
+
+    (void)state;
+    chain_link_audit(zeros, &entry, plain);
+    chain_mark_record(&record, entry.records);
+    entry.records_size = RECORD_MARK_BYTES;
+    assert_int_equal(entry.records[7], 7);
+    chain_link_audit(zeros, &entry, link);
+    assert_memory_not_equal(plain, link, sizeof link);
+    MARKS(number, 8);
+    MARKS(kind, RECORD_CASE_ITEM);
+    MARKS(state, 2);
+    MARKS(id.bytes[15], 1);
+    MARKS(about, 4);
+    MARKS(due_at_us, 5);
+    MARKS(version, 6);
+    MARKS(created_at_us, 7);
+    MARKS(created_by, 9);
+    MARKS(body[1], 9);
+    MARKS(body_size, 3);
+    record.body[2] = 9; /* behind its end */
+    chain_mark_record(&record, mark);
+    assert_memory_equal(mark, entry.records, sizeof mark);
+}
+
 static void the_layout_is_pinned(void **state)
 {
     struct transaction row = sample();
@@ -156,6 +212,7 @@ int main(void)
         cmocka_unit_test(what_may_change_later_is_not_bound),
         cmocka_unit_test(a_link_depends_on_the_one_before),
         cmocka_unit_test(texts_do_not_run_together),
+        cmocka_unit_test(every_field_of_a_record_is_bound),
         cmocka_unit_test(the_layout_is_pinned),
         cmocka_unit_test(a_signature_binds_sequence_and_hash),
     };

@@ -42,7 +42,7 @@ static const struct damage damages[] = {
       "audit entry 30 was changed" },
     { "DELETE FROM audit WHERE sequence = 30", VERIFY_CHAIN, "entry 30 is missing" },
     { "INSERT INTO audit SELECT 20000, at_us, kind, actor, actor_name, operation, outcome, subject,"
-      " detail, 0, 0, 0, hash FROM audit WHERE sequence = 30",
+      " detail, 0, 0, 0, hash, records FROM audit WHERE sequence = 30",
       VERIFY_CHAIN, "20000 is both a transaction and an audit entry" },
     { "UPDATE head SET sequence = sequence - 1", VERIFY_CHAIN, "the store's head is" },
     { "UPDATE head SET hash = zeroblob(32)", VERIFY_CHAIN, "the store's head is" },
@@ -129,6 +129,13 @@ static const struct damage damages[] = {
     /* Profiles and labels. */
     { "UPDATE record SET body = x'81a0' WHERE number = 1", VERIFY_RECORDS,
       "record 1 is not a well-formed case_record" },
+    { "UPDATE record SET due_at_us = due_at_us + 1 WHERE number = 1", VERIFY_RECORDS,
+      "record 1 is not what the audit log says" },
+    { "DELETE FROM record WHERE number = 1", VERIFY_RECORDS,
+      "record 1, which the audit log names, is not there" },
+    { "INSERT INTO record SELECT 99, kind, state, zeroblob(16), about, due_at_us, version, "
+      "created_at_us, created_by, body FROM record WHERE number = 1",
+      VERIFY_RECORDS, "record 99 is not what the audit log says" },
     { "UPDATE profile SET last_sequence = last_sequence - 1 WHERE entity = 14", VERIFY_PROFILES,
       "the saved profile of account 7" },
     { "UPDATE profile SET bytes = (SELECT bytes FROM profile WHERE entity = 16) WHERE entity = 14",

@@ -192,6 +192,8 @@ static void posting_is_read_back(struct world *world)
     plan->audit.about_transaction = found.sequence;
     plan->audit.set_status = STATUS_REJECTED;
     plan->audit.set_flag = 2;
+    plan->audit.records_size = sizeof plan->audit.records;
+    memset(plan->audit.records, 0x5a, sizeof plan->audit.records);
     world_commit(world);
     memset(&audit, 0, sizeof audit);
     assert_int_equal(CALL(world, audit_by_sequence, plan->audit.sequence, &audit), ERR_none);

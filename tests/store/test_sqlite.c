@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "bankd/store/migrations.h"
 #include "common/check.h"
 #include "tests/lib/world.h"
 
@@ -246,7 +247,7 @@ static void test_log_is_moved_and_used_again(void **state)
     some_history(world);
     assert_int_equal(world->ops->health(world->store, &health), ERR_none);
     assert_true(health.log_pages > 100);
-    assert_int_equal(health.schema_version, 1);
+    assert_int_equal(health.schema_version, MIGRATION_COUNT);
     assert_true(health.commits >= 10);
     assert_true(health.page_cache_bytes > 0);
     assert_true(size_of(world->path, "") < 100 * 4096);
