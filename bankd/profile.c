@@ -148,9 +148,22 @@ struct walk {
     int64_t entity;
     struct account_book debit, credit; /* of the row that was read last; number 0 = none yet */
     struct transaction row;
+    const struct profile_bounds *bounds; /* NULL = none */
+    int64_t read;                        /* rows so far */
     size_t count;
     struct step steps[PROFILE_SEGMENT]; /* newest first */
 };
+
+static enum err check_bounds(struct walk *walk)
+{
+    const struct profile_bounds *bounds = walk->bounds;
+    walk->read++;
+    if (bounds == NULL)
+        return ERR_none;
+    if (bounds->cancel != NULL && atomic_load_explicit(bounds->cancel, memory_order_relaxed))
+        return ERR_cancelled;
+    return walk->read > bounds->rows_max ? ERR_message_too_large : ERR_none;
+}
 
 static int64_t previous_of(const struct transaction *row, int64_t entity)
 {
@@ -178,6 +191,7 @@ static enum err walk_segment(struct walk *walk, int64_t from, int64_t stop, int6
     walk->count = 0;
     int64_t at = from;
     while (at > stop && walk->count < PROFILE_SEGMENT) {
+        TRY(check_bounds(walk));
         enum err err = store->ops->transaction_by_sequence(store, at, &walk->row);
         if (err != ERR_none)
             return err == ERR_not_found ? ERR_books_broken : err;
@@ -352,8 +366,9 @@ static enum err saved(struct store *store, int64_t entity, struct fraud_profile 
     return ERR_none;
 }
 
-enum err profile_load(struct store *store, int64_t entity, int64_t newest,
-                      struct fraud_profile *out, int64_t *last_sequence)
+static enum err load(struct store *store, int64_t entity, int64_t newest,
+                     const struct profile_bounds *bounds, struct fraud_profile *out,
+                     int64_t *last_sequence)
 {
     int64_t seen = 0;
     *last_sequence = 0;
@@ -366,7 +381,7 @@ enum err profile_load(struct store *store, int64_t entity, int64_t newest,
         seen = 0;
     }
     if (newest > seen) {
-        struct walk walk = {.store = store, .entity = entity};
+        struct walk walk = {.store = store, .entity = entity, .bounds = bounds};
         bool joined = false;
         TRY(fold(&walk, newest, seen, out, &joined));
         if (!joined) {
@@ -376,6 +391,20 @@ enum err profile_load(struct store *store, int64_t entity, int64_t newest,
     }
     *last_sequence = newest;
     return ERR_none;
+}
+
+enum err profile_load(struct store *store, int64_t entity, int64_t newest,
+                      struct fraud_profile *out, int64_t *last_sequence)
+{
+    return load(store, entity, newest, NULL, out, last_sequence);
+}
+
+enum err profile_before(struct store *store, const struct transaction *row, int64_t entity,
+                        const struct profile_bounds *bounds, struct fraud_profile *out)
+{
+    int64_t last_sequence = 0;
+    CHECK(names(row, entity));
+    return load(store, entity, previous_of(row, entity), bounds, out, &last_sequence);
 }
 
 enum err profile_current(struct store *store, int64_t entity, struct fraud_profile *out,

@@ -63,6 +63,18 @@ size_t profile_pack(const struct fraud_profile *profile, uint8_t out[LIMIT_PROFI
 /* False when the bytes are no profile of this version. */
 bool profile_unpack(const uint8_t *bytes, size_t n, struct fraud_profile *out);
 
+/* How much of a chain may be read. */
+struct profile_bounds {
+    int64_t            rows_max;
+    const atomic_bool *cancel; /* NULL = never */
+};
+/* The profile of an entity that the row names as it was when that transaction came: made of those
+ * before it, with the findings of today, of which a look at that moment sees what was known then.
+ * ERR_message_too_large when more rows would have to be read, ERR_cancelled. */
+ERR_MUST_USE enum err profile_before(struct store *store, const struct transaction *row,
+                                     int64_t entity, const struct profile_bounds *bounds,
+                                     struct fraud_profile *out);
+
 /* As profile_current, for whoever knows the newest transaction of the entity (0 = none). */
 ERR_MUST_USE enum err profile_load(struct store *store, int64_t entity, int64_t newest,
                                    struct fraud_profile *out, int64_t *last_sequence);

@@ -105,6 +105,7 @@ enum {
     LIMIT_EXPORT_ROWS_MAX = 4000,          /* rows of one piece of a CSV file */
     LIMIT_EXPORT_BYTES_MAX = 384 * 1024,   /* bytes of one piece */
     LIMIT_RISK_NEWEST = 50,                /* transactions whose highest score is shown */
+    LIMIT_WHATIF_ROWS_MAX = 200 * 1000,    /* earlier payments of each of the two sides */
     LIMIT_SCOREBOARD_RULES_MAX = 192,      /* rules by name, those of earlier versions too */
     LIMIT_PAGE_BYTES_MAX = 768 * 1024,     /* a page ends when it is about so large */
 };

@@ -208,6 +208,9 @@ void fraud_observe(struct fraud_profile *profile, const struct fraud_event *even
 void fraud_observe_label(struct fraud_profile *profile, int64_t known_at_us, bool fraud);
 void fraud_forget_label(struct fraud_profile *profile, int64_t known_at_us, bool fraud);
 
+/* As if the entity had been paid long ago, and nothing else: for asking what would have been. */
+void fraud_suppose_known(struct fraud_profile *profile, int64_t entity);
+
 /* BLAKE2b is not pure enough for here: a 64-bit digest (FNV-1a) of a profile, for tests. */
 uint64_t fraud_profile_digest(const struct fraud_profile *profile);
 

@@ -377,6 +377,11 @@ int64_t profile_parties_since(const struct profile *profile, int64_t at_us, int6
     return count;
 }
 
+void fraud_suppose_known(struct fraud_profile *profile, int64_t entity)
+{
+    older_add(profile_edit(profile), entity_mix(entity));
+}
+
 /* Notes a payment to an entity; the one that was paid least recently makes room. */
 static void party_remember(struct profile *p, int64_t entity, int64_t at_us)
 {
@@ -481,6 +486,14 @@ static size_t size_class(uint64_t amount)
         return 0;
     class -= PROFILE_SIZES_FROM * 2;
     return class < PROFILE_SIZES ? class : PROFILE_SIZES - 1;
+}
+
+int64_t profile_size_from(size_t class)
+{
+    unsigned of = (unsigned)class + PROFILE_SIZES_FROM * 2;
+    int64_t  power = INT64_C(1) << of / 2;
+
+    return class == 0 ? 0 : of % 2 == 0 ? power : power + power / 2;
 }
 
 static void size_add(struct profile *p, int64_t amount)

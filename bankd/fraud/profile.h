@@ -168,6 +168,8 @@ int64_t profile_parties_since(const struct profile *profile, int64_t at_us, int6
 int64_t profile_habit_mean(const struct profile *profile);
 int64_t profile_habit_deviation(const struct profile *profile);
 int64_t profile_share_below(const struct profile *profile, int64_t amount);
+/* The smallest amount of a class of `sizes`. */
+int64_t profile_size_from(size_t class);
 int64_t profile_hour_share(const struct profile *profile, int hour); /* of outgoing acts, bp */
 
 bool profile_is_near_threshold(int64_t amount, int64_t unit);

@@ -1189,6 +1189,20 @@ def test_the_scoreboard_of_the_demo(fraud, compliance):
         compliance.call("rules.scoreboard", currency="QQQ")
 
 
+def test_what_would_have_changed_a_verdict(fraud, compliance):
+    kinds = set()
+    for alert in fraud.call("alert.list", limit=30)["items"]:
+        reply = fraud.call("transaction.whatif", transaction_id=alert["transaction_id"])
+        assert reply["alert"] and reply["verdict"] == alert["verdict"]
+        kinds |= {item["kind"] for item in reply["items"]}
+        for item in reply["items"]:
+            assert ("below" in item) == (item["kind"] == "amount")
+            assert ("at" in item) == (item["kind"] == "time") and item["text"]
+    assert {"amount", "time", "rule"} <= kinds
+    with refused("not_found", "transaction_id"):
+        compliance.call("transaction.whatif", transaction_id=uuid7())
+
+
 def test_the_page_is_what_the_programs_were_made_from():
     done = subprocess.run([conftest.BUILD / "scripts/gen-protocol", "--check", page.PAGE],
                           capture_output=True, text=True, check=False)
