@@ -65,6 +65,7 @@ struct workers {
     size_t                readers_started, logins_started;
     bool                  writer_started, checkpoint_started, worker_started;
     atomic_bool           stopping;
+    atomic_bool           checkpointing;
     _Atomic int64_t       sequence, commits;
     int64_t               schema;
     int64_t               refusal_second; /* writer's thread */
@@ -300,17 +301,30 @@ static void expect(struct workers *workers, struct job *const *jobs, size_t n)
     writer_expect(workers->writer, ids, count);
 }
 
+/* Nothing of the bank's own should hold a commit up for so long; what does is to be found. */
+static void tell_slow(struct workers *workers, size_t jobs, int64_t took_us)
+{
+    if (took_us > LIMIT_COMMIT_SLOW_US)
+        log_event(LOG_WARNING, "slow_commit", "ms=%lld jobs=%zu checkpoint=%s",
+                  (long long)(took_us / US_PER_MS), jobs,
+                  atomic_load(&workers->checkpointing) ? "yes" : "no");
+}
+
 static enum err try_group(struct workers *workers, struct job **jobs, size_t n)
 {
-    struct fault fault = { 0 };
-    enum err     err;
+    struct clock *clock = workers->config.clock;
+    struct fault  fault = { 0 };
+    int64_t       began_us;
+    enum err      err;
 
     for (size_t i = 0; i < n; i++) {
         if (i % EXPECT_JOBS == 0 && n >= EXPECT_JOBS)
             expect(workers, jobs + i, n - i);
         plan(workers, jobs[i]);
     }
+    began_us = clock->monotonic_us(clock);
     err = writer_commit(workers->writer, &fault);
+    tell_slow(workers, n, clock->monotonic_us(clock) - began_us);
     if (err == ERR_none) {
         writer_events(workers->writer, publish, workers);
         return ERR_none;
@@ -576,7 +590,11 @@ static void *checkpoint_main(void *context)
 
     pthread_setname_np(pthread_self(), "checkpoint");
     while (!atomic_load(&workers->stopping)) {
-        enum err err = workers->checkpoint_store->ops->checkpoint(workers->checkpoint_store);
+        enum err err;
+
+        atomic_store(&workers->checkpointing, true);
+        err = workers->checkpoint_store->ops->checkpoint(workers->checkpoint_store);
+        atomic_store(&workers->checkpointing, false);
 
         if (err != ERR_none)
             log_event(LOG_WARNING, "checkpoint_failed", "error=%s", err_name(err));

@@ -55,6 +55,7 @@ enum {
 enum {
     LIMIT_WRITER_QUEUE_MAX = 8192,
     LIMIT_READER_QUEUE_MAX = 1024,
+    LIMIT_COMMIT_SLOW_US = 50 * 1000,     /* a commit that takes longer is told in the log */
     LIMIT_NAMES_KEPT = 128 * 1024,        /* of accounts, for lists; 8 MiB */
     LIMIT_BATCH_MAX = 1024,               /* changes of one commit */
     LIMIT_CHANGE_ACCOUNTS_MAX = 4,        /* account rows that one change touches */

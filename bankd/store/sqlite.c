@@ -29,9 +29,11 @@
 enum {
     APPLICATION_ID = 0x42414e4b, /* "BANK" */
     BUSY_TIMEOUT_MS = 5000,
-    CHECKPOINT_RUNS_MAX = 4,
-    CHECKPOINT_REST_MAX = 1024, /* pages that the writer may have to wait for */
-    CHECKPOINT_LOG_MAX = 4096,  /* pages of a log that need not begin anew yet */
+    CHECKPOINT_RUNS_MAX = 8,
+    CHECKPOINT_REST_MAX = 256,   /* pages that the writer may have to wait for */
+    CHECKPOINT_LOG_MAX = 16384,  /* pages of a log that need not begin anew yet */
+    CHECKPOINT_LOG_MUCH = 65536, /* pages of a log that leave no time for rests */
+    CHECKPOINT_SMALL = 1024,     /* pages that are moved faster than rests would last */
     CHECKPOINT_PAUSE_US = 100,
     CHECKPOINT_TRIES_MAX = 200,
     PATH_TEXT_MAX = 4096,
@@ -248,7 +250,7 @@ static enum err check_structure(struct sqlite_store *store, const char *sql, str
 {
     struct sqlite3_stmt *statement = NULL;
     enum err             err = ERR_none;
-    int rc = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    int                  rc = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
 
     if (rc == SQLITE_OK)
         rc = sqlite3_step(statement);
@@ -564,23 +566,31 @@ static int lock_wait(void *context, int tries)
 
 /* A passive run never ends with an empty log while postings go on, and then the log would grow for
  * ever. Passive runs leave less and less; when little is left of much, a last run holds the writer
- * up for as long as that takes, and the writer then begins the log anew. */
+ * up for as long as that takes, and the writer then begins the log anew. So that this is seldom,
+ * the log may grow to 64 MiB; and so that commits seldom wait for the disk behind a run, runs
+ * beside a writer are written at a pace (sqlite_page.c). */
 static enum err sqlite_checkpoint(struct store *store)
 {
     struct sqlite_store *self = sqlite_of(store);
     int                  log = 0;
     int                  moved = 0;
     int                  rc = SQLITE_OK;
+    enum page_pace       pace = self->mode == STORE_READ ? PACE_RESTS : PACE_NONE;
 
     TRY(snapshot_shed(self));
     /* A run moves what was in the log when it began, so the next one tells what has come since. */
     for (int i = 0; i < CHECKPOINT_RUNS_MAX && rc == SQLITE_OK; i++) {
         int before = log;
 
-        rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &moved);
+        rc = sqlite_page_pace(self->db, pace);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &moved);
         if (log <= CHECKPOINT_LOG_MAX || log - before < CHECKPOINT_REST_MAX)
             break;
+        if (pace == PACE_RESTS && (log - before < CHECKPOINT_SMALL || log > CHECKPOINT_LOG_MUCH))
+            pace = PACE_LOTS;
     }
+    (void)sqlite_page_pace(self->db, PACE_NONE);
     if (rc == SQLITE_OK && log > CHECKPOINT_LOG_MAX) {
         sqlite3_busy_handler(self->db, lock_wait, NULL);
         rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_FULL, &log, &moved);

@@ -70,6 +70,10 @@ int sqlite_page_examine(struct sqlite3 *db);
 int sqlite_page_damage(struct sqlite3 *db, struct page_damage *out);
 /* A database that is to be made gets check bytes; comes before its first page is written. */
 int sqlite_page_prepare(struct sqlite3 *db);
+/* How this handle writes the file: all of it before one sync, or synced lot by lot, so that syncs
+ * of the log never wait for much; with rests between the lots or without. */
+enum page_pace { PACE_NONE, PACE_LOTS, PACE_RESTS };
+int sqlite_page_pace(struct sqlite3 *db, enum page_pace pace);
 /* The target of a copy has check bytes when the source has. */
 int sqlite_page_same(struct sqlite3 *source, struct sqlite3 *target);
 

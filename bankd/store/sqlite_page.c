@@ -8,6 +8,10 @@
  * is let through: a free page may never have been written, and SQLite itself knows that no page in
  * use looks like that.
  *
+ * A handle may be told to write at a measured pace: a sync after each PACE_PAGES pages, and then a
+ * rest of twice the time that it took. A checkpoint writes thousands of pages, and a commit whose
+ * sync of the log comes behind their sync waits for all of them, ten times as long as for itself.
+ *
  * The first page says whether a file has check bytes. One that does not was not made by this
  * store and is read as it is; one that has them and denies it is damaged. Changing the file with
  * other tools breaks the sums, which is as it should be. */
@@ -17,8 +21,10 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/check.h"
+#include "common/clock.h"
 
 enum {
     PAGE_BYTES = 4096,
@@ -27,9 +33,12 @@ enum {
     RESERVED_AT = 20, /* in the first page: how many bytes of each page are kept free */
     LANES = 4,
     WORDS = CHECK_AT / 8,
+    PACE_PAGES = 256,
+    PACE_REST_MAX_US = 20 * 1000,
     GET_CHECKED = 0x42414e00, /* of xFileControl; SQLite leaves numbers above 100 to others */
     SET_CHECKED,
     SET_EXAMINED,
+    SET_PACE,
     GET_DAMAGE,
 };
 
@@ -39,6 +48,8 @@ struct page_file {
     sqlite3_file       base;
     bool               checked;
     struct page_damage damage;
+    enum page_pace     pace;
+    int                unsynced; /* pages since the last sync, at a pace */
     /* The system's own file follows. */
 };
 
@@ -141,11 +152,32 @@ static int page_read(sqlite3_file *file, void *out, int n, sqlite3_int64 at)
     return sum_holds(page, at) || is_blank(page) ? SQLITE_OK : misfit(self, at);
 }
 
+/* The end of a lot. */
+static int page_rest(sqlite3_file *file)
+{
+    struct page_file *self = page_of(file);
+    struct clock     *clock = clock_system();
+    int64_t           began_us = clock->monotonic_us(clock);
+    int64_t           rest_us;
+    int               rc;
+
+    self->unsynced = 0;
+    rc = real_of(file)->pMethods->xSync(real_of(file), SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    if (rc != SQLITE_OK || self->pace != PACE_RESTS)
+        return rc;
+    rest_us = 2 * (clock->monotonic_us(clock) - began_us);
+    if (rest_us > PACE_REST_MAX_US)
+        rest_us = PACE_REST_MAX_US;
+    nanosleep(&(struct timespec){ .tv_nsec = (long)rest_us * 1000 }, NULL);
+    return rc;
+}
+
 static int page_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
 {
     struct page_file *self = page_of(file);
     uint8_t           page[PAGE_BYTES];
     uint64_t          sum;
+    int               rc;
 
     if (at == 0 && n > RESERVED_AT)
         self->checked = ((const uint8_t *)bytes)[RESERVED_AT] == CHECK_BYTES;
@@ -154,7 +186,10 @@ static int page_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int6
     memcpy(page, bytes, PAGE_BYTES);
     sum = page_sum(page, at);
     memcpy(page + CHECK_AT, &sum, CHECK_BYTES);
-    return real_of(file)->pMethods->xWrite(real_of(file), page, n, at);
+    rc = real_of(file)->pMethods->xWrite(real_of(file), page, n, at);
+    if (rc == SQLITE_OK && self->pace != PACE_NONE && ++self->unsynced >= PACE_PAGES)
+        rc = page_rest(file);
+    return rc;
 }
 
 static int page_truncate(sqlite3_file *file, sqlite3_int64 size)
@@ -189,7 +224,7 @@ static int page_reserved(sqlite3_file *file, int *out)
 
 static int page_control(sqlite3_file *file, int op, void *argument)
 {
-    bool *checked = argument;
+    bool *checked = argument; /* or what else the operation is about */
 
     if (op == SET_CHECKED)
         page_of(file)->checked = *checked;
@@ -197,6 +232,8 @@ static int page_control(sqlite3_file *file, int op, void *argument)
         *checked = page_of(file)->checked;
     if (op == SET_EXAMINED)
         page_of(file)->damage.examined = true;
+    if (op == SET_PACE)
+        page_of(file)->pace = *(const enum page_pace *)argument;
     if (op == GET_DAMAGE)
         *(struct page_damage *)argument = page_of(file)->damage;
     if (op >= GET_CHECKED && op <= GET_DAMAGE)
@@ -300,6 +337,11 @@ int sqlite_page_prepare(struct sqlite3 *db)
 int sqlite_page_examine(struct sqlite3 *db)
 {
     return sqlite3_file_control(db, "main", SET_EXAMINED, NULL);
+}
+
+int sqlite_page_pace(struct sqlite3 *db, enum page_pace pace)
+{
+    return sqlite3_file_control(db, "main", SET_PACE, &pace);
 }
 
 int sqlite_page_damage(struct sqlite3 *db, struct page_damage *out)
