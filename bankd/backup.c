@@ -257,37 +257,6 @@ static enum err move_aside(const char *database, bool force, struct fault *fault
     return ERR_none;
 }
 
-/* A data directory without a rule file gets the rules that were in force. */
-static enum err write_rules(const struct home *home, struct fault *fault)
-{
-    const char          *path = conf_text(home->conf, "rules_file");
-    struct store_numbers numbers;
-    struct rule_set      set;
-    struct buf           text;
-    struct store        *store = NULL;
-    struct store_config  config = { .path = home->database };
-    enum err             err;
-    int                  fd;
-
-    if (is_there(path, ""))
-        return ERR_none;
-    buf_init(&text, LIMIT_RULES_FILE_MAX);
-    err = store_sqlite.open(&config, STORE_READ, &store, fault);
-    if (err == ERR_none)
-        err = store->ops->numbers(store, &numbers);
-    if (err == ERR_none)
-        err = store->ops->rule_set_get(store, numbers.rule_set, &set, &text);
-    if (store != NULL)
-        store->ops->close(&store);
-    fd = err == ERR_none ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) : -1;
-    if (err == ERR_none && (fd < 0 || write_all(fd, text.at, text.n) != ERR_none || fsync(fd) != 0))
-        err = file_fault(fault, "Cannot write", path);
-    if (fd >= 0)
-        close(fd);
-    buf_free(&text);
-    return err == ERR_not_found ? ERR_none : err; /* a bank that never had rules */
-}
-
 static enum err restore(struct home *home, const char *file, bool force,
                         struct verify_report *report, struct fault *fault)
 {
@@ -324,8 +293,6 @@ static enum err restore_locked(const struct conf *conf, const char *file, bool f
     err = store_lock(database, &lock, fault);
     if (err == ERR_none)
         err = restore(home, file, force, report, fault);
-    if (err == ERR_none)
-        err = write_rules(home, fault);
     if (lock >= 0)
         close(lock);
     home_close(home);

@@ -5,8 +5,10 @@
 #include "bankd/bank.h"
 
 #include "common/check.h"
+#include "common/log.h"
 #include "common/money.h"
 
+#include <sodium.h>
 #include <string.h>
 
 void bank_init(struct bank *bank, const struct bank_settings *settings)
@@ -61,20 +63,53 @@ static int place_for_one(const struct bank *bank)
     return best;
 }
 
+void bank_rules_hash(struct slice rules, struct slice card, uint8_t out[CHAIN_HASH_BYTES])
+{
+    static const uint8_t     between = 0;
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, CHAIN_HASH_BYTES);
+    crypto_generichash_update(&state, (const uint8_t *)rules.at, rules.n);
+    if (card.n > 0) {
+        crypto_generichash_update(&state, &between, sizeof(between));
+        crypto_generichash_update(&state, (const uint8_t *)card.at, card.n);
+    }
+    crypto_generichash_final(&state, out, CHAIN_HASH_BYTES);
+}
+
+enum err bank_rules_parse(struct slice rules, const char *rules_name, struct slice card,
+                          const char *card_name, struct fraud_rules **out, struct fault *fault)
+{
+    TRY(fraud_rules_parse(rules, rules_name, out, fault));
+    if (card.n == 0)
+        return ERR_none;
+    enum err err = fraud_rules_card(*out, card, card_name, fault);
+    if (err != ERR_none)
+        fraud_rules_free(out);
+    return err;
+}
+
 static enum err load(struct store *store, int64_t number, struct fraud_rules **out)
 {
     struct rule_set row;
     struct buf      text;
+    struct buf      card;
     struct fault    fault = {0};
     buf_init(&text, LIMIT_RULES_FILE_MAX);
-    enum err err = store->ops->rule_set_get(store, number, &row, &text);
+    buf_init(&card, LIMIT_RULES_FILE_MAX);
+    enum err err = store->ops->rule_set_get(store, number, &row, &text, &card);
     if (err == ERR_none) {
-        err = fraud_rules_parse(slice_of(text.at, text.n), "stored rules", out, &fault);
+        err = bank_rules_parse(slice_of(text.at, text.n), "stored rules",
+                               slice_of(card.at, card.n), "stored scorecard", out, &fault);
         /* It was good when it was stored, so the store or this build is not. */
-        if (err == ERR_file_syntax)
+        if (err == ERR_file_syntax) {
+            log_event(LOG_ERROR, "stored_rules_not_understood",
+                      "rule_set=%lld file=\"%s\" text=\"%s\"", (long long)number, fault.field,
+                      fault.text);
             err = ERR_storage_corrupt;
+        }
     }
     buf_free(&text);
+    buf_free(&card);
     return err;
 }
 

@@ -2,8 +2,9 @@
  *
  * Settings are set at start and never change. Rule sets are parsed once and kept (at most
  * BANK_RULE_SETS_MAX, the oldest unused one goes first), so that any stored decision can be
- * explained by the rules that made it. Names of accounts are kept in bank_keep_names (names.h).
- * Threads: every call may come from any thread. */
+ * explained by the rules that made it. A rule set is its rules and, when it has one, its learned
+ * scorecard: they are approved, stored, parsed and judge together. Names of accounts are kept in
+ * bank_keep_names (names.h). Threads: every call may come from any thread. */
 #ifndef BANKD_BANK_H
 #define BANKD_BANK_H
 
@@ -47,6 +48,14 @@ ERR_MUST_USE enum err bank_keep_names(struct bank *bank);
 ERR_MUST_USE enum err bank_rules(struct bank *bank, struct store *store, int64_t number,
                                  const struct fraud_rules **out);
 void                  bank_rules_release(struct bank *bank, const struct fraud_rules *rules);
+
+/* What people approve: BLAKE2b-256 of the rules' text, and behind a zero byte, which no text has,
+ * of the scorecard's where there is one. */
+void bank_rules_hash(struct slice rules, struct slice card, uint8_t out[CHAIN_HASH_BYTES]);
+/* Both texts as one rule set; an empty card is none. The names are for faults. */
+ERR_MUST_USE enum err bank_rules_parse(struct slice rules, const char *rules_name,
+                                       struct slice card, const char *card_name,
+                                       struct fraud_rules **out, struct fault *fault);
 
 /* Thresholds in minor units of a currency; INT64_MAX when it does not fit. */
 int64_t bank_high_value(const struct bank *bank, uint16_t currency);

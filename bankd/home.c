@@ -304,51 +304,37 @@ void home_close(struct home *home)
 
 /* --- the rule set in force ------------------------------------------------------------------- */
 
-/* Whether the newest set in the store has this hash. */
-static enum err is_newest(struct home *home, const uint8_t hash[CHAIN_HASH_BYTES], bool *same)
-{
-    struct store_numbers numbers;
-    struct rule_set      row;
-    struct buf           text;
-    enum err             err;
-
-    *same = false;
-    TRY(home->store->ops->numbers(home->store, &numbers));
-    home->rule_set = numbers.rule_set;
-    if (numbers.rule_set == 0)
-        return ERR_none;
-    buf_init(&text, LIMIT_RULES_FILE_MAX);
-    err = home->store->ops->rule_set_get(home->store, numbers.rule_set, &row, &text);
-    buf_free(&text);
-    if (err == ERR_none)
-        *same = memcmp(row.hash, hash, CHAIN_HASH_BYTES) == 0;
-    return err;
-}
-
+/* The first rule set of a bank is the operator's; nobody else is there yet to approve it. */
 static enum err take_rules(struct home *home, struct writer *writer,
-                           const uint8_t hash[CHAIN_HASH_BYTES], struct slice text,
-                           struct fault *fault)
+                           const struct fraud_rules *rules, struct slice text, struct fault *fault)
 {
-    struct draft *draft = writer_draft(writer);
-    char          subject[2 * CHAIN_HASH_BYTES + 1];
-    struct act    act = { .actor_name = "operator",
-                          .kind = AUDIT_ACTION,
-                          .operation = "rules.load",
-                          .subject_text = subject,
-                          .detail = slice_from("rule file taken into force") };
+    struct draft    *draft = writer_draft(writer);
+    struct rule_set *row;
+    char             subject[2 * CHAIN_HASH_BYTES + 1];
+    struct act       act = { .actor_name = "operator",
+                             .kind = AUDIT_ACTION,
+                             .operation = "rules.load",
+                             .subject_text = subject,
+                             .detail = slice_from("rule file taken into force") };
 
     CHECK(draft != NULL);
-    sodium_bin2hex(subject, sizeof subject, hash, CHAIN_HASH_BYTES);
-    memset(&draft->rule_set, 0, sizeof draft->rule_set);
-    draft->rule_set.number = writer_next_rule_set(writer);
-    memcpy(draft->rule_set.hash, hash, CHAIN_HASH_BYTES);
-    draft->rule_set.loaded_at_us = writer_now_us(writer);
-    draft->change.rule_set = &draft->rule_set;
+    row = &draft->rule_set;
+    memset(row, 0, sizeof *row);
+    row->number = writer_next_rule_set(writer);
+    bank_rules_hash(text, slice_of(NULL, 0), row->hash);
+    row->state = RULES_ACTIVE;
+    row->rules = (int64_t)fraud_rules_count(rules);
+    row->proposed_at_us = writer_now_us(writer);
+    row->approved_at_us = row->proposed_at_us;
+    slice_copy(slice_from("rule file of the first start"), row->reason, sizeof row->reason);
+    sodium_bin2hex(subject, sizeof subject, row->hash, CHAIN_HASH_BYTES);
+    draft->change.rule_set = row;
     draft->change.rule_text = text;
-    home->rule_set = draft->rule_set.number;
     writer_audit(writer, draft, &act);
     writer_add(writer, draft);
-    return writer_commit(writer, fault);
+    TRY(writer_commit(writer, fault));
+    home->rule_set = row->number;
+    return ERR_none;
 }
 
 static enum err load_rules(struct home *home, struct clock *clock, struct slice text,
@@ -359,22 +345,53 @@ static enum err load_rules(struct home *home, struct clock *clock, struct slice 
                                     .clock = clock,
                                     .books_max = 64,
                                     .profiles_max = 64 };
-    uint8_t              hash[CHAIN_HASH_BYTES];
     struct fraud_rules  *rules = NULL;
     struct writer       *writer = NULL;
-    bool                 same;
     enum err             err;
 
     TRY(fraud_rules_parse(text, conf_text(home->conf, "rules_file"), &rules, fault));
-    fraud_rules_free(&rules);
-    crypto_generichash(hash, sizeof hash, (const uint8_t *)text.at, text.n, NULL, 0);
-    TRY(is_newest(home, hash, &same));
-    if (same)
-        return ERR_none;
-    TRY(writer_open(&config, &writer, fault));
-    err = take_rules(home, writer, hash, text, fault);
+    err = writer_open(&config, &writer, fault);
+    if (err == ERR_none)
+        err = take_rules(home, writer, rules, text, fault);
     writer_close(&writer);
+    fraud_rules_free(&rules);
     return err;
+}
+
+/* A rule file that the bank has never seen was written by somebody who believes that it counts. */
+static void tell_ignored(struct home *home, struct slice text)
+{
+    struct rule_set row;
+    uint8_t         hash[CHAIN_HASH_BYTES];
+
+    bank_rules_hash(text, slice_of(NULL, 0), hash);
+    if (home->store->ops->rule_set_by_hash(home->store, hash, &row) == ERR_not_found)
+        log_event(
+            LOG_WARNING, "rules_file_not_used",
+            "rule_set=%lld file=\"%s\" next=\"the bank judges by the rules that were approved; "
+            "propose these with bankterm run rules.propose rules=@FILE reason=...\"",
+            (long long)home->rule_set, conf_text(home->conf, "rules_file"));
+}
+
+/* The set that the store says is in force; a bank without one takes its rule file. */
+static enum err find_rules(struct home *home, struct clock *clock, struct fault *fault)
+{
+    struct store_numbers numbers;
+    struct fault         ignored = { 0 };
+    struct buf           text;
+    enum err             err;
+
+    TRY(home->store->ops->numbers(home->store, &numbers));
+    home->rule_set = numbers.rules_active;
+    buf_init(&text, LIMIT_RULES_FILE_MAX);
+    err = read_small(conf_text(home->conf, "rules_file"), &text,
+                     home->rule_set == 0 ? fault : &ignored);
+    if (home->rule_set == 0 && err == ERR_none)
+        err = load_rules(home, clock, slice_of(text.at, text.n), fault);
+    else if (home->rule_set != 0 && err == ERR_none)
+        tell_ignored(home, slice_of(text.at, text.n));
+    buf_free(&text);
+    return home->rule_set == 0 ? err : ERR_none;
 }
 
 enum err home_writer(struct home *home, struct clock *clock, struct writer **out,
@@ -386,15 +403,8 @@ enum err home_writer(struct home *home, struct clock *clock, struct writer **out
                                     .sign_secret = home->sign_secret,
                                     .books_max = (size_t)conf_int(home->conf, "books_max"),
                                     .profiles_max = (size_t)conf_int(home->conf, "profiles_max") };
-    struct buf           text;
-    enum err             err;
 
-    buf_init(&text, LIMIT_RULES_FILE_MAX);
-    err = read_small(conf_text(home->conf, "rules_file"), &text, fault);
-    if (err == ERR_none)
-        err = load_rules(home, clock, slice_of(text.at, text.n), fault);
-    buf_free(&text);
-    TRY(err);
+    TRY(find_rules(home, clock, fault));
     config.rule_set = home->rule_set;
     return writer_open(&config, out, fault);
 }

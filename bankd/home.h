@@ -5,7 +5,7 @@
  *   bank.db                 the store (or DATABASE_PATH)
  *   keys/server.key .pub    CURVE key pair of the server, Z85; the public one is given to clients
  *   keys/audit.key .pub     Ed25519 key pair that signs heads of the audit chain, hex
- *   rules.txt               the rule set in force, loaded at start when it differs from the newest
+ *   rules.txt               the rules that a new bank starts with; later ones are proposed to it
  *   bankd.pid, bankd.sock, bankd-events.sock   while bankd serves
  * Secret keys have mode 0600 and are never logged. */
 #ifndef BANKD_HOME_H
@@ -39,7 +39,8 @@ ERR_MUST_USE enum err home_open(const struct conf *conf, enum store_mode mode, b
 ERR_MUST_USE enum err home_attach(const struct conf *conf, struct home *out, struct fault *fault);
 /* A further reading handle on the same store. */
 ERR_MUST_USE enum err home_reader(const struct home *home, struct store **out, struct fault *fault);
-/* A writer on the home's store; takes the rule file into the store when its text is new. */
+/* A writer on the home's store, judging by the rule set that is approved there; a bank that has
+ * none yet takes its rule file. */
 ERR_MUST_USE enum err home_writer(struct home *home, struct clock *clock, struct writer **out,
                                   struct fault *fault);
 void                  home_close(struct home *home);

@@ -67,7 +67,7 @@ static struct job *make(void)
 
     if (job == NULL)
         return NULL;
-    buf_init(&job->bytes, LIMIT_MESSAGE_MAX);
+    buf_init(&job->bytes, LIMIT_MESSAGE_LARGE_MAX);
     buf_init(&job->reply, LIMIT_REPLY_MAX + 4096);
     if (arena_init(&job->arena, JOB_ARENA_BYTES) != ERR_none) {
         destroy(job);

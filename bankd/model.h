@@ -175,11 +175,21 @@ struct label {
     int64_t known_at_us;
 };
 
+/* A version of the rules, with a learned scorecard or without one: what judges, what judged, what
+ * somebody proposes. Its two texts are read beside it; they and the hash never change. The same
+ * texts may be proposed again later and are a version of their own then. */
 struct rule_set {
-    int64_t number;
-    uint8_t hash[CHAIN_HASH_BYTES]; /* BLAKE2b-256 of the text */
-    int64_t loaded_at_us;
-    int64_t loaded_by; /* user number; 0 = operator */
+    int64_t number;                 /* dense from 1, in the order of the proposals */
+    uint8_t hash[CHAIN_HASH_BYTES]; /* of both texts, see bank_rules_hash */
+    int32_t state;                  /* enum rules_state; at most one is active */
+    int64_t rules;                  /* how many */
+    bool    has_card;
+    int64_t author; /* user number; 0 = operator */
+    int64_t proposed_at_us;
+    int64_t approver;       /* user number; 0 = operator, or nobody yet */
+    int64_t approved_at_us; /* since then it judges or judged; 0 = it never did */
+    int64_t ended_at_us;    /* superseded or withdrawn; 0 = neither */
+    char    reason[LIMIT_REASON_MAX + 1]; /* the author's */
 };
 
 /* The newest link of the chain; a signature of it now and then. */

@@ -36,7 +36,6 @@ enum {
     RECEIVE_QUEUE = 64, /* of one peer; more waits in its own socket */
     TOPICS_PER_TURN = 256,
     OWN_FILES = 256,
-    BOOK_BYTES = 1024, /* of one account in memory, and more */
     DEBTS = 4 * LIMIT_SESSIONS_MAX,
     LOGINS_PER_SIDE_MAX = LIMIT_LOGIN_QUEUE_MAX * 3 / 4,
     BUSY_RETRY_MS = 250,
@@ -44,14 +43,7 @@ enum {
     BUSY_LONG_RETRY_MS = 5000,
     LOCAL_ARENA_BYTES = 65536,
     LINGER_MS = 2000,
-    HANDSHAKE_MS = 10 * 1000,
-    HEARTBEAT_MS = 30 * 1000,
-    HEARTBEAT_TIMEOUT_MS = 10 * 1000,
 };
-/* The library finds a timer by walking from the earliest to the latest, and each heartbeat that is
- * answered ends one: with ten thousand connections that took its thread's whole time when every
- * connection was asked each five seconds. So they are asked rarely, and answer soon. */
-static_assert(HEARTBEAT_TIMEOUT_MS < HEARTBEAT_MS, "timers that are ended must be early ones");
 
 /* Where an answer goes, and who pays for it until it is collected. */
 struct peer {
@@ -89,6 +81,7 @@ struct server {
     int64_t          stop_us; /* monotonic */
     int64_t          started_us;
     int64_t          requests_count, refusals_count, dropped_count;
+    int              large_count; /* requests at work that are larger than most may be */
     int64_t          told_sequence, told_us, looked_us, guarded_us, watchdog_us, fed_us;
     char             pid_path[HOME_PATH_MAX];
     struct pending   logins[LIMIT_LOGIN_QUEUE_MAX];
@@ -455,11 +448,20 @@ static enum err fill_job(struct server *server, const struct arrival *arrival, s
                           fault);
 }
 
+/* Few requests may be larger than others, so that their bytes cannot fill the memory. */
+static int is_large(const struct job *job)
+{
+    return job->bytes.n > LIMIT_MESSAGE_MAX;
+}
+
 static enum err start_job(struct server *server, struct arrival *arrival, struct fault *fault)
 {
-    struct job *job = workers_job(server->workers);
+    bool        large = arrival->bytes.n > LIMIT_MESSAGE_MAX;
+    struct job *job = NULL;
     enum err    err;
 
+    if (!large || server->large_count < LIMIT_LARGE_REQUESTS_MAX)
+        job = workers_job(server->workers);
     if (job == NULL)
         return refuse_busy(fault, BUSY_RETRY_MS);
     err = fill_job(server, arrival, job, fault);
@@ -473,8 +475,10 @@ static enum err start_job(struct server *server, struct arrival *arrival, struct
 
         run_local(server, &arrival->peer, &request, arrival->envelope.id, job->in);
     } else if (err == ERR_none) {
-        if (workers_submit(server->workers, job))
+        if (workers_submit(server->workers, job)) {
+            server->large_count += large;
             return ERR_none;
+        }
         if ((arrival->op->flags & OP_LOGIN) != 0)
             leave_login_place(server, job);
         err = refuse_busy(fault, BUSY_RETRY_MS);
@@ -766,6 +770,7 @@ static void take_done(struct server *server)
     while ((n = workers_done(server->workers, jobs, ARRAY_COUNT(jobs))) > 0)
         for (size_t i = 0; i < n; i++) {
             finish_job(server, jobs[i]);
+            server->large_count -= is_large(jobs[i]);
             workers_recycle(server->workers, jobs[i]);
         }
 }
@@ -910,9 +915,9 @@ static enum err bind_socket(struct server *server, void **out, int type, const c
     set_int(socket, ZMQ_SNDHWM, SEND_QUEUE);
     set_int(socket, ZMQ_RCVHWM, RECEIVE_QUEUE);
     set_int(socket, ZMQ_BACKLOG, 1024);
-    set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-    set_int(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
-    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS);
+    set_int(socket, ZMQ_HANDSHAKE_IVL, 10000);
+    set_int(socket, ZMQ_HEARTBEAT_IVL, 5000);
+    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 15000);
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size_max, sizeof size_max);
     if (type == ZMQ_ROUTER)
         set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
@@ -933,17 +938,6 @@ static enum err bind_socket(struct server *server, void **out, int type, const c
     return ERR_none;
 }
 
-/* More than the process should ever need: its caches as they are set, twice, since a page or a
- * record costs more than its bytes, and a lot for everything else. */
-static int64_t good_bytes(const struct conf *conf)
-{
-    int64_t pages = conf_int(conf, "page_cache_mib") * 1024 * 1024;
-
-    pages += pages / 8 * conf_int(conf, "readers");
-    return LIMIT_GOOD_BYTES + 2 * pages + conf_int(conf, "books_max") * BOOK_BYTES +
-           conf_int(conf, "profiles_max") * 2 * LIMIT_PROFILE_BYTES;
-}
-
 /* Every connection is an open file, and more of them may come between two looks of the guard than
  * are to stay: the library ends the process when it cannot accept a local one for lack of files. */
 static enum err limit_connections(struct server *server, int64_t connections)
@@ -961,8 +955,7 @@ static enum err limit_connections(struct server *server, int64_t connections)
                   (long long)connections, (long long)wanted - OWN_FILES);
     }
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    return guard_open((int)limit.rlim_cur, (int)wanted, good_bytes(server->home->conf),
-                      &server->guard);
+    return guard_open((int)limit.rlim_cur, (int)wanted, &server->guard);
 }
 
 static enum err open_sockets(struct server *server, struct fault *fault)

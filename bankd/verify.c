@@ -61,6 +61,7 @@ static enum err prove(struct verify *verify)
         verify->report->proved[VERIFY_FILE] = 1;
     TRY(verify_load(verify));
     TRY(verify_chain(verify));
+    TRY(verify_rules(verify));
     return verify_sums(verify);
 }
 
@@ -79,7 +80,6 @@ enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_
     verify_map_init(&verify.sets, sizeof(struct verify_set));
     verify_map_init(&verify.statuses, sizeof(struct verify_status));
     verify_map_init(&verify.marks, sizeof(struct verify_mark));
-    verify_map_init(&verify.rule_hashes, sizeof(struct verify_rules));
     verify_map_init(&verify.cells, sizeof(struct verify_cell));
     verify_map_init(&verify.days, sizeof(struct verify_day));
     verify_map_init(&verify.tops, sizeof(struct verify_top));
@@ -93,7 +93,6 @@ enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_
     verify_map_free(&verify.sets);
     verify_map_free(&verify.statuses);
     verify_map_free(&verify.marks);
-    verify_map_free(&verify.rule_hashes);
     verify_map_free(&verify.cells);
     verify_map_free(&verify.days);
     verify_map_free(&verify.tops);
@@ -102,6 +101,7 @@ enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_
     free(verify.profiles);
     free(verify.alerts);
     free(verify.heads);
+    free(verify.versions);
     free(verify.is_transaction);
     free(verify.is_audit);
     /* A store that breaks off in the middle of reading is as good a proof as a wrong sum. */

@@ -26,6 +26,7 @@
     VERIFY(PARTIES, "parties: chain and count")                                                    \
     VERIFY(POSTINGS, "transactions: sides, balances, status, flag")                                \
     VERIFY(REVERSALS, "reversals and what they undo")                                              \
+    VERIFY(RULES, "rule sets: text, two people, in force when")                                    \
     VERIFY(DECISIONS, "decisions from features and rule sets")                                     \
     VERIFY(ALERTS, "alerts and their transactions")                                                \
     VERIFY(FIGURES, "figures (rollup cells)")                                                      \

@@ -130,6 +130,7 @@ static enum err take_audit(struct pass *pass)
     if (audit.about_transaction != 0 &&
         (audit.set_status == STATUS_COMPLETED || audit.set_status == STATUS_REJECTED))
         TRY(end_hold(verify, &audit));
+    TRY(verify_rules_act(verify, &audit));
     take_link(pass, "audit entry", made, audit.hash);
     return ERR_none;
 }

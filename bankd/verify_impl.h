@@ -64,8 +64,11 @@ struct verify_set { /* by transaction: what the audit log last made of it */
     int32_t flag;   /* 0 = untouched, 1 flagged, 2 not */
 };
 
-struct verify_rules { /* by the front of a rule set's hash: the audit log names it */
-    int64_t key;
+struct verify_version { /* of the rules, as the audit log made it; see verify_rules.c */
+    uint8_t hash[CHAIN_HASH_BYTES];
+    int32_t state;
+    int64_t author;
+    int64_t approver;
 };
 
 struct verify_mark { /* by number of a record: what the audit log last said of it */
@@ -127,12 +130,16 @@ struct verify {
     size_t                    head_count;
     size_t                    head_capacity;
     struct signed_head       *heads;
+    size_t                    version_count;
+    size_t                    version_capacity;
+    struct verify_version    *versions;       /* by number, from 1 */
+    int64_t                   rules_active;   /* in force where the pass is; 0 = none */
+    bool                      rules_proposed; /* there was a proposal */
     uint8_t                  *is_transaction; /* bits by sequence */
     uint8_t                  *is_audit;
     struct verify_map         sets;
     struct verify_map         statuses;
     struct verify_map         marks;
-    struct verify_map         rule_hashes;
     struct verify_map         cells;
     struct verify_map         days;
     struct verify_map         tops;
@@ -153,7 +160,6 @@ void verify_warning(struct verify *verify, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 int64_t verify_account_key(const struct uuid *id);
-int64_t verify_rules_key(const uint8_t hash[CHAIN_HASH_BYTES]);
 /* Adds to a cell; false when there is no memory. */
 bool verify_count(struct verify *verify, uint8_t scale, int64_t bucket, uint16_t currency,
                   uint16_t metric, int64_t count, int64_t amount);
@@ -167,6 +173,9 @@ ERR_MUST_USE enum err verify_row(struct verify *verify, const struct transaction
 ERR_MUST_USE enum err verify_row_figures(struct verify *verify, const struct transaction *row,
                                          bool alerted);
 ERR_MUST_USE enum err verify_row_profiles(struct verify *verify, const struct transaction *row);
+/* verify_rules.c: one audit entry within the pass, and the stored versions behind it. */
+ERR_MUST_USE enum err verify_rules_act(struct verify *verify, const struct audit *audit);
+ERR_MUST_USE enum err verify_rules(struct verify *verify);
 /* verify_sums.c: what came out against what is stored. */
 ERR_MUST_USE enum err verify_sums(struct verify *verify);
 

@@ -9,7 +9,6 @@
 #include "common/check.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -213,28 +212,6 @@ static bool note_status(struct verify *verify, const struct audit *audit)
     return true;
 }
 
-int64_t verify_rules_key(const uint8_t hash[CHAIN_HASH_BYTES])
-{
-    int64_t key;
-
-    memcpy(&key, hash, sizeof key);
-    return key;
-}
-
-/* Rule sets come into force by acts whose subject is the hash of their text. */
-static bool note_rules(struct verify *verify, const struct audit *audit)
-{
-    uint8_t hash[CHAIN_HASH_BYTES];
-    size_t  n = 0;
-
-    if (strncmp(audit->operation, "rules.", 6) != 0 ||
-        sodium_hex2bin(hash, sizeof hash, audit->subject, strlen(audit->subject), NULL, &n, NULL) !=
-            0 ||
-        n != sizeof hash)
-        return true;
-    return verify_map_make(&verify->rule_hashes, verify_rules_key(hash)) != NULL || fail(verify);
-}
-
 /* Entries come newest first, so the first mark of a record is that of its last version. */
 static bool note_marks(struct verify *verify, const struct audit *audit)
 {
@@ -275,7 +252,7 @@ static bool note_audit(void *context, const void *row)
         if (entry->flag == 0)
             entry->flag = audit->set_flag;
     }
-    return note_status(verify, audit) && note_rules(verify, audit) && note_marks(verify, audit);
+    return note_status(verify, audit) && note_marks(verify, audit);
 }
 
 static enum err load_audits(struct verify *verify)

@@ -8,7 +8,6 @@
 #include "common/money.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <string.h>
 
 /* --- figures ---------------------------------------------------------------------------------- */
@@ -179,33 +178,6 @@ static void take_party(struct verify *verify, const struct transaction *row, boo
 
 /* --- decision, status, flag ------------------------------------------------------------------- */
 
-/* The text of a rule set against its hash, and the hash against the audit log. */
-static enum err check_rules(struct verify *verify, int64_t number)
-{
-    struct rule_set row;
-    struct buf      text;
-    uint8_t         hash[CHAIN_HASH_BYTES];
-    enum err        err;
-
-    buf_init(&text, LIMIT_RULES_FILE_MAX);
-    err = verify->store->ops->rule_set_get(verify->store, number, &row, &text);
-    if (err == ERR_none) {
-        crypto_generichash(hash, sizeof hash, (const uint8_t *)text.at, text.n, NULL, 0);
-        if (memcmp(hash, row.hash, sizeof hash) != 0)
-            verify_problem(verify, VERIFY_DECISIONS,
-                           "the text of rule set %" PRId64
-                           " was changed: its hash does not follow from it",
-                           number);
-        else if (verify_map_find(&verify->rule_hashes, verify_rules_key(hash)) == NULL)
-            verify_problem(verify, VERIFY_DECISIONS,
-                           "the audit log does not know the text of "
-                           "rule set %" PRId64,
-                           number);
-    }
-    buf_free(&text);
-    return err == ERR_not_found ? ERR_none : err;
-}
-
 static enum err rules_of(struct verify *verify, int64_t number)
 {
     if (verify->rules_number == number)
@@ -214,7 +186,6 @@ static enum err rules_of(struct verify *verify, int64_t number)
         bank_rules_release(verify->bank, verify->rules);
     verify->rules = NULL;
     verify->rules_number = number;
-    TRY(check_rules(verify, number));
     enum err err = bank_rules(verify->bank, verify->store, number, &verify->rules);
     if (err == ERR_memory || err == ERR_storage)
         return err;
@@ -236,6 +207,11 @@ static enum err take_decision(struct verify *verify, const struct transaction *r
                            "transaction %" PRId64 " has a decision but no rule set", row->sequence);
         return ERR_none;
     }
+    if (row->rule_set != verify->rules_active)
+        verify_problem(verify, VERIFY_DECISIONS,
+                       "transaction %" PRId64 " was judged by rule set %" PRId64 ", but %" PRId64
+                       " was in force",
+                       row->sequence, row->rule_set, verify->rules_active);
     TRY(rules_of(verify, row->rule_set));
     if (verify->rules == NULL)
         return ERR_none;

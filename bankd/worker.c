@@ -8,6 +8,7 @@
 #include "common/log.h"
 
 #include <pthread.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ enum {
     SPARE_JOBS = 1024, /* for events and refusals */
     REFUSALS_PER_SECOND = 100,
     TELL_EVERY_US = 250 * 1000,
+    SUBJECT_HEX_SIZE = 2 * CHAIN_HASH_BYTES + 1,
 };
 
 struct reader {
@@ -138,7 +140,7 @@ static bool refusal_is_told(const struct job *job)
 
     if (class == ERR_CLASS_DENIED)
         return true;
-    return class == ERR_CLASS_CONFLICT && (job->op->flags & OP_MONEY) != 0;
+    return class == ERR_CLASS_CONFLICT && (job->op->flags & (OP_MONEY | OP_ALONE)) != 0;
 }
 
 /* A flood of refusals must not fill the log: beyond a rate they are only counted. */
@@ -156,14 +158,26 @@ static bool refusal_fits(struct workers *workers)
     return false;
 }
 
-/* The record that a refused request was about: the id in its first field, where it has one. */
-static const struct uuid *subject_of(const struct job *job)
+/* The record that a refused request was about: the id or the hash in its first field, where it has
+ * one. */
+static void name_subject(const struct job *job, struct act *act, char hex[SUBJECT_HEX_SIZE])
 {
     const struct message_desc *request = job->op->request;
+    const void                *first;
 
-    if (job->in == NULL || request->count == 0 || request->fields[0].type != FIELD_UUID)
-        return NULL;
-    return (const struct uuid *)(const void *)((const char *)job->in + request->fields[0].offset);
+    if (job->in == NULL || request->count == 0)
+        return;
+    first = (const char *)job->in + request->fields[0].offset;
+    if (request->fields[0].type == FIELD_UUID) {
+        act->subject = first;
+    } else if (request->fields[0].type == FIELD_BYTES) {
+        const struct slice *bytes = first;
+
+        if (bytes->n != CHAIN_HASH_BYTES)
+            return;
+        sodium_bin2hex(hex, SUBJECT_HEX_SIZE, (const uint8_t *)bytes->at, bytes->n);
+        act->subject_text = hex;
+    }
 }
 
 /* The ids that a request names, at most `max`. */
@@ -187,8 +201,8 @@ static void plan_refusal(struct workers *workers, const struct job *job)
     struct act    act = { .actor = &job->actor,
                           .kind = AUDIT_REFUSAL,
                           .operation = job->op->name,
-                          .outcome = err_name(job->fault.err),
-                          .subject = subject_of(job) };
+                          .outcome = err_name(job->fault.err) };
+    char          hex[SUBJECT_HEX_SIZE];
 
     if (!refusal_fits(workers))
         return;
@@ -197,6 +211,7 @@ static void plan_refusal(struct workers *workers, const struct job *job)
         return;
     if (job->kind == JOB_LOGIN)
         act.actor_name = job->login_email;
+    name_subject(job, &act, hex);
     snprintf(detail, sizeof detail, "%s%s",
              job->fault.text[0] != '\0' ? job->fault.text : err_what(job->fault.err),
              workers->refusals_left_out > 0 ? " (others were not recorded: too many)" : "");
@@ -364,6 +379,24 @@ static void run_group(struct workers *workers, struct job **jobs, size_t n)
     CHECK(job_push_all(workers->done, jobs, answered) == answered);
 }
 
+static bool is_alone(const struct job *job)
+{
+    return job->kind == JOB_REQUEST && (job->op->flags & OP_ALONE) != 0;
+}
+
+/* In the order in which they came; what wants to be alone is a group of its own. */
+static void run_groups(struct workers *workers, struct job **jobs, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        size_t end = at + 1;
+
+        while (!is_alone(jobs[at]) && end < n && !is_alone(jobs[end]))
+            end++;
+        run_group(workers, jobs + at, end - at);
+        at = end;
+    }
+}
+
 static void expire(struct workers *workers)
 {
     struct fault fault = { 0 };
@@ -404,8 +437,7 @@ static void *writer_main(void *context)
         int64_t now_us = clock->monotonic_us(clock);
 
         n = drop_late(workers, jobs, n, now_us);
-        if (n > 0)
-            run_group(workers, jobs, n);
+        run_groups(workers, jobs, n);
         if (now_us - expired_us >= EXPIRE_EVERY_US) {
             expire(workers);
             expired_us = now_us;

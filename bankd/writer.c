@@ -110,6 +110,24 @@ static void save_everything(struct writer *writer)
                   writer_waiting(writer));
 }
 
+static void drop_next_rules(struct writer *writer)
+{
+    if (writer->next_rules != NULL)
+        bank_rules_release(writer->config.bank, writer->next_rules);
+    writer->next_rules = NULL;
+}
+
+static void take_next_rules(struct writer *writer)
+{
+    if (writer->next_rules == NULL)
+        return;
+    if (writer->rules != NULL)
+        bank_rules_release(writer->config.bank, writer->rules);
+    writer->rules = writer->next_rules;
+    writer->config.rule_set = writer->next_rule_set;
+    writer->next_rules = NULL;
+}
+
 void writer_close(struct writer **writer)
 {
     struct writer *w = *writer;
@@ -119,6 +137,7 @@ void writer_close(struct writer **writer)
     look_away(w);
     if (w->profiles != NULL)
         save_everything(w);
+    drop_next_rules(w);
     if (w->rules != NULL)
         bank_rules_release(w->config.bank, w->rules);
     cache_close(&w->books);
@@ -323,6 +342,14 @@ int64_t writer_rule_set(const struct writer *writer)
     return writer->config.rule_set;
 }
 
+enum err writer_judge_by(struct writer *writer, int64_t rule_set)
+{
+    CHECK(writer->count == 0 && writer->next_rules == NULL);
+    TRY(bank_rules(writer->config.bank, writer->store, rule_set, &writer->next_rules));
+    writer->next_rule_set = rule_set;
+    return ERR_none;
+}
+
 struct chain_head writer_head(const struct writer *writer)
 {
     return writer->committed;
@@ -357,6 +384,8 @@ struct draft *writer_draft(struct writer *writer)
     draft->change.label = NULL;
     draft->change.rule_set = NULL;
     draft->change.rule_text = slice_of(NULL, 0);
+    draft->change.card_text = slice_of(NULL, 0);
+    draft->change.rule_set_update_count = 0;
     draft->change.record_count = 0;
     draft->change.rollup_count = 0;
     return draft;
@@ -606,6 +635,7 @@ static void forget_all(struct writer *writer)
     enum err err;
 
     group_clear(writer);
+    drop_next_rules(writer);
     writer->event_count = 0;
     cache_clear(writer->books);
     cache_clear(writer->ids);
@@ -623,6 +653,7 @@ void writer_abandon(struct writer *writer)
     look_away(writer);
     if (writer->count > 0)
         forget_all(writer);
+    drop_next_rules(writer);
 }
 
 size_t writer_planned(const struct writer *writer)
@@ -685,6 +716,7 @@ enum err writer_commit(struct writer *writer, struct fault *fault)
     if (names)
         names_changed(writer->config.bank->names);
     group_clear(writer);
+    take_next_rules(writer);
     return ERR_none;
 }
 

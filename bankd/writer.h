@@ -126,6 +126,7 @@ struct draft {
     struct party       party;
     struct label       label;
     struct rule_set    rule_set;
+    struct rule_set    rule_set_before; /* the one that another supersedes */
     /* The writer's own bookkeeping. */
     int64_t account_numbers[LIMIT_CHANGE_ACCOUNTS_MAX];
 };
@@ -181,6 +182,10 @@ int64_t writer_next_rule_set(struct writer *writer);
 struct store *writer_store(struct writer *writer);
 int64_t       writer_now_us(struct writer *writer);
 int64_t       writer_rule_set(const struct writer *writer);
+/* The rule set that judges from the commit of this group on; when the commit fails, the one before
+ * goes on. It must be in the store already, so it is durable before any decision names it; and the
+ * group must hold nothing else, so that the chain shows which one judged. */
+ERR_MUST_USE enum err writer_judge_by(struct writer *writer, int64_t rule_set);
 
 /* Tells every interested session after the commit. */
 void writer_emit(struct writer *writer, enum event_index event, const void *body);

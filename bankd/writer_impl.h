@@ -55,6 +55,8 @@ struct writer {
     struct writer_config      config;
     struct store             *store;
     const struct fraud_rules *rules;
+    const struct fraud_rules *next_rules; /* judge from the commit on; NULL = no change */
+    int64_t                   next_rule_set;
     struct store_numbers      numbers;   /* newest in use, planned acts included */
     struct chain_head         committed; /* the chain as the store has it */
     int64_t                   commits;

@@ -61,6 +61,8 @@ static void print_field(const struct field_desc *field, bool made, FILE *out)
     fprintf(out, "  %-24s %s, %s\n", field->name, made ? "made when absent" : need,
             values_kind(field, kind, sizeof kind));
     fprintf(out, "  %-24s   %s", "", field->help);
+    if ((field->flags & MULTILINE) != 0)
+        fprintf(out, "; %s=@FILE reads it from a file", field->name);
     if (field->limit > 0 && field->type == FIELD_TEXT)
         fprintf(out, " (at most %" PRId64 " bytes)", field->limit);
     if (field->limit > 0 && field->type == FIELD_INT)

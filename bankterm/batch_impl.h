@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 enum {
-    BATCH_ARENA = 4 * LIMIT_MESSAGE_MAX,
+    BATCH_ARENA = 3 * LIMIT_MESSAGE_LARGE_MAX,
     BATCH_REQUEST_MAX = 1024, /* of a request's struct */
     BATCH_AMOUNTS_MAX = 8,
     BATCH_CONNECT_MS = 3000,

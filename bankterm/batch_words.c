@@ -22,18 +22,27 @@
 #include "common/check.h"
 #include "common/money.h"
 
+/* A text that may fill a file; there a value that begins with @ names one. */
+static bool is_multiline(const struct field_desc *field)
+{
+    return field != NULL && field->type == FIELD_TEXT && (field->flags & MULTILINE) != 0;
+}
+
+/* The end of the last line belongs to files that are sent whole, and to no other value. */
 static enum err value_from_file(struct batch *batch, struct slice name, const char *path,
                                 struct slice *text)
 {
-    int     fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    char   *at = arena_take(&batch->arena, LIMIT_MESSAGE_MAX + 1);
-    char    field[FAULT_FIELD_MAX];
+    int    fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    size_t most = op_size_max(batch->row);
+    char  *at = arena_take(&batch->arena, most + 1);
+    bool whole = most > LIMIT_MESSAGE_MAX && is_multiline(values_field(batch->row->request, name));
+    char field[FAULT_FIELD_MAX];
     size_t  used = 0;
     ssize_t n = fd >= 0 && at != NULL ? 1 : -1;
 
     slice_copy(name, field, sizeof field);
-    while (n > 0 && used < LIMIT_MESSAGE_MAX + 1) {
-        n = read(fd, at + used, LIMIT_MESSAGE_MAX + 1 - used);
+    while (n > 0 && used < most + 1) {
+        n = read(fd, at + used, most + 1 - used);
         used += n > 0 ? (size_t)n : 0;
     }
     if (n < 0)
@@ -42,10 +51,10 @@ static enum err value_from_file(struct batch *batch, struct slice name, const ch
         close(fd);
     if (n < 0)
         return ERR_io;
-    if (used > LIMIT_MESSAGE_MAX)
-        return fault_set(&batch->fault, ERR_message_too_large, field,
-                         "%s has more than %d bytes", path, LIMIT_MESSAGE_MAX);
-    if (used > 0 && at[used - 1] == '\n')
+    if (used > most)
+        return fault_set(&batch->fault, ERR_message_too_large, field, "%s has more than %zu bytes",
+                         path, most);
+    if (used > 0 && at[used - 1] == '\n' && !whole)
         used--;
     *text = slice_of(at, used);
     return ERR_none;
@@ -85,6 +94,12 @@ static enum err word_take(struct batch *batch, char *word)
         TRY(value_from_file(batch, name, mark + 1, &text));
     }
     field = values_field(batch->row->request, name);
+    if (mark[1] == '@' && name.at + name.n == mark && is_multiline(field)) {
+        if (mark[2] == '@') /* the sign itself */
+            text = slice_from(mark + 2);
+        else
+            TRY(value_from_file(batch, name, mark + 2, &text));
+    }
     if (field != NULL && values_has(batch->row->request, batch->request, field))
         return fault_set(&batch->fault, ERR_usage, field->name, "It was given twice");
     if (field != NULL && field->type == FIELD_MONEY && text.n > 0)
@@ -163,8 +178,8 @@ bool batch_read_words(struct batch *batch, int argc, char **argv)
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--") != 0 && !batch_good(batch, word_take(batch, argv[i])))
             return false;
-    if (!batch_good(batch, login_fill(batch)) || !batch_good(batch, id_make(batch))
-        || !batch_good(batch, request_complete(batch)))
+    if (!batch_good(batch, login_fill(batch)) || !batch_good(batch, id_make(batch)) ||
+        !batch_good(batch, request_complete(batch)))
         return false;
     id_tell(batch);
     return true;
@@ -179,8 +194,8 @@ static bool exponent_of_account(struct batch *batch, uint8_t *exponent)
     struct msg_account_ref   ref = { 0 };
     struct net_result        result;
 
-    if (field == NULL || !values_has(batch->row->request, batch->request, field)
-        || batch->op == OP_INDEX_account_create) {
+    if (field == NULL || !values_has(batch->row->request, batch->request, field) ||
+        batch->op == OP_INDEX_account_create) {
         const char            *code = conf_text(batch->conf, "currency");
         const struct currency *currency = currency_by_code(code, strlen(code));
 
@@ -220,9 +235,9 @@ bool batch_set_amounts(struct batch *batch)
             return false;
     }
     for (size_t i = 0; i < batch->amount_count; i++)
-        if (!batch_good(batch, values_set(desc, batch->request, batch->amounts[i].name,
-                                          batch->amounts[i].text, exponent, &batch->arena,
-                                          &batch->fault)))
+        if (!batch_good(batch,
+                        values_set(desc, batch->request, batch->amounts[i].name,
+                                   batch->amounts[i].text, exponent, &batch->arena, &batch->fault)))
             return false;
     return true;
 }

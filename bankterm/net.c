@@ -563,7 +563,7 @@ enum err net_open(const struct net_config *config, struct net **out, struct faul
     net->next_ticket = 1;
     net->state = NET_WAITING;
     zmq_msg_init(&net->message);
-    buf_init(&net->out, LIMIT_MESSAGE_MAX);
+    buf_init(&net->out, LIMIT_MESSAGE_LARGE_MAX);
     err = take_config(net, config, fault);
     if (err == ERR_none)
         err = take_descriptors(net, fault);

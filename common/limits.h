@@ -27,6 +27,8 @@ enum {
 /* Protocol. */
 enum {
     LIMIT_MESSAGE_MAX = 64 * 1024,        /* one request; more is refused with message_too_large */
+    LIMIT_MESSAGE_LARGE_MAX = 528 * 1024, /* one request that may bring texts of rules along */
+    LIMIT_LARGE_REQUESTS_MAX = 16,        /* such requests at one time; more are told to wait */
     LIMIT_WIRE_MAX = 16 * 1024 * 1024,    /* what the socket takes, so as to tell the refusal */
     LIMIT_EVENTS_WIRE_MAX = 1024,         /* from a client of the events: a topic, or a handshake */
     LIMIT_REPLY_MAX = 1024 * 1024,        /* one reply */
@@ -60,6 +62,7 @@ enum {
     LIMIT_BATCH_MAX = 1024,               /* changes of one commit */
     LIMIT_CHANGE_ACCOUNTS_MAX = 4,        /* account rows that one change touches */
     LIMIT_CHANGE_TRANSACTIONS_MAX = 2,    /* transactions that one change updates */
+    LIMIT_CHANGE_RULE_SETS_MAX = 2,       /* versions of the rules whose state one change moves */
     LIMIT_CHANGE_ROLLUPS_MAX = 32,        /* rollup cells that one change moves */
     LIMIT_CASE_TITLE_MAX = 120,
     LIMIT_CASE_ITEMS_MAX = 10000, /* notes and evidence of one case */
@@ -81,6 +84,8 @@ enum {
     LIMIT_SUPPRESSIONS_PER_ACCOUNT = 8,   /* rules that one account is spared */
     LIMIT_SUPPRESSIONS_MAX = 8192,        /* in force, of all accounts */
     LIMIT_SCREENING_MAX = 32768,          /* entries of the lists that are in force */
+    LIMIT_CURVES_MAX = 64,                /* parts of a scorecard that are shown */
+    LIMIT_CURVE_POINTS_MAX = 4096,        /* ranges of one part */
 };
 
 /* What clients may cost. A reply beyond the bytes that its session has not collected is dropped. */
@@ -88,8 +93,6 @@ enum {
     LIMIT_UNREAD_BYTES_MAX = 8 * 1024 * 1024,        /* replies that a session has not collected */
     LIMIT_UNREAD_ALL_BYTES_MAX = 256 * 1024 * 1024,  /* and all of them together */
     LIMIT_STRANGERS_BYTES = 256 * 1024 * 1024,       /* sudden growth, before strangers are cut */
-    LIMIT_CONNECTION_BYTES = 32 * 1024,              /* ... more for each file that is open */
-    LIMIT_GOOD_BYTES = 1024 * 1024 * 1024,           /* of the process, beside its caches */
     LIMIT_CALM_BYTES_PER_SECOND = 1024 * 1024,       /* growth that nobody is blamed for */
     LIMIT_SPARE_FILES = 8192,                        /* for those who come and cannot stay */
     LIMIT_TOPICS_REFUSED_MAX = 8,                    /* of one connection, before it is cut */
@@ -115,7 +118,6 @@ enum {
 enum {
     LIMIT_BACKTEST_ENTITIES_MAX = 128 * 1024,     /* a KiB each */
     LIMIT_BACKTEST_FINDINGS_MAX = 4 * 1024 * 1024, /* 24 bytes each, and as much again */
-    LIMIT_BACKTEST_TEXT_MAX = 28 * 1024,           /* rules or a scorecard that a request brings */
     LIMIT_BACKTEST_CARDS_MAX = 1000 * 1000,
     LIMIT_BACKTEST_CHANGES_MAX = 500, /* of the alerts gained and lost, those that are told */
     LIMIT_BACKTEST_CURRENCIES_MAX = 32,

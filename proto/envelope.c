@@ -228,14 +228,16 @@ enum err request_decode(struct slice bytes, struct request_envelope *out, struct
         .depth = LIMIT_DEPTH_MAX,
         .fault = fault,
     };
+    size_t   most;
     enum err err;
 
     *out = (struct request_envelope){ 0 };
     wire_cursor_init(&opening.cursor, bytes, LIMIT_MESSAGE_MAX);
     err = envelope_open(&opening, bytes, out);
-    if (bytes.n > LIMIT_MESSAGE_MAX)
-        return fault_set(fault, ERR_message_too_large, NULL, "It has %zu bytes; at most %d may be",
-                         bytes.n, (int)LIMIT_MESSAGE_MAX);
+    most = op_size_max(out->op.n > 0 ? op_find(out->op) : NULL);
+    if (bytes.n > most)
+        return fault_set(fault, ERR_message_too_large, NULL, "It has %zu bytes; at most %zu may be",
+                         bytes.n, most);
     return err;
 }
 

@@ -208,6 +208,8 @@ enum op_flag {
     OP_WRITE = 16, /* the writer */
     OP_MONEY = 32, /* moves or reserves money */
     OP_LONG = 64,  /* with READ: a reader of its own, one at a time, which tells how far it is */
+    OP_LARGE = 128, /* its request may have LIMIT_MESSAGE_LARGE_MAX bytes */
+    OP_ALONE = 256, /* commits by itself, and what refuses it is recorded */
 };
 
 /* Index into op_rows: OP_INDEX_account_get. */
@@ -230,6 +232,14 @@ struct op_row {
 
 extern const struct op_row op_rows[OP_INDEX_count];
 const struct op_row *op_find(struct slice name); /* NULL when unknown */
+
+/* Bytes that a request of the operation may have on the wire. */
+static inline size_t op_size_max(const struct op_row *row)
+{
+    bool large = row != NULL && (row->flags & OP_LARGE) != 0;
+
+    return large ? LIMIT_MESSAGE_LARGE_MAX : LIMIT_MESSAGE_MAX;
+}
 
 /* Events. */
 enum event_index {

@@ -201,3 +201,43 @@ const char *card_name(const struct fraud_rules *rules, size_t part)
         return "base";
     return feature_rows[rules->slots[rules->card.parts[part].axes[0].slot]].name;
 }
+
+/* --- for charts ------------------------------------------------------------------------------ */
+
+static_assert((int)CARD_PARTS_MAX <= (int)LIMIT_CURVES_MAX, "every part can be shown");
+static_assert((int)CARD_POINTS_MAX <= (int)LIMIT_CURVE_POINTS_MAX, "with all of its points");
+
+size_t fraud_rules_parts(const struct fraud_rules *rules)
+{
+    return rules->card.loaded ? rules->card.part_count : 0;
+}
+
+int32_t fraud_rules_base(const struct fraud_rules *rules)
+{
+    return rules->card.loaded ? rules->card.base : 0;
+}
+
+bool fraud_rules_part(const struct fraud_rules *rules, size_t part, struct fraud_part_view *out)
+{
+    const struct card      *card = &rules->card;
+    const struct card_part *from = &card->parts[part < CARD_PARTS_MAX ? part : 0];
+
+    if (part >= fraud_rules_parts(rules))
+        return false;
+    memset(out, 0, sizeof *out);
+    out->pair = from->pair;
+    out->points = &card->points[from->first_point];
+    out->point_count = 1;
+    for (size_t i = 0; i < (from->pair ? 2u : 1u); i++) {
+        const struct card_axis   *axis = &from->axes[i];
+        const struct feature_row *row = &feature_rows[rules->slots[axis->slot]];
+
+        out->axes[i] = (struct fraud_axis_view){ .name = row->name,
+                                                 .unit = feature_unit_name(row->unit),
+                                                 .help = row->help,
+                                                 .cuts = &card->cuts[axis->first_cut],
+                                                 .cut_count = axis->cuts };
+        out->point_count *= (size_t)axis->cuts + 1;
+    }
+    return true;
+}

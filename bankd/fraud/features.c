@@ -638,6 +638,11 @@ static const char *const unit_names[] = {
     [UNIT_DAYS] = "days",         [UNIT_SECONDS] = "seconds", [UNIT_WORD] = "type",
 };
 
+const char *feature_unit_name(enum feature_unit unit)
+{
+    return unit_names[unit];
+}
+
 size_t fraud_features(const struct fraud_profile *profile, int64_t now_us,
                       struct fraud_feature out[FRAUD_FEATURES_MAX])
 {
@@ -652,7 +657,7 @@ size_t fraud_features(const struct fraud_profile *profile, int64_t now_us,
             continue;
         out[count++] = (struct fraud_feature){
             .name = row->name,
-            .unit = unit_names[row->unit],
+            .unit = feature_unit_name(row->unit),
             .help = row->help,
             .value = feature_value((enum feature)i, &input),
         };

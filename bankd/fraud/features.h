@@ -42,6 +42,8 @@ struct feature_row {
 
 extern const struct feature_row feature_rows[FEATURE_COUNT];
 
+const char *feature_unit_name(enum feature_unit unit);
+
 /* What a feature is computed from. `other` is never NULL: an empty profile stands for nobody. */
 struct feature_input {
     const struct fraud_event *event;

@@ -149,6 +149,27 @@ struct fraud_rule_view {
 /* False when there is no such rule. */
 bool fraud_rules_view(const struct fraud_rules *rules, size_t rule, struct fraud_rule_view *out);
 
+/* A part of a scorecard: one feature cut into ranges, or a pair of them. Range i ends where cut i
+ * is and range i + 1 begins; of a pair, `points` has all ranges of the second feature for each of
+ * the first. Everything lives as long as the rule set. */
+struct fraud_axis_view {
+    const char    *name; /* of the feature */
+    const char    *unit;
+    const char    *help;
+    const int64_t *cuts;
+    size_t         cut_count;
+};
+struct fraud_part_view {
+    bool                   pair;
+    struct fraud_axis_view axes[2]; /* the second of pairs only */
+    const int16_t         *points;
+    size_t                 point_count;
+};
+size_t  fraud_rules_parts(const struct fraud_rules *rules); /* 0 without a scorecard */
+int32_t fraud_rules_base(const struct fraud_rules *rules);
+/* False when there is no such part. */
+bool fraud_rules_part(const struct fraud_rules *rules, size_t part, struct fraud_part_view *out);
+
 void fraud_profile_init(struct fraud_profile *profile);
 /* False when the bytes are of another version or damaged: then the profile must be made again. */
 bool fraud_profile_valid(const struct fraud_profile *profile);

@@ -7,6 +7,7 @@
  * cancelled between any two payments. */
 #include "bankd/learn/backtest.h"
 #include "bankd/ops/page.h"
+#include "bankd/ops/versions.h"
 #include "common/check.h"
 #include "common/money.h"
 
@@ -32,38 +33,39 @@ struct trial {
 
 /* --- the candidate --------------------------------------------------------------------------- */
 
-/* The texts that the request does not give are those in force. */
-static enum err texts_in_force(struct request *request, struct buf *rules)
+/* The version that the candidate differs from: by hash, or the one in force. */
+static enum err base_of(struct request *request, const struct msg_rules_backtest *in, int64_t *out)
 {
     struct store_numbers numbers;
     struct rule_set      row;
 
-    TRY(request->store->ops->numbers(request->store, &numbers));
-    if (numbers.rule_set == 0)
+    if (MSG_HAS(in, rules_backtest, hash)) {
+        TRY(find_rule_version(request, in->hash, &row));
+        *out = row.number;
         return ERR_none;
-    return request->store->ops->rule_set_get(request->store, numbers.rule_set, &row, rules);
+    }
+    TRY(request->store->ops->numbers(request->store, &numbers));
+    *out = numbers.rules_active;
+    return ERR_none;
 }
 
+/* The texts that the request does not give are the version's. */
 static enum err parse(struct request *request, const struct msg_rules_backtest *in,
                       struct fraud_rules **out)
 {
-    struct buf   stored;
-    struct slice rules = in->rules;
-    struct slice card = in->scorecard;
-    enum err     err;
+    struct slice rules;
+    struct slice card;
+    int64_t      base = 0;
 
-    buf_init(&stored, LIMIT_RULES_FILE_MAX);
-    err = texts_in_force(request, &stored);
-    if (!MSG_HAS(in, rules_backtest, rules))
-        rules = slice_of(stored.at, stored.n);
+    TRY(base_of(request, in, &base));
+    TRY(read_rule_texts(request, base, &rules, &card));
+    if (MSG_HAS(in, rules_backtest, rules))
+        rules = in->rules;
+    if (MSG_HAS(in, rules_backtest, scorecard))
+        card = in->scorecard;
     if (rules.n == 0)
         rules = slice_from(bare_rules);
-    if (err == ERR_none)
-        err = fraud_rules_parse(rules, "rules", out, request->fault);
-    if (err == ERR_none && card.n > 0)
-        err = fraud_rules_card(*out, card, "scorecard", request->fault);
-    buf_free(&stored);
-    return err;
+    return bank_rules_parse(rules, "rules", card, "scorecard", out, request->fault);
 }
 
 /* --- the reply ------------------------------------------------------------------------------- */

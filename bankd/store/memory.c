@@ -136,6 +136,17 @@ static int64_t newest(const struct records *records, enum memory_table table)
     return number;
 }
 
+static int64_t active_rules(const struct records *records)
+{
+    for (size_t i = memory_count(records, TABLE_RULE_SET); i-- > 0;) {
+        const struct memory_rules *rules = memory_row(records, TABLE_RULE_SET, i);
+
+        if (rules->set.state == RULES_ACTIVE)
+            return rules->set.number;
+    }
+    return 0;
+}
+
 enum err memory_numbers(struct store *store, struct store_numbers *out)
 {
     const struct records *records = memory_begin(store);
@@ -147,6 +158,7 @@ enum err memory_numbers(struct store *store, struct store_numbers *out)
         .party = newest(records, TABLE_PARTY),
         .alert = newest(records, TABLE_ALERT),
         .rule_set = newest(records, TABLE_RULE_SET),
+        .rules_active = active_rules(records),
         .record = newest(records, TABLE_RECORD),
         .head = records->head,
         .newest_id = records->newest_id,

@@ -31,8 +31,9 @@ enum memory_table {
 
 struct memory_rules {
     struct rule_set set;
-    char           *text; /* the shared records' own */
+    char           *text; /* the shared records' own: both texts, one behind the other */
     size_t          n;
+    size_t          card_n;
 };
 
 struct memory_profile {

@@ -109,20 +109,55 @@ static enum err put_party(struct memory_shared *shared, const struct party *part
                    memory_hash(party->key, strlen(party->key)), last_row(shared, TABLE_PARTY));
 }
 
+static const struct memory_rules *active_rules(const struct memory_shared *shared)
+{
+    for (size_t i = memory_count(&shared->records, TABLE_RULE_SET); i-- > 0;) {
+        const struct memory_rules *rules = memory_row(&shared->records, TABLE_RULE_SET, i);
+
+        if (rules->set.state == RULES_ACTIVE)
+            return rules;
+    }
+    return NULL;
+}
+
 static enum err put_rules(struct memory_shared *shared, const struct change *change)
 {
-    struct memory_rules rules = { .set = *change->rule_set, .n = change->rule_text.n };
+    struct memory_rules rules = { .set = *change->rule_set,
+                                  .n = change->rule_text.n,
+                                  .card_n = change->card_text.n };
     enum err            err;
 
-    rules.text = malloc(rules.n + 1);
+    CHECK(rules.set.has_card == (rules.card_n > 0));
+    if (rules.set.state == RULES_ACTIVE && active_rules(shared) != NULL)
+        return ERR_exists;
+    rules.text = malloc(rules.n + rules.card_n + 1);
     if (rules.text == NULL)
         return ERR_memory;
     if (rules.n > 0)
         memcpy(rules.text, change->rule_text.at, rules.n);
+    if (rules.card_n > 0)
+        memcpy(rules.text + rules.n, change->card_text.at, rules.card_n);
     err = add_numbered(shared, TABLE_RULE_SET, rules.set.number, &rules, sizeof rules);
     if (err != ERR_none)
         free(rules.text);
     return err;
+}
+
+static enum err put_rules_update(struct memory_shared *shared, const struct rule_set_update *update)
+{
+    const struct rule_set *after = update->after;
+    struct memory_rules   *row = memory_find(&shared->records, TABLE_RULE_SET, after->number);
+
+    if (row == NULL || row->set.state != update->state_before)
+        return ERR_changed_meanwhile;
+    if (after->state == RULES_ACTIVE && active_rules(shared) != NULL)
+        return ERR_exists;
+    TRY(memory_edit(shared, TABLE_RULE_SET, row));
+    row->set.state = after->state;
+    row->set.approver = after->approver;
+    row->set.approved_at_us = after->approved_at_us;
+    row->set.ended_at_us = after->ended_at_us;
+    return ERR_none;
 }
 
 static enum err put_transaction(struct memory_shared *shared, const struct change *change)
@@ -301,6 +336,7 @@ static enum err put_change(struct memory_shared *shared, const struct change *ch
     CHECK(change->account_count <= LIMIT_CHANGE_ACCOUNTS_MAX);
     CHECK(change->update_count <= LIMIT_CHANGE_TRANSACTIONS_MAX);
     CHECK(change->rollup_count <= LIMIT_CHANGE_ROLLUPS_MAX);
+    CHECK(change->rule_set_update_count <= LIMIT_CHANGE_RULE_SETS_MAX);
     CHECK(change->record_count <= LIMIT_CHANGE_RECORDS_MAX);
     if (change->user != NULL)
         TRY(put_user(shared, change->user));
@@ -312,6 +348,8 @@ static enum err put_change(struct memory_shared *shared, const struct change *ch
         TRY(put_party(shared, change->party));
     if (change->rule_set != NULL)
         TRY(put_rules(shared, change));
+    for (size_t i = 0; i < change->rule_set_update_count; i++)
+        TRY(put_rules_update(shared, &change->rule_set_updates[i]));
     if (change->transaction != NULL)
         TRY(put_transaction(shared, change));
     for (size_t i = 0; i < change->update_count; i++)

@@ -260,14 +260,49 @@ static enum err audit_by_sequence(struct store *store, int64_t sequence, struct 
     return by_number(store, TABLE_AUDIT, sequence, out, sizeof *out);
 }
 
+static enum err rule_set_by_hash(struct store *store, const uint8_t hash[CHAIN_HASH_BYTES],
+                                 struct rule_set *out)
+{
+    const struct records  *records = memory_begin(store);
+    const struct rule_set *found = NULL;
+
+    for (size_t i = memory_count(records, TABLE_RULE_SET); i-- > 0 && found == NULL;) {
+        const struct memory_rules *rules = memory_row(records, TABLE_RULE_SET, i);
+
+        if (memcmp(rules->set.hash, hash, CHAIN_HASH_BYTES) == 0)
+            found = &rules->set;
+    }
+    return answer(store, found, out, sizeof *out);
+}
+
+static enum err rule_sets(struct store *store, const struct rule_set_filter *filter,
+                          store_visit *visit, void *context)
+{
+    const struct records *records = memory_begin(store);
+
+    for (size_t i = memory_count(records, TABLE_RULE_SET); i-- > 0;) {
+        const struct memory_rules *rules = memory_row(records, TABLE_RULE_SET, i);
+
+        if ((filter->before_number != 0 && rules->set.number >= filter->before_number) ||
+            (filter->state != 0 && rules->set.state != filter->state))
+            continue;
+        if (!visit(context, &rules->set))
+            break;
+    }
+    memory_end(store);
+    return ERR_none;
+}
+
 static enum err rule_set_get(struct store *store, int64_t number, struct rule_set *out,
-                             struct buf *text)
+                             struct buf *text, struct buf *card)
 {
     const struct memory_rules *rules = memory_find(memory_begin(store), TABLE_RULE_SET, number);
     enum err                   err = ERR_none;
 
     if (rules != NULL && text != NULL)
         err = buf_add(text, rules->text, rules->n);
+    if (rules != NULL && card != NULL && err == ERR_none)
+        err = buf_add(card, rules->text + rules->n, rules->card_n);
     if (err != ERR_none) {
         memory_end(store);
         return err;
@@ -665,6 +700,7 @@ const struct store_ops store_memory = {
     .record_by_id = record_by_id,
     .record_by_number = record_by_number,
     .rule_set_get = rule_set_get,
+    .rule_set_by_hash = rule_set_by_hash,
     .profile_get = profile_get,
     .users = users,
     .customers = customers,
@@ -675,6 +711,7 @@ const struct store_ops store_memory = {
     .alerts = alerts,
     .audits = audits,
     .records = records_visit,
+    .rule_sets = rule_sets,
     .rollups = rollups,
     .days = days,
     .top = top,

@@ -117,6 +117,7 @@ void read_account(struct row *row, struct account *out);
 void read_party(struct row *row, struct party *out);
 void read_transaction(struct row *row, struct transaction *out);
 void read_alert(struct row *row, struct alert *out);
+void read_rule_set(struct row *row, struct rule_set *out);
 void read_record(struct row *row, struct record *out);
 void read_audit(struct row *row, struct audit *out);
 void read_head(struct row *row, struct chain_head *out);
@@ -158,7 +159,9 @@ enum err sqlite_record_by_id(struct store *store, int32_t kind, const struct uui
                              struct record *out);
 enum err sqlite_record_by_number(struct store *store, int64_t number, struct record *out);
 enum err sqlite_rule_set_get(struct store *store, int64_t number, struct rule_set *out,
-                             struct buf *text);
+                             struct buf *text, struct buf *card);
+enum err sqlite_rule_set_by_hash(struct store *store, const uint8_t hash[CHAIN_HASH_BYTES],
+                                 struct rule_set *out);
 enum err sqlite_profile_get(struct store *store, int64_t entity, int64_t *last_sequence,
                             void *bytes, size_t size, size_t *n);
 
@@ -178,6 +181,8 @@ enum err sqlite_audits(struct store *store, const struct audit_filter *filter, s
                        void *context, int64_t *stopped_at);
 enum err sqlite_records(struct store *store, const struct record_filter *filter, store_visit *visit,
                         void *context);
+enum err sqlite_rule_sets(struct store *store, const struct rule_set_filter *filter,
+                          store_visit *visit, void *context);
 enum err sqlite_rollups(struct store *store, const struct rollup_range *range, store_visit *visit,
                         void *context);
 enum err sqlite_days(struct store *store, int32_t *first, int32_t *last);

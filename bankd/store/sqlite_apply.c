@@ -265,12 +265,34 @@ static enum err put_rule_set(struct sqlite_store *store, const struct change *ch
     const struct rule_set *rules = change->rule_set;
     struct row             row = sqlite_use(store, SQL_rule_set_insert);
 
+    CHECK(rules->has_card == (change->card_text.n > 0));
     bind_int(&row, rules->number);
     bind_bytes(&row, rules->hash, sizeof rules->hash);
-    bind_int(&row, rules->loaded_at_us);
-    bind_int(&row, rules->loaded_by);
+    bind_int(&row, rules->state);
+    bind_int(&row, rules->rules);
+    bind_int(&row, rules->author);
+    bind_int(&row, rules->proposed_at_us);
+    bind_int(&row, rules->approver);
+    bind_int(&row, rules->approved_at_us);
+    bind_int(&row, rules->ended_at_us);
+    bind_text(&row, rules->reason);
     bind_slice(&row, change->rule_text);
+    bind_slice(&row, change->card_text);
     return sqlite_err(sqlite_run(&row));
+}
+
+static enum err put_rule_set_update(struct sqlite_store          *store,
+                                    const struct rule_set_update *update)
+{
+    struct row row = sqlite_use(store, SQL_rule_set_update);
+
+    bind_int(&row, update->after->number);
+    bind_int(&row, update->state_before);
+    bind_int(&row, update->after->state);
+    bind_int(&row, update->after->approver);
+    bind_int(&row, update->after->approved_at_us);
+    bind_int(&row, update->after->ended_at_us);
+    return update_err(store, sqlite_run(&row));
 }
 
 /* --- the largest transactions of each day ------------------------------------------------------
@@ -329,6 +351,7 @@ static enum err put_top(struct sqlite_store *store, const struct transaction *t)
 static enum err put_change(struct sqlite_store *store, const struct change *change)
 {
     CHECK(change->update_count <= LIMIT_CHANGE_TRANSACTIONS_MAX);
+    CHECK(change->rule_set_update_count <= LIMIT_CHANGE_RULE_SETS_MAX);
     CHECK(change->record_count <= LIMIT_CHANGE_RECORDS_MAX);
     if (change->user != NULL)
         TRY(put_user(store, change->user));
@@ -340,6 +363,8 @@ static enum err put_change(struct sqlite_store *store, const struct change *chan
         TRY(put_party(store, change->party));
     if (change->rule_set != NULL)
         TRY(put_rule_set(store, change));
+    for (size_t i = 0; i < change->rule_set_update_count; i++)
+        TRY(put_rule_set_update(store, &change->rule_set_updates[i]));
     if (change->transaction != NULL) {
         TRY(put_transaction(store, change->transaction));
         TRY(put_top(store, change->transaction));
@@ -588,6 +613,7 @@ enum err sqlite_numbers(struct store *base, struct store_numbers *out)
         out->party = row_int(&row);
         out->alert = row_int(&row);
         out->rule_set = row_int(&row);
+        out->rules_active = row_int(&row);
         out->record = row_int(&row);
         read_head(&row, &out->head);
         row_bytes(&row, out->newest_id.bytes, sizeof out->newest_id.bytes);

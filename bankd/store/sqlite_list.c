@@ -469,6 +469,23 @@ enum err sqlite_audits(struct store *store, const struct audit_filter *filter, s
     return walk_over(&row, err);
 }
 
+enum err sqlite_rule_sets(struct store *store, const struct rule_set_filter *filter,
+                          store_visit *visit, void *context)
+{
+    struct row      row = sqlite_use(sqlite_of(store), SQL_rule_sets);
+    struct rule_set rules;
+    enum err        err;
+
+    bind_int(&row, filter->before_number != 0 ? filter->before_number : INT64_MAX);
+    bind_int(&row, filter->state);
+    while ((err = sqlite_step(&row)) == ERR_none) {
+        read_rule_set(&row, &rules);
+        if (!visit(context, &rules))
+            break;
+    }
+    return walk_over(&row, err);
+}
+
 enum err sqlite_rollups(struct store *store, const struct rollup_range *range, store_visit *visit,
                         void *context)
 {

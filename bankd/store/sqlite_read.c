@@ -176,6 +176,21 @@ void read_head(struct row *row, struct chain_head *out)
     row_bytes(row, out->hash, sizeof out->hash);
 }
 
+void read_rule_set(struct row *row, struct rule_set *out)
+{
+    out->number = row_int(row);
+    row_bytes(row, out->hash, sizeof out->hash);
+    out->state = (int32_t)row_int(row);
+    out->rules = row_int(row);
+    out->has_card = row_int(row) != 0;
+    out->author = row_int(row);
+    out->proposed_at_us = row_int(row);
+    out->approver = row_int(row);
+    out->approved_at_us = row_int(row);
+    out->ended_at_us = row_int(row);
+    row_text(row, out->reason, sizeof out->reason);
+}
+
 static void read_label(struct row *row, struct label *out)
 {
     out->transaction = row_int(row);
@@ -376,25 +391,40 @@ enum err sqlite_audit_by_sequence(struct store *store, int64_t sequence, struct 
     GET(row, read_audit, out);
 }
 
+/* A text of any length; the column is passed over when nobody wants it. */
+static enum err read_long_text(struct row *row, struct buf *out)
+{
+    int         column = row->at++;
+    const void *at = out != NULL ? sqlite3_column_text(row->statement, column) : NULL;
+
+    if (out == NULL)
+        return ERR_none;
+    return buf_add(out, at, (size_t)sqlite3_column_bytes(row->statement, column));
+}
+
 enum err sqlite_rule_set_get(struct store *store, int64_t number, struct rule_set *out,
-                             struct buf *text)
+                             struct buf *text, struct buf *card)
 {
     struct row row = use_number(store, SQL_rule_set_get, number);
     enum err   err = sqlite_step(&row);
 
     if (err == ERR_none) {
-        out->number = row_int(&row);
-        row_bytes(&row, out->hash, sizeof out->hash);
-        out->loaded_at_us = row_int(&row);
-        out->loaded_by = row_int(&row);
-        if (text != NULL) {
-            const void *at = sqlite3_column_text(row.statement, row.at);
-
-            err = buf_add(text, at, (size_t)sqlite3_column_bytes(row.statement, row.at));
-        }
+        read_rule_set(&row, out);
+        err = read_long_text(&row, text);
     }
+    if (err == ERR_none)
+        err = read_long_text(&row, card);
     sqlite_done(&row);
     return err;
+}
+
+enum err sqlite_rule_set_by_hash(struct store *store, const uint8_t hash[CHAIN_HASH_BYTES],
+                                 struct rule_set *out)
+{
+    struct row row = sqlite_use(sqlite_of(store), SQL_rule_set_by_hash);
+
+    bind_bytes(&row, hash, CHAIN_HASH_BYTES);
+    GET(row, read_rule_set, out);
 }
 
 enum err sqlite_profile_get(struct store *store, int64_t entity, int64_t *last_sequence,

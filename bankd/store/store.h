@@ -9,8 +9,8 @@
  *
  * Preconditions: the chain head is the one that the writer knew; each account has the version
  * that the writer planned with; the transaction id is not used yet; a transaction that is updated
- * has the status and flag that were seen; an alert has the state that was seen; a record that is
- * written again has the version before the new one.
+ * has the status and flag that were seen; an alert and a rule set have the state that was seen; a
+ * record that is written again has the version before the new one; no two rule sets are active.
  *
  * Threads: a handle belongs to one thread. One handle is opened for writing (a lock file keeps a
  * second daemon out; short operator commands may write through their own handle beside it); any
@@ -51,6 +51,12 @@ struct transaction_update {
     int64_t reversed_by; /* 0 = leave */
 };
 
+/* A version of the rules whose state moves. Number, hash and texts stay what they are. */
+struct rule_set_update {
+    int32_t                state_before; /* precondition */
+    const struct rule_set *after;
+};
+
 /* One planned change. Everything absent has count 0 or a NULL pointer; pointers are borrowed for
  * the call. Numbers and sequences were given by the writer (see store_numbers). */
 struct change {
@@ -71,6 +77,9 @@ struct change {
     const struct label    *label; /* new or replaced */
     const struct rule_set *rule_set; /* new */
     struct slice           rule_text;
+    struct slice           card_text; /* of its scorecard; empty = none */
+    size_t                 rule_set_update_count;
+    struct rule_set_update rule_set_updates[LIMIT_CHANGE_RULE_SETS_MAX]; /* done in this order */
     size_t                 record_count;
     const struct record   *records[LIMIT_CHANGE_RECORDS_MAX]; /* new, or whole row by number */
     size_t                 rollup_count;
@@ -96,6 +105,7 @@ struct commit {
 /* Newest numbers in use; the writer counts on from here. */
 struct store_numbers {
     int64_t           user, customer, account, party, alert, rule_set, record;
+    int64_t           rules_active; /* the rule set in force; 0 = none */
     struct chain_head head;
     struct uuid       newest_id; /* no transaction has a greater id */
 };
@@ -161,6 +171,11 @@ struct record_filter {
     int32_t state;         /* 0 = any */
     int64_t about;         /* 0 = any */
     int64_t due_before_us; /* 0 = any */
+};
+
+struct rule_set_filter {
+    int64_t before_number; /* 0 = newest first */
+    int32_t state;         /* 0 = any */
 };
 
 struct rollup_range {
@@ -240,7 +255,12 @@ struct store_ops {
     enum err (*audit_by_sequence)(struct store *, int64_t sequence, struct audit *);
     enum err (*record_by_id)(struct store *, int32_t kind, const struct uuid *, struct record *);
     enum err (*record_by_number)(struct store *, int64_t number, struct record *);
-    enum err (*rule_set_get)(struct store *, int64_t number, struct rule_set *, struct buf *text);
+    /* The texts are added to the buffers, each of which may be NULL. */
+    enum err (*rule_set_get)(struct store *, int64_t number, struct rule_set *, struct buf *text,
+                             struct buf *card);
+    /* The newest of this hash. */
+    enum err (*rule_set_by_hash)(struct store *, const uint8_t hash[CHAIN_HASH_BYTES],
+                                 struct rule_set *);
     enum err (*profile_get)(struct store *, int64_t entity, int64_t *last_sequence, void *bytes,
                             size_t size, size_t *n);
 
@@ -260,6 +280,8 @@ struct store_ops {
                        int64_t *stopped_at);
     enum err (*records)(struct store *, const struct record_filter *, store_visit *,
                         void *context); /* struct record */
+    enum err (*rule_sets)(struct store *, const struct rule_set_filter *, store_visit *,
+                          void *context); /* struct rule_set */
     enum err (*rollups)(struct store *, const struct rollup_range *, store_visit *,
                         void *context); /* struct rollup */
     /* First and newest day with transactions; ERR_not_found when there are none. */

@@ -1,5 +1,38 @@
 -- What people work with: records of many small kinds, versions of rules, alerts as a queue.
 
+-- --- versions of the rules --------------------------------------------------------------------
+
+-- Until now operators put rule files into force and the newest one judged. From now on versions are
+-- proposed and approved; state: 1 proposed, 2 active, 3 superseded, 4 withdrawn.
+ALTER TABLE rule_set RENAME TO rule_set_1;
+CREATE TABLE rule_set (
+    number         INTEGER PRIMARY KEY,
+    hash           BLOB NOT NULL,
+    state          INTEGER NOT NULL,
+    rules          INTEGER NOT NULL,
+    author         INTEGER NOT NULL,
+    proposed_at_us INTEGER NOT NULL,
+    approver       INTEGER NOT NULL,
+    approved_at_us INTEGER NOT NULL,
+    ended_at_us    INTEGER NOT NULL,
+    reason         TEXT NOT NULL,
+    text           TEXT NOT NULL,
+    card           TEXT NOT NULL
+) STRICT;
+INSERT INTO rule_set SELECT number, hash,
+    CASE number WHEN (SELECT max(number) FROM rule_set_1) THEN 2 ELSE 3 END,
+    -- Rules begin a line each; so many of them are there.
+    (length(text) - length(replace(text, char(10) || 'rule ', ''))) / 6 + (text LIKE 'rule %'),
+    loaded_by, loaded_at_us, loaded_by, loaded_at_us,
+    coalesce((SELECT min(later.loaded_at_us) FROM rule_set_1 later
+              WHERE later.number > old.number), 0),
+    '', text, ''
+    FROM rule_set_1 old ORDER BY number;
+DROP TABLE rule_set_1;
+-- One at most is in force.
+CREATE UNIQUE INDEX rule_set_active ON rule_set (state) WHERE state = 2;
+CREATE INDEX rule_set_hash ON rule_set (hash, number);
+
 -- --- records ----------------------------------------------------------------------------------
 
 -- Entries of lists, notes, cases, settings: found by what stands beside them; what they say is an

@@ -1106,6 +1106,29 @@ def test_rules_and_status(fraud, finance):
     assert status["sequence"] > 100 and status["commits"] > 0
 
 
+def test_two_people_change_the_rules(bank, fraud, compliance):
+    before = fraud.call("rules.get")
+    with contextlib.closing(listening(bank, compliance)) as events:
+        version = fraud.call("rules.propose", rules=before["text"] + "# Read again.\n",
+                             reason="A comment")
+        told = events.wait("rules", 10)
+        page.check(page.EVENTS["rules"][1], told)
+        assert told["hash"] == version["hash"] and told["state"] == "proposed"
+        with refused("own_proposal", "hash"):
+            again = compliance.call("rules.propose", scorecard="card 1 base 1 end",
+                                    reason="My own")
+            compliance.call("rules.approve", hash=again["hash"])
+    assert compliance.call("rules.approve", hash=version["hash"])["state"] == "active"
+    gone = compliance.call("rules.withdraw", hash=again["hash"], reason="It was a trial")
+    assert gone["state"] == "withdrawn"
+    assert fraud.call("rules.get")["rule_set"] == version["rule_set"]
+    states = [row["state"] for row in fraud.call("rules.list")["items"]]
+    assert states == ["withdrawn", "active", "superseded"]
+    curves = fraud.call("rules.curves", rule_set=again["rule_set"])
+    assert curves["base"] == 1 and curves["curves"] == []
+    assert len(curves["rules"]) == before["rules"]
+
+
 def lines_of(reply):
     return {line["name"]: line for line in reply["lines"]}
 

@@ -101,6 +101,7 @@ static void add_rules(struct world *world)
     draft = writer_draft(writer);
     memset(&draft->rule_set, 0, sizeof draft->rule_set);
     draft->rule_set.number = writer_next_rule_set(writer);
+    draft->rule_set.state = RULES_ACTIVE;
     crypto_generichash(draft->rule_set.hash, 32, (const uint8_t *)rules_text, strlen(rules_text),
                        NULL, 0);
     draft->change.rule_set = &draft->rule_set;

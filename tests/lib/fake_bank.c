@@ -524,10 +524,18 @@ static void *rules(struct fake_bank *bank)
     struct msg_rules *rules = take(bank, 1, sizeof *rules);
     *rules = (struct msg_rules){ .rule_set = 1,
                                  .hash = slice_from("0123456789abcdef"),
-                                 .loaded_at = base_us,
+                                 .state = RULES_ACTIVE,
+                                 .author = slice_from("fraud@test.com"),
+                                 .proposed_at = base_us - US_PER_DAY,
+                                 .reason = slice_from("Catch fast payments"),
                                  .rules = 2,
+                                 .threshold_alert = 400,
+                                 .threshold_hold = 600,
+                                 .threshold_decline = 1000,
                                  .text = slice_from("# Rules\nrule large 300\n  amount > 10000\n"
                                                     "rule fast 200\n  count_1h > 3\n") };
+    MSG_SET(rules, rules, approved_by, slice_from("compliance@test.com"));
+    MSG_SET(rules, rules, approved_at, base_us);
     return rules;
 }
 

@@ -139,7 +139,8 @@ static void add_rules(struct fault_bank *bank)
     draft = writer_draft(writer);
     memset(&draft->rule_set, 0, sizeof draft->rule_set);
     draft->rule_set.number = writer_next_rule_set(writer);
-    draft->rule_set.loaded_at_us = bank->now_us;
+    draft->rule_set.state = RULES_ACTIVE;
+    draft->rule_set.approved_at_us = bank->now_us;
     crypto_generichash(draft->rule_set.hash, CHAIN_HASH_BYTES, (const uint8_t *)rules_text,
                        strlen(rules_text), NULL, 0);
     sodium_bin2hex(hex, sizeof hex, draft->rule_set.hash, CHAIN_HASH_BYTES);

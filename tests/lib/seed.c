@@ -217,7 +217,8 @@ static void add_users(struct seed *seed)
 
 static void add_rules(struct seed *seed)
 {
-    static struct rule_set row = {.number = 1, .loaded_at_us = FIRST_US};
+    static struct rule_set row = {
+        .number = 1, .state = RULES_ACTIVE, .rules = 4, .approved_at_us = FIRST_US};
     struct change *change = next_change(seed);
     change->rule_set = &row;
     change->rule_text = slice_from(rules_text);

@@ -93,6 +93,9 @@ struct plan *world_plan(struct world *world)
     plan->change.party_number = 0;
     plan->change.label = NULL;
     plan->change.rule_set = NULL;
+    plan->change.rule_text = slice_of(NULL, 0);
+    plan->change.card_text = slice_of(NULL, 0);
+    plan->change.rule_set_update_count = 0;
     return plan;
 }
 

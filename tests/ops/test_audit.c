@@ -279,7 +279,7 @@ static void a_changed_entry_is_found(void **state)
 static void the_rules_in_force_are_shown(void **state)
 {
     struct seed *seed = *state;
-    struct msg_empty in = {.has = 0};
+    struct msg_rules_ref in = {.has = 0};
     struct msg_rules out;
 
     assert_int_equal(SEED_ASK(seed, rules, get, &in, &out), ERR_none);

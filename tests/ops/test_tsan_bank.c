@@ -18,9 +18,11 @@ static void add_sets(struct seed *seed)
     struct buf text;
     size_t failed = 0;
     buf_init(&text, LIMIT_RULES_FILE_MAX);
-    assert_int_equal(seed->store->ops->rule_set_get(seed->store, 1, &first, &text), ERR_none);
+    assert_int_equal(seed->store->ops->rule_set_get(seed->store, 1, &first, &text, NULL),
+                     ERR_none);
     for (int64_t number = 2; number <= SETS; number++) {
-        struct rule_set row = {.number = number, .hash = {(uint8_t)number}};
+        struct rule_set row = {
+            .number = number, .state = RULES_PROPOSED, .hash = {(uint8_t)number}};
         struct change change = {.rule_set = &row, .rule_text = slice_of(text.at, text.n)};
         struct change *changes[] = {&change};
         struct commit commit = {

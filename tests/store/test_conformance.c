@@ -48,7 +48,7 @@ static void empty_store(struct world *world)
     assert_int_equal(CALL(world, account_of_bank, ACCOUNT_CASH, 840, &book), ERR_not_found);
     assert_int_equal(CALL(world, transaction_by_sequence, 1, &transaction), ERR_not_found);
     assert_int_equal(CALL(world, user_by_email, slice_from("a@b"), &user), ERR_not_found);
-    assert_int_equal(CALL(world, rule_set_get, 1, &rules, NULL), ERR_not_found);
+    assert_int_equal(CALL(world, rule_set_get, 1, &rules, NULL, NULL), ERR_not_found);
     assert_int_equal(CALL(world, days, &first, &last), ERR_not_found);
     assert_int_equal(CALL(world, transactions, &all, count_rows, &rows, &stopped), ERR_none);
     assert_int_equal(CALL(world, users, count_rows, &rows), ERR_none);
@@ -202,6 +202,97 @@ static void posting_is_read_back(struct world *world)
 }
 ON_EACH(posting_is_read_back)
 
+static bool note_rule_set(void *context, const void *row)
+{
+    int64_t *numbers = context; /* as decimal digits */
+
+    *numbers = *numbers * 10 + ((const struct rule_set *)row)->number;
+    return true;
+}
+
+static int64_t rule_sets_of(struct world *world, int64_t before, int32_t state)
+{
+    struct rule_set_filter filter = { .before_number = before, .state = state };
+    int64_t                numbers = 0;
+
+    assert_int_equal(CALL(world, rule_sets, &filter, note_rule_set, &numbers), ERR_none);
+    return numbers;
+}
+
+static enum err move_rules(struct world *world, int64_t number, int32_t from, int32_t to)
+{
+    struct plan *plan = world_plan(world);
+    size_t       failed = 0;
+
+    plan->rule_set = (struct rule_set){
+        .number = number, .state = to, .approver = 3, .approved_at_us = 8, .ended_at_us = 9
+    };
+    plan->change.rule_set_updates[0] =
+        (struct rule_set_update){ .state_before = from, .after = &plan->rule_set };
+    plan->change.rule_set_update_count = 1;
+    return world_try(world, &failed);
+}
+
+/* Versions of the rules: states move only from what was seen, and one at most is in force. */
+static void versions_of_rules(struct world *world)
+{
+    static const int32_t states[] = { RULES_SUPERSEDED, RULES_ACTIVE, RULES_PROPOSED,
+                                      RULES_PROPOSED };
+    struct store_numbers numbers;
+    struct rule_set      row;
+    struct buf           text;
+    struct buf           card;
+
+    for (size_t i = 0; i < ARRAY_COUNT(states); i++) {
+        struct plan *plan = world_plan(world);
+
+        plan->rule_set = (struct rule_set){ .number = (int64_t)i + 1,
+                                            .state = states[i],
+                                            .hash = { i == 3 ? 2 : (uint8_t)i },
+                                            .rules = 5,
+                                            .has_card = i == 2,
+                                            .author = 7,
+                                            .proposed_at_us = 40,
+                                            .reason = "because" };
+        plan->change.rule_set = &plan->rule_set;
+        plan->change.rule_text = slice_from("the rules");
+        plan->change.card_text = slice_from(i == 2 ? "the card" : "");
+        world_next(world);
+        world_commit(world);
+    }
+    buf_init(&text, 100);
+    buf_init(&card, 100);
+    assert_int_equal(CALL(world, rule_set_get, 3, &row, &text, &card), ERR_none);
+    assert_true(slice_is(slice_of(text.at, text.n), "the rules"));
+    assert_true(slice_is(slice_of(card.at, card.n), "the card"));
+    assert_true(row.has_card && row.rules == 5 && row.author == 7 && row.proposed_at_us == 40);
+    assert_string_equal(row.reason, "because");
+    buf_free(&text);
+    buf_free(&card);
+    assert_int_equal(CALL(world, rule_set_by_hash, (const uint8_t[CHAIN_HASH_BYTES]){ 2 }, &row),
+                     ERR_none);
+    assert_int_equal(row.number, 4);
+    assert_int_equal(CALL(world, rule_set_by_hash, (const uint8_t[CHAIN_HASH_BYTES]){ 9 }, &row),
+                     ERR_not_found);
+    assert_int_equal(rule_sets_of(world, 0, 0), 4321);
+    assert_int_equal(rule_sets_of(world, 3, 0), 21);
+    assert_int_equal(rule_sets_of(world, 0, RULES_PROPOSED), 43);
+
+    assert_int_equal(move_rules(world, 3, RULES_WITHDRAWN, RULES_PROPOSED), ERR_changed_meanwhile);
+    assert_int_equal(move_rules(world, 3, RULES_PROPOSED, RULES_ACTIVE), ERR_exists);
+    assert_int_equal(move_rules(world, 2, RULES_ACTIVE, RULES_SUPERSEDED), ERR_none);
+    assert_int_equal(CALL(world, numbers, &numbers), ERR_none);
+    assert_int_equal(numbers.rules_active, 0);
+    assert_int_equal(move_rules(world, 3, RULES_PROPOSED, RULES_ACTIVE), ERR_none);
+    assert_int_equal(CALL(world, numbers, &numbers), ERR_none);
+    assert_int_equal(numbers.rules_active, 3);
+    assert_int_equal(numbers.rule_set, 4);
+    assert_int_equal(CALL(world, rule_set_get, 3, &row, NULL, NULL), ERR_none);
+    assert_true(row.approver == 3 && row.approved_at_us == 8 && row.ended_at_us == 9);
+    assert_true(row.author == 7 && row.rules == 5);
+}
+ON_EACH(versions_of_rules)
+
 struct rule_read {
     struct rule_set set;
     struct buf      text;
@@ -227,7 +318,7 @@ static void rules_profiles_heads_and_labels(struct world *world)
     size_t             rows = 0;
     size_t             n;
 
-    plan->rule_set = (struct rule_set){ .number = 1, .loaded_at_us = 4, .loaded_by = 2 };
+    plan->rule_set = (struct rule_set){ .number = 1, .state = RULES_PROPOSED, .author = 2 };
     memset(plan->rule_set.hash, 7, sizeof plan->rule_set.hash);
     plan->change.rule_set = &plan->rule_set;
     plan->change.rule_text = slice_from(rule_text);
@@ -242,9 +333,9 @@ static void rules_profiles_heads_and_labels(struct world *world)
     assert_int_equal(world->ops->apply(world->store, &commit, &n, NULL), ERR_none);
 
     buf_init(&rules.text, LIMIT_RULES_FILE_MAX);
-    assert_int_equal(CALL(world, rule_set_get, 1, &rules.set, &rules.text), ERR_none);
+    assert_int_equal(CALL(world, rule_set_get, 1, &rules.set, &rules.text, NULL), ERR_none);
     assert_true(slice_is(slice_of(rules.text.at, rules.text.n), rule_text));
-    assert_int_equal(rules.set.loaded_by, 2);
+    assert_int_equal(rules.set.author, 2);
     assert_memory_equal(rules.set.hash, plan->rule_set.hash, sizeof rules.set.hash);
     buf_free(&rules.text);
     assert_int_equal(CALL(world, profile_get, 2, &last_sequence, read, sizeof read, &n), ERR_none);
@@ -659,6 +750,7 @@ int main(void)
         cmocka_unit_test(test_everybody_is_read_back),
         cmocka_unit_test(test_users_and_customers_are_replaced),
         cmocka_unit_test(test_posting_is_read_back),
+        cmocka_unit_test(test_versions_of_rules),
         cmocka_unit_test(test_rules_profiles_heads_and_labels),
         cmocka_unit_test(test_each_precondition_fails_alone),
         cmocka_unit_test(test_head_must_be_the_known_one),

@@ -203,13 +203,13 @@ static void test_a_record(void **state)
     MSG_SET(&rules, rules, rule_set, 2);
     MSG_SET(&rules, rules, text, slice_from("rule a\n\n  when x\033\n"));
     text = rendered(RENDER_TABLE, &message_rules, "", false, pages, 1);
-    assert_string_equal(text, "rule_set   2\n"
-                              "text       rule a\n"
-                              "           \n"
-                              "             when x\\x1b\n");
+    assert_string_equal(text, "rule_set           2\n"
+                              "text               rule a\n"
+                              "                   \n"
+                              "                     when x\\x1b\n");
     free(text);
-    text = rendered(RENDER_TSV, &message_rules, "rule_set,loaded_at", false, pages, 1);
-    assert_string_equal(text, "rule_set\tloaded_at\n2\t\n");
+    text = rendered(RENDER_TSV, &message_rules, "rule_set,approved_at", false, pages, 1);
+    assert_string_equal(text, "rule_set\tapproved_at\n2\t\n");
     free(text);
 }
 
