@@ -34,6 +34,9 @@ enum {
     TURNS = 16,
     MARK_FILE_BITS = 20,
     TRIM_AFTER_TICKS = 5, /* the library lets go of a connection a little later */
+    MANY_FILES = 1024,    /* so many gone are worth a trim */
+    SLOW_CUT_US = 10 * 1000 * 1000,
+    HELPS_WITHIN_US = 5 * 1000 * 1000, /* the library takes apart thousands of connections */
 };
 
 struct watched {
@@ -53,12 +56,16 @@ struct guard {
     int               files_stay;
     int               turn; /* of those who have to go, when too many are in */
     int64_t           turn_us;
+    int               files;      /* that are open, counted now and then */
+    int               files_high; /* since the last trim */
+    int64_t           counted_us;
     int               statm; /* /proc/self/statm */
     int64_t           page_bytes;
     int64_t           calm_bytes;
-    int64_t           last_us;
-    int               trim_in;       /* ticks; 0 = not at all */
-    bool              cut_strangers; /* and nobody else yet */
+    int64_t           bytes_max; /* beyond it no stranger is welcome, however slowly it grew */
+    int64_t           last_us, slow_cut_us;
+    int64_t           cut_us, cut_bytes; /* when strangers were cut, and nobody else yet; 0 = no */
+    int               trim_in;           /* ticks; 0 = not at all */
     size_t            watched_count;
     struct watched    watched[WATCHED_MAX];
     struct connection connections[];
@@ -87,7 +94,7 @@ static int64_t memory_bytes(const struct guard *guard)
     return (resident - shared) * guard->page_bytes;
 }
 
-enum err guard_open(int files_max, int files_stay, struct guard **out)
+enum err guard_open(int files_max, int files_stay, int64_t bytes_max, struct guard **out)
 {
     size_t        n = sizeof(struct connection) * (size_t)files_max;
     struct guard *guard = calloc(1, sizeof *guard + n);
@@ -97,6 +104,7 @@ enum err guard_open(int files_max, int files_stay, struct guard **out)
     mallopt(M_MMAP_THRESHOLD, KERNEL_BLOCK_BYTES);
     guard->files_max = files_max;
     guard->files_stay = files_stay;
+    guard->bytes_max = bytes_max;
     guard->page_bytes = sysconf(_SC_PAGESIZE);
     guard->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     guard->calm_bytes = memory_bytes(guard);
@@ -236,6 +244,20 @@ static bool is_full(const struct guard *guard)
     return file >= guard->files_stay;
 }
 
+static void count_files(struct guard *guard, int64_t now_us)
+{
+    if (now_us - guard->counted_us < US_PER_SECOND)
+        return;
+    guard->counted_us = now_us;
+    guard->files = 0;
+    for (int file = 0; file < guard->files_max; file++)
+        guard->files += fcntl(file, F_GETFD) >= 0 ? 1 : 0;
+    if (guard->files > guard->files_high)
+        guard->files_high = guard->files;
+    if (guard->files_high - guard->files >= MANY_FILES && guard->trim_in == 0)
+        guard->trim_in = TRIM_AFTER_TICKS;
+}
+
 static void look_at_files(struct guard *guard, int64_t now_us)
 {
     int  count = 0;
@@ -254,15 +276,45 @@ static void look_at_files(struct guard *guard, int64_t now_us)
     guard->turn_us = now_us;
 }
 
+/* Growth that nobody is blamed for is slow; what grows slowly without end meets another bound. */
+static void cut_the_slow(struct guard *guard, int64_t bytes, int64_t now_us)
+{
+    if (bytes < guard->bytes_max || now_us - guard->slow_cut_us < SLOW_CUT_US)
+        return;
+    log_event(LOG_WARNING, "connections_cut", "reason=memory bytes=%lld who=strangers count=%d",
+              (long long)bytes, cut_all(guard, now_us, true));
+    guard->slow_cut_us = now_us;
+    guard->trim_in = TRIM_AFTER_TICKS;
+}
+
+static void cut_the_sudden(struct guard *guard, int64_t bytes, int64_t now_us)
+{
+    bool all = guard->cut_us != 0 && (now_us - guard->cut_us >= HELPS_WITHIN_US ||
+                                      bytes - guard->cut_bytes >= LIMIT_STRANGERS_BYTES / 2);
+
+    log_event(LOG_WARNING, "connections_cut", "reason=memory grown_bytes=%lld who=%s count=%d",
+              (long long)(bytes - guard->calm_bytes), all ? "all" : "strangers",
+              cut_all(guard, now_us, !all));
+    if (all)
+        guard->calm_bytes = bytes;
+    if (all || guard->cut_us == 0) {
+        guard->cut_us = all ? 0 : now_us;
+        guard->cut_bytes = bytes;
+    }
+    guard->trim_in = TRIM_AFTER_TICKS;
+}
+
 static void look_at_memory(struct guard *guard, int64_t now_us)
 {
     int64_t bytes = memory_bytes(guard);
     int64_t passed_us = guard->last_us == 0 ? 0 : now_us - guard->last_us;
-    bool    all;
+    int64_t allowed;
 
     guard->last_us = now_us;
+    count_files(guard, now_us);
     if (guard->trim_in > 0 && --guard->trim_in == 0) {
         malloc_trim(0);
+        guard->files_high = guard->files;
         bytes = memory_bytes(guard);
     }
     if (bytes < 0)
@@ -272,18 +324,13 @@ static void look_at_memory(struct guard *guard, int64_t now_us)
         guard->calm_bytes = bytes;
     if (guard->trim_in > 0)
         return;
-    if (bytes - guard->calm_bytes < LIMIT_STRANGERS_BYTES) {
-        guard->cut_strangers = false;
+    allowed = LIMIT_STRANGERS_BYTES + (int64_t)guard->files * LIMIT_CONNECTION_BYTES;
+    if (bytes - guard->calm_bytes >= allowed) {
+        cut_the_sudden(guard, bytes, now_us);
         return;
     }
-    all = guard->cut_strangers;
-    log_event(LOG_WARNING, "connections_cut", "reason=memory grown_bytes=%lld who=%s count=%d",
-              (long long)(bytes - guard->calm_bytes), all ? "all" : "strangers",
-              cut_all(guard, now_us, !all));
-    if (all)
-        guard->calm_bytes = bytes;
-    guard->cut_strangers = !all;
-    guard->trim_in = TRIM_AFTER_TICKS;
+    guard->cut_us = 0;
+    cut_the_slow(guard, bytes, now_us);
 }
 
 void guard_tick(struct guard *guard, int64_t now_us)

@@ -5,16 +5,20 @@
  * an endpoint is to lose all connections that came by it. So the guard watches three figures from
  * outside, and shuts down the sockets themselves:
  *
- * - memory: when the process has grown by LIMIT_STRANGERS_BYTES since it was last calm, every
+ * - memory: when the process has grown by LIMIT_STRANGERS_BYTES since it was last calm, and by
+ *   LIMIT_CONNECTION_BYTES for each open file, which is what a silent connection costs, every
  *   connection that has not lately carried a request with a valid session is cut. Its memory goes
  *   with it. A client that only was there at the wrong moment connects again by itself. When that
- *   did not help, everybody is cut.
+ *   does not help within seconds, or it goes on growing, everybody is cut.
  * - topics: a connection that asked LIMIT_TOPICS_REFUSED_MAX times for events of no session is cut.
  * - files: while more are open than may stay, strangers with numbers beyond are cut at once, and of
  *   the others a sixteenth each second, so that whoever wants to work finds a place in the end.
  *
  * The memory that is calm follows the process down at once and upwards slowly, so growth for good
- * reasons (caches) never keeps anybody out for long.
+ * reasons (caches) never keeps anybody out for long. So that patience gains nothing either,
+ * strangers are also cut while the process is larger than all that it may need for good reasons;
+ * nobody else is, because that figure is a guess. When many connections have gone, their memory
+ * is given back to the machine.
  *
  * Threads: one, the server's. Memory: one number for each file that may be open. */
 #ifndef BANKD_GUARD_H
@@ -27,8 +31,10 @@
 
 struct guard;
 
-/* At most `files_max` files can be open, and `files_stay` may stay. */
-ERR_MUST_USE enum err guard_open(int files_max, int files_stay, struct guard **out);
+/* At most `files_max` files can be open, and `files_stay` may stay; strangers are welcome while
+ * the process is smaller than `bytes_max`. */
+ERR_MUST_USE enum err guard_open(int files_max, int files_stay, int64_t bytes_max,
+                                 struct guard **out);
 void                  guard_close(struct guard **guard);
 /* Where the process listens (ZMQ_LAST_ENDPOINT), to know its connections by. */
 void guard_watch(struct guard *guard, const char *endpoint);

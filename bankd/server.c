@@ -36,6 +36,7 @@ enum {
     RECEIVE_QUEUE = 64, /* of one peer; more waits in its own socket */
     TOPICS_PER_TURN = 256,
     OWN_FILES = 256,
+    BOOK_BYTES = 1024, /* of one account in memory, and more */
     DEBTS = 4 * LIMIT_SESSIONS_MAX,
     LOGINS_PER_SIDE_MAX = LIMIT_LOGIN_QUEUE_MAX * 3 / 4,
     BUSY_RETRY_MS = 250,
@@ -43,7 +44,14 @@ enum {
     BUSY_LONG_RETRY_MS = 5000,
     LOCAL_ARENA_BYTES = 65536,
     LINGER_MS = 2000,
+    HANDSHAKE_MS = 10 * 1000,
+    HEARTBEAT_MS = 30 * 1000,
+    HEARTBEAT_TIMEOUT_MS = 10 * 1000,
 };
+/* The library finds a timer by walking from the earliest to the latest, and each heartbeat that is
+ * answered ends one: with ten thousand connections that took its thread's whole time when every
+ * connection was asked each five seconds. So they are asked rarely, and answer soon. */
+static_assert(HEARTBEAT_TIMEOUT_MS < HEARTBEAT_MS, "timers that are ended must be early ones");
 
 /* Where an answer goes, and who pays for it until it is collected. */
 struct peer {
@@ -915,9 +923,9 @@ static enum err bind_socket(struct server *server, void **out, int type, const c
     set_int(socket, ZMQ_SNDHWM, SEND_QUEUE);
     set_int(socket, ZMQ_RCVHWM, RECEIVE_QUEUE);
     set_int(socket, ZMQ_BACKLOG, 1024);
-    set_int(socket, ZMQ_HANDSHAKE_IVL, 10000);
-    set_int(socket, ZMQ_HEARTBEAT_IVL, 5000);
-    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 15000);
+    set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    set_int(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
+    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS);
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size_max, sizeof size_max);
     if (type == ZMQ_ROUTER)
         set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
@@ -938,6 +946,17 @@ static enum err bind_socket(struct server *server, void **out, int type, const c
     return ERR_none;
 }
 
+/* More than the process should ever need: its caches as they are set, twice, since a page or a
+ * record costs more than its bytes, and a lot for everything else. */
+static int64_t good_bytes(const struct conf *conf)
+{
+    int64_t pages = conf_int(conf, "page_cache_mib") * 1024 * 1024;
+
+    pages += pages / 8 * conf_int(conf, "readers");
+    return LIMIT_GOOD_BYTES + 2 * pages + conf_int(conf, "books_max") * BOOK_BYTES +
+           conf_int(conf, "profiles_max") * 2 * LIMIT_PROFILE_BYTES;
+}
+
 /* Every connection is an open file, and more of them may come between two looks of the guard than
  * are to stay: the library ends the process when it cannot accept a local one for lack of files. */
 static enum err limit_connections(struct server *server, int64_t connections)
@@ -955,7 +974,8 @@ static enum err limit_connections(struct server *server, int64_t connections)
                   (long long)connections, (long long)wanted - OWN_FILES);
     }
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    return guard_open((int)limit.rlim_cur, (int)wanted, &server->guard);
+    return guard_open((int)limit.rlim_cur, (int)wanted, good_bytes(server->home->conf),
+                      &server->guard);
 }
 
 static enum err open_sockets(struct server *server, struct fault *fault)

@@ -93,6 +93,8 @@ enum {
     LIMIT_UNREAD_BYTES_MAX = 8 * 1024 * 1024,        /* replies that a session has not collected */
     LIMIT_UNREAD_ALL_BYTES_MAX = 256 * 1024 * 1024,  /* and all of them together */
     LIMIT_STRANGERS_BYTES = 256 * 1024 * 1024,       /* sudden growth, before strangers are cut */
+    LIMIT_CONNECTION_BYTES = 32 * 1024,              /* ... more for each file that is open */
+    LIMIT_GOOD_BYTES = 1024 * 1024 * 1024,           /* of the process, beside its caches */
     LIMIT_CALM_BYTES_PER_SECOND = 1024 * 1024,       /* growth that nobody is blamed for */
     LIMIT_SPARE_FILES = 8192,                        /* for those who come and cannot stay */
     LIMIT_TOPICS_REFUSED_MAX = 8,                    /* of one connection, before it is cut */

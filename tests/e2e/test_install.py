@@ -195,3 +195,12 @@ def test_the_shell_completes_bankterm(placed):
     assert complete(placed, "bankterm", "run", "transaction.create", "type", "=", "dep") \
         == ["deposit"]
     assert "json" in complete(placed, "bankterm", "run", "account.list", "--format", "")
+
+
+def test_the_service_may_open_the_files_that_its_connections_need(placed):
+    unit = (placed / "usr" / SERVICE[0]).read_text()
+    files = int(re.search(r"^LimitNOFILE=(\d+)$", unit, re.M)[1])
+    options = (ROOT / "bankd/options.def").read_text()
+    connections = int(re.search(r'connections_max, CONF_INT, \d+, \d+, "(\d+)"', options)[1])
+    spare = int(re.search(r"LIMIT_SPARE_FILES = (\d+)", (ROOT / "common/limits.h").read_text())[1])
+    assert files >= connections + spare + 1024

@@ -5,12 +5,8 @@ served meanwhile, and what is refused is told when to come again.
 BANK_OVERLOAD multiplies the sizes (default 1, which a small machine does in half a minute)."""
 import contextlib
 import os
-import pathlib
 import shutil
-import socket
 import sqlite3
-import struct
-import threading
 import time
 
 import pytest
@@ -18,155 +14,8 @@ import zmq
 
 import bankclient
 import conftest
-
-pytestmark = pytest.mark.skipif("asan" in str(conftest.BUILD) or "tsan" in str(conftest.BUILD),
-                                reason="the memory and the pace of a sanitizer are its own")
-SCALE = int(os.environ.get("BANK_OVERLOAD", "1"))
-MIB = 1024 * 1024
-FINANCE = "finance@test.com"
-PATIENCE = 20  # seconds within which those who work must have their answer, on a busy machine
-
-
-def memory(bank, name="VmRSS"):
-    """Bytes of the daemon's memory."""
-    for line in pathlib.Path(f"/proc/{bank.process.pid}/status").read_text().splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(f"no {name}")
-
-
-def processor(bank):
-    """Seconds of processor time that the daemon has used."""
-    fields = pathlib.Path(f"/proc/{bank.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def until(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.02)
-
-
-def open_account(client):
-    customer, account = bankclient.uuid7(), bankclient.uuid7()
-    client.call("customer.create", customer_id=customer, name="Busy Bee", country="US")
-    client.call("account.create", account_id=account, customer_id=customer, currency="USD")
-    return account
-
-
-class Honest(threading.Thread):
-    """Somebody who works meanwhile: asks, posts, and notes how long each answer took."""
-
-    def __init__(self, bank, tcp=False):
-        super().__init__()
-        self.client = bank.client(tcp=tcp, timeout=PATIENCE)
-        self.client.login(FINANCE, conftest.PASSWORD)
-        self.account = open_account(self.client)
-        self.done = threading.Event()
-        self.failure = None
-        self.times = []
-
-    def step(self):
-        began = time.monotonic()
-        if len(self.times) % 2:
-            self.client.call("session.whoami")
-        else:
-            self.client.call("transaction.create", transaction_id=bankclient.uuid7(),
-                             type="deposit", account_id=self.account, amount=100)
-        self.times.append(time.monotonic() - began)
-
-    def run(self):
-        try:
-            while not self.done.is_set():
-                self.step()
-                self.done.wait(0.02)
-        except Exception as failure:  # told at the end
-            self.failure = failure
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is None:  # also after the flood
-            wanted = len(self.times) + 3
-            until(lambda: self.failure or len(self.times) >= wanted, PATIENCE, "nobody is served")
-        self.done.set()
-        self.join()
-        self.client.close()
-        if kind is None:
-            assert self.failure is None, self.failure
-            assert max(self.times) < PATIENCE
-
-
-@contextlib.contextmanager
-def crowd(bank, count, tcp=False, kind=zmq.DEALER):
-    """So many connections, in a context of their own."""
-    context = zmq.Context()
-    context.max_sockets = count + 16
-    sockets = []
-    try:
-        for _ in range(count):
-            one = context.socket(kind)
-            one.linger = 0
-            if tcp:
-                one.curve_publickey, one.curve_secretkey = zmq.curve_keypair()
-                one.curve_serverkey = bank.server_key.encode()
-            one.connect(bank.tcp if tcp else bank.ipc)
-            sockets.append(one)
-        yield sockets
-    finally:
-        context.destroy(linger=0)
-
-
-def ask(op, number=1, token=None, **body):
-    request = {"v": bankclient.VERSION, "id": number, "op": op, "body": body}
-    if token is not None:
-        request["token"] = token
-    return bankclient.pack(request)
-
-
-def replies(sockets, seconds):
-    """What comes until every socket has had one reply or the time is over, by socket."""
-    poller = zmq.Poller()
-    for one in sockets:
-        poller.register(one, zmq.POLLIN)
-    end = time.monotonic() + seconds
-    found = {}
-    while len(found) < len(sockets) and (left := end - time.monotonic()) > 0:
-        for one, _ in poller.poll(left * 1000):
-            found[one] = bankclient.unpack(one.recv())
-            poller.unregister(one)
-    return found
-
-
-class Raw:
-    """A connection that speaks the wire's own language, so that it can stop anywhere."""
-
-    def __init__(self, bank, kind=b"DEALER"):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(PATIENCE)
-        self.socket.connect(bank.ipc[len("ipc://"):])
-        self.socket.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0")
-                            + bytes(32))
-        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
-        self.socket.sendall(b"\x04" + bytes([len(ready)]) + ready)
-
-    def begin(self, size, more=False):
-        """The head of a frame of so many bytes."""
-        self.socket.sendall(bytes([2 | more]) + struct.pack(">Q", size))
-
-    def send(self, data):
-        """False when the daemon has closed the connection."""
-        try:
-            self.socket.sendall(data)
-            return True
-        except (BrokenPipeError, ConnectionResetError):
-            return False
-
-    def close(self):
-        self.socket.close()
+from overload import (FINANCE, MIB, PATIENCE, SANITIZED, SCALE, Honest, Raw, ask, crowd, memory,
+                      open_account, processor, replies, until)
 
 
 @pytest.mark.parametrize("tcp", [False, True], ids=["ipc", "tcp"])
@@ -287,7 +136,7 @@ def test_messages_that_never_end_are_bounded(bank, endless):
                     raws[-1].begin(15 * MIB)
             sent += 1
             peak = max(peak, memory(bank))
-        assert cut > 0
+        assert cut > 0 or SANITIZED
         until(lambda: len(honest.times) > served + 3, PATIENCE, "nobody else is served")
     for raw in raws:
         raw.close()
@@ -388,7 +237,7 @@ def test_a_full_house_stays_calm_and_opens_again(narrow_bank):
             began, used = time.monotonic(), processor(narrow_bank)
             time.sleep(2)  # what is measured is how little happens in that time
             share = (processor(narrow_bank) - used) / (time.monotonic() - began)
-            assert share < 0.6, "the daemon is busy with those whom it cannot let in"
+            assert share < 0.6 or SANITIZED, "the daemon is busy with those whom it cannot let in"
             assert sockets
         with narrow_bank.client(timeout=PATIENCE) as late:
             late.login(FINANCE, conftest.PASSWORD)

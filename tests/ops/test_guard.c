@@ -1,0 +1,173 @@
+/* The guard (bankd/guard.h) with sockets of its own: whom it cuts, and whom it leaves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "bankd/guard.h"
+#include "common/check.h"
+#include "common/limits.h"
+
+enum { FILES_MAX = 1024, CLIENTS = 6, SECOND_US = 1000000 };
+
+struct house {
+    char          folder[64], path[80], endpoint[96];
+    int           listening;
+    int           clients[CLIENTS], served[CLIENTS];
+    struct guard *guard;
+};
+
+static void open_house(struct house *house, int files_stay, int64_t bytes_max)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    snprintf(house->folder, sizeof house->folder, "/tmp/bank-guard-XXXXXX");
+    assert_non_null(mkdtemp(house->folder));
+    snprintf(house->path, sizeof house->path, "%s/sock", house->folder);
+    snprintf(house->endpoint, sizeof house->endpoint, "ipc://%s", house->path);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", house->path);
+    assert_int_equal(guard_open(FILES_MAX, files_stay, bytes_max, &house->guard), ERR_none);
+    guard_watch(house->guard, house->endpoint);
+    house->listening = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(house->listening, (void *)&address, sizeof address), 0);
+    assert_int_equal(listen(house->listening, CLIENTS), 0);
+    for (int i = 0; i < CLIENTS; i++) {
+        house->clients[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+        assert_int_equal(connect(house->clients[i], (void *)&address, sizeof address), 0);
+        house->served[i] = accept(house->listening, NULL, NULL);
+        assert_true(house->served[i] >= 0);
+    }
+}
+
+static void close_house(struct house *house)
+{
+    guard_close(&house->guard);
+    for (int i = 0; i < CLIENTS; i++) {
+        close(house->clients[i]);
+        close(house->served[i]);
+    }
+    close(house->listening);
+    unlink(house->path);
+    rmdir(house->folder);
+}
+
+static bool is_cut(const struct house *house, int i)
+{
+    struct pollfd end = { .fd = house->clients[i], .events = POLLIN };
+
+    return poll(&end, 1, 0) == 1;
+}
+
+static int count_cut(const struct house *house)
+{
+    int count = 0;
+
+    for (int i = 0; i < CLIENTS; i++)
+        count += is_cut(house, i);
+    return count;
+}
+
+static void test_nobody_is_cut_in_calm(void **state)
+{
+    struct house house;
+
+    (void)state;
+    open_house(&house, FILES_MAX, INT64_MAX);
+    for (int i = 1; i < 100; i++)
+        guard_tick(house.guard, i * (int64_t)SECOND_US);
+    assert_int_equal(count_cut(&house), 0);
+    close_house(&house);
+}
+
+/* However slowly it came about. */
+static void test_too_large_a_process_is_for_those_who_work(void **state)
+{
+    struct house house;
+
+    (void)state;
+    open_house(&house, FILES_MAX, 1);
+    guard_trust(house.guard, house.served[2], 20 * (int64_t)SECOND_US);
+    guard_tick(house.guard, 21 * (int64_t)SECOND_US);
+#ifdef __SANITIZE_ADDRESS__
+    assert_int_equal(count_cut(&house), 0); /* nothing is known of the memory */
+#else
+    assert_int_equal(count_cut(&house), CLIENTS - 1);
+    assert_false(is_cut(&house, 2));
+    for (int i = 22; i < 100; i++)
+        guard_tick(house.guard, i * (int64_t)SECOND_US);
+    assert_false(is_cut(&house, 2));
+#endif
+    close_house(&house);
+}
+
+static void test_too_many_files_are_for_those_who_work(void **state)
+{
+    struct house house;
+
+    (void)state;
+    open_house(&house, 3, INT64_MAX);
+    for (int i = 1; i < 3; i++)
+        guard_trust(house.guard, house.served[i], SECOND_US);
+    for (int i = 2; i < 40; i++)
+        guard_tick(house.guard, i * (int64_t)SECOND_US);
+    assert_int_equal(count_cut(&house), CLIENTS - 2);
+    assert_false(is_cut(&house, 1) || is_cut(&house, 2));
+    close_house(&house);
+}
+
+static void test_topics_of_nobody_are_counted(void **state)
+{
+    struct house house;
+
+    (void)state;
+    open_house(&house, FILES_MAX, INT64_MAX);
+    for (int i = 0; i < LIMIT_TOPICS_REFUSED_MAX - 1; i++)
+        guard_refused_topic(house.guard, house.served[4]);
+    assert_int_equal(count_cut(&house), 0);
+    guard_refused_topic(house.guard, house.served[4]);
+    assert_true(is_cut(&house, 4));
+    assert_int_equal(count_cut(&house), 1);
+    close_house(&house);
+}
+
+/* Numbers of files come again; the mark is of the connection. */
+static void test_a_mark_tells_who_has_gone(void **state)
+{
+    struct house house;
+    uint64_t     mark;
+    int          other;
+
+    (void)state;
+    open_house(&house, FILES_MAX, INT64_MAX);
+    mark = guard_mark(house.served[3]);
+    assert_true(mark != 0 && !guard_is_gone(mark));
+    other = dup(house.served[4]);
+    assert_true(dup2(other, house.served[3]) >= 0);
+    assert_true(guard_is_gone(mark));
+    assert_false(guard_is_gone(0));
+    close(other);
+    close_house(&house);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nobody_is_cut_in_calm),
+        cmocka_unit_test(test_too_large_a_process_is_for_those_who_work),
+        cmocka_unit_test(test_too_many_files_are_for_those_who_work),
+        cmocka_unit_test(test_topics_of_nobody_are_counted),
+        cmocka_unit_test(test_a_mark_tells_who_has_gone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
