@@ -5,6 +5,8 @@
  * in the table and a function here. */
 #include "bankd/fraud/features.h"
 
+#include "bankd/fraud/habit.h"
+
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/money.h"
@@ -655,12 +657,15 @@ size_t fraud_features(const struct fraud_profile *profile, int64_t now_us,
 
         if (row->source != SOURCE_SUBJECT)
             continue;
-        out[count++] = (struct fraud_feature){
+        out[count] = (struct fraud_feature){
             .name = row->name,
             .unit = feature_unit_name(row->unit),
             .help = row->help,
             .value = feature_value((enum feature)i, &input),
         };
+        out[count].has_normal = habit_normal(input.subject, (enum feature)i, &out[count].normal_low,
+                                             &out[count].normal_high);
+        count++;
     }
     return count;
 }

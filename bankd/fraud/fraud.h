@@ -236,12 +236,14 @@ void fraud_suppose_known(struct fraud_profile *profile, int64_t entity);
 uint64_t fraud_profile_digest(const struct fraud_profile *profile);
 
 /* Every feature with its present value, for screens: those of features.def. `now_us` closes the
- * windows. */
+ * windows. The normal range is the account's own, by the formulas of habit.h. */
 struct fraud_feature {
     const char *name;
     const char *unit; /* "count", "minor units", "basis points", "percent", "days", ... */
     const char *help;
     int64_t     value;
+    bool        has_normal;
+    int64_t     normal_low, normal_high;
 };
 enum { FRAUD_FEATURES_MAX = 64 };
 size_t fraud_features(const struct fraud_profile *profile, int64_t now_us,

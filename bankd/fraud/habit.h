@@ -3,6 +3,7 @@
 #ifndef BANKD_FRAUD_HABIT_H
 #define BANKD_FRAUD_HABIT_H
 
+#include "bankd/fraud/features.h"
 #include "bankd/fraud/fraud.h"
 
 /* An outgoing payment beside the account's earlier ones. */
@@ -19,5 +20,21 @@ struct fraud_baseline {
 /* False where nothing can be compared: incoming, not a customer's act, or fewer than 5 earlier. */
 bool fraud_baseline(const struct fraud_profile *profile, const struct fraud_event *event,
                     struct fraud_baseline *out);
+
+/* What is usual for a feature that is about the account itself; false where that has no meaning
+ * (totals, extremes, and means over all time are the norm themselves), and as long as the account
+ * has fewer than 5 payments of the kind or is younger than the window.
+ *
+ * With n payments in all, in d seconds from the first act to the last, a window of w seconds is
+ * expected to have e = n w / d of them, and, because payments that come independently scatter by
+ * the root of their number: counts    e - 2 sqrt(e)  ..  e + 2 sqrt(e) sums      e m - 2 sqrt(e
+ * (m^2 + s^2))  ..  e m + 2 sqrt(e (m^2 + s^2)) means     m - 2 s / sqrt(e)  ..  m + 2 s / sqrt(e),
+ * e at least 1; from 0 where a window may well have no payment different counterparties   0  ..  as
+ * many as payments time since the last one    0  ..  3 d / n mean of 7 days in percent of that of
+ * 30    100 -+ 200 s / (m sqrt(e of 7 days)) count of a day in percent of the month's   100 -+ 200
+ * / sqrt(e of a day) frauds    0  ..  0 m is the mean and s the deviation of outgoing amounts; of
+ * incoming ones no deviation is kept, and s = m is taken. Below 0 is 0; bounds are rounded
+ * outwards. About 19 of 20 values lie inside. */
+bool habit_normal(const struct profile *profile, enum feature feature, int64_t *low, int64_t *high);
 
 #endif

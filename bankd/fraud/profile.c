@@ -445,7 +445,7 @@ int64_t profile_habit_mean(const struct profile *profile)
 }
 
 /* The largest integer whose square is not above x. */
-static uint64_t root_of(unsigned __int128 x)
+uint64_t profile_root(unsigned __int128 x)
 {
     uint64_t root = 0;
     unsigned bits = (uint64_t)(x >> 64) != 0 ? 128u - (unsigned)__builtin_clzll((uint64_t)(x >> 64))
@@ -472,7 +472,7 @@ int64_t profile_habit_deviation(const struct profile *profile)
     /* The sum of (x - mean)^2 is the squares - 2 mean sum + n mean^2, and mean n <= sum. */
     if (n == 0 || squares + given < 2 * taken)
         return 0;
-    return profile_saturate(root_of((squares + given - 2 * taken) / n));
+    return profile_saturate(profile_root((squares + given - 2 * taken) / n));
 }
 
 /* Two classes for each power of two: 2^e up to 1.5 x 2^e, and from there to the next. */

@@ -165,6 +165,8 @@ int64_t profile_payments_to(const struct profile *profile, int64_t entity); /* o
 int64_t profile_parties_since(const struct profile *profile, int64_t at_us, int64_t hours);
 
 /* Of outgoing amounts: mean and standard deviation; share of smaller ones in basis points. */
+/* The largest integer whose square is not above x. */
+uint64_t profile_root(unsigned __int128 x);
 int64_t profile_habit_mean(const struct profile *profile);
 int64_t profile_habit_deviation(const struct profile *profile);
 int64_t profile_share_below(const struct profile *profile, int64_t amount);

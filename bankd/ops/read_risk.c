@@ -52,6 +52,10 @@ static enum err set_features(struct request *request, const struct fraud_profile
         MSG_SET(item, feature, value, features[i].value);
         MSG_SET(item, feature, unit, slice_from(features[i].unit));
         MSG_SET(item, feature, help, slice_from(features[i].help));
+        if (features[i].has_normal) {
+            MSG_SET(item, feature, normal_low, features[i].normal_low);
+            MSG_SET(item, feature, normal_high, features[i].normal_high);
+        }
     }
     return ERR_none;
 }

@@ -6,6 +6,7 @@ whether every operation was answered at least once.
 import contextlib
 import csv
 import io
+import json
 import os
 import subprocess
 import time
@@ -1074,6 +1075,41 @@ def test_what_the_engine_knows_of_an_account(finance, fraud):
     known = fraud.call("risk.account", account_id=target)
     assert known["account_id"] == target and known["currency"] == "USD"
     assert len({feature["name"] for feature in known["features"]}) == len(known["features"]) > 3
+
+
+def features_command(bank, *arguments):
+    return subprocess.run([conftest.BUILD / "bankd", "features", "--data-dir", bank.directory,
+                           *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          check=False, env=conftest.environment())
+
+
+def test_the_normal_range_of_an_account(bank, fraud):
+    target = max(fraud.pages("account.list", kind="customer", limit=500),
+                 key=lambda found: found["transactions"])
+    known = fraud.call("risk.account", account_id=target["account_id"])
+    ranges = {feature["name"]: feature for feature in known["features"]}
+    for feature in ranges.values():
+        assert ("normal_low" in feature) == ("normal_high" in feature)
+        assert feature.get("normal_low", 0) <= feature.get("normal_high", 0)
+    assert ranges["count_30d"]["normal_high"] > 0 and ranges["sum_30d"]["normal_high"] > 0
+    assert "normal_low" not in ranges["count_total"]
+
+    text = str(uuid.UUID(bytes=target["account_id"]))
+    done = features_command(bank, "--account", text, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["account_id"] == text and told["currency"] == known["currency"]
+    assert [feature["name"] for feature in told["features"]] == list(ranges)
+    for feature in told["features"]:
+        same = ranges[feature["name"]]
+        assert feature.get("normal_high") == same.get("normal_high")
+        if feature["name"] not in ("gap_seconds", "dormant_days"):  # they go on by themselves
+            assert feature["value"] == same["value"]
+    table = features_command(bank, f"--account={text}")
+    assert table.returncode == 0 and "count_30d" in table.stdout and "normal" in table.stdout
+    assert features_command(bank, "--account", "nobody").returncode == 4
+    assert features_command(bank).returncode == 2
+    assert features_command(bank, "--account", text, "--format", "xml").returncode == 2
 
 
 def test_compliance_figures(compliance):
