@@ -112,6 +112,8 @@ enum {
     LIMIT_EXPORT_BYTES_MAX = 384 * 1024,   /* bytes of one piece */
     LIMIT_RISK_NEWEST = 50,                /* transactions whose highest score is shown */
     LIMIT_WHATIF_ROWS_MAX = 200 * 1000,    /* earlier payments of each of the two sides */
+    LIMIT_SIMILAR_ALERTS_MAX = 5000,       /* earlier alerts that are compared with one */
+    LIMIT_SIMILAR_ROWS_MAX = 50,
     LIMIT_SCOREBOARD_RULES_MAX = 192,      /* rules by name, those of earlier versions too */
     LIMIT_PAGE_BYTES_MAX = 768 * 1024,     /* a page ends when it is about so large */
 };

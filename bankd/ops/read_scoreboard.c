@@ -121,9 +121,9 @@ static enum err take_rules_in_force(struct board *board)
     struct store_numbers numbers;
 
     TRY(board->request->store->ops->numbers(board->request->store, &numbers));
-    if (numbers.rule_set == 0)
+    if (numbers.rules_active == 0)
         return ERR_none;
-    TRY(use_rules(board, numbers.rule_set));
+    TRY(use_rules(board, numbers.rules_active));
     for (size_t i = 0; i < board->line_count; i++)
         board->lines[i].in_force = true;
     return ERR_none;

@@ -1248,6 +1248,22 @@ def test_the_scoreboard_of_the_demo(fraud, compliance):
         compliance.call("rules.scoreboard", currency="QQQ")
 
 
+def test_earlier_alerts_that_are_alike(fraud, compliance):
+    ended = 0
+    for alert in fraud.call("alert.list", limit=40)["items"]:
+        reply = fraud.call("alert.similar", alert_id=alert["alert_id"], limit=5)
+        assert reply["similar"] == (reply["confirmed"] + reply["false_positive"]
+                                    + reply["inconclusive"] + reply["undecided"])
+        assert len(reply["items"]) == min(5, reply["similar"]) <= reply["looked_at"]
+        for item in reply["items"]:
+            assert item["created_at"] <= alert["created_at"]
+            assert item["same_account"] == (item["account_id"] == alert["account_id"])
+        ended += reply["confirmed"] + reply["false_positive"]
+    assert ended
+    with refused("not_found", "alert_id"):
+        compliance.call("alert.similar", alert_id=uuid7())
+
+
 def test_what_would_have_changed_a_verdict(fraud, compliance):
     kinds = set()
     for alert in fraud.call("alert.list", limit=30)["items"]:
