@@ -10,7 +10,12 @@
  * that does not hold lies before it, something that had reached the disk is gone. The sums stored
  * in the frames are enough to see that, even over the gap. Damage within the very last commit (or
  * in the header of the frame before it) looks like a commit cut off, and nobody can know better:
- * what remains of earlier tries behind the end may look the same. */
+ * what remains of earlier tries behind the end may look the same.
+ *
+ * A commit that was cut off may also have arrived in another order than it was written, over the
+ * frames of an older log, and the end of a sector may lie within a frame's header. So a mark counts
+ * only beside the salts of this log, and where a sector ends between the two, only in a frame that
+ * holds. */
 #include <sqlite3.h>
 
 #include "bankd/store/sqlite.h"
@@ -23,6 +28,8 @@ enum {
     FRAME_HEADER = 24,
     PAGE_BYTES = 4096,
     FRAME_BYTES = FRAME_HEADER + PAGE_BYTES,
+    SECTOR_BYTES = 512,     /* the smallest that disks write at once */
+    SALTS_AT = 8,           /* in the header of a frame */
     LOG_MAGIC = 0x377f0682, /* the lowest bit: sums are over big-endian words */
     LOG_VERSION = 3007000,
 };
@@ -71,14 +78,26 @@ static bool header_holds(struct log_walk *walk, struct sums *sums)
            big(header + 28) == sums->b;
 }
 
+static bool is_of_this_log(const struct log_walk *walk)
+{
+    return memcmp(walk->frame + SALTS_AT, walk->header + 16, 8) == 0;
+}
+
 static bool frame_holds(const struct log_walk *walk, struct sums sums)
 {
     const uint8_t *frame = walk->frame;
 
     sums_add(walk, frame, 8, &sums);
     sums_add(walk, frame + FRAME_HEADER, PAGE_BYTES, &sums);
-    return memcmp(frame + 8, walk->header + 16, 8) == 0 && /* of this log, not of an older one */
-           big(frame + 16) == sums.a && big(frame + 20) == sums.b;
+    return is_of_this_log(walk) && big(frame + 16) == sums.a && big(frame + 20) == sums.b;
+}
+
+/* Whether the frame ends a commit of this log. */
+static bool frame_has_mark(const struct log_walk *walk, sqlite3_int64 at, bool holds)
+{
+    bool split = (at + SALTS_AT) % SECTOR_BYTES == 0;
+
+    return big(walk->frame + 4) != 0 && is_of_this_log(walk) && (holds || !split);
 }
 
 static int read_at(struct log_walk *walk, void *out, int n, sqlite3_int64 at)
@@ -103,16 +122,17 @@ static int walk_log(struct log_walk *walk)
         return SQLITE_OK;
     }
     for (sqlite3_int64 i = 1; i <= frames && !walk->damaged; i++) {
-        bool holds;
+        sqlite3_int64 at = LOG_HEADER + (i - 1) * FRAME_BYTES;
+        bool          holds;
 
-        rc = read_at(walk, walk->frame, FRAME_BYTES, LOG_HEADER + (i - 1) * FRAME_BYTES);
+        rc = read_at(walk, walk->frame, FRAME_BYTES, at);
         if (rc != SQLITE_OK)
             return rc;
         holds = frame_holds(walk, sums);
         walk->damaged = holds && mark && walk->first_bad != 0;
         if (!holds && walk->first_bad == 0)
             walk->first_bad = i;
-        mark = big(walk->frame + 4) != 0;
+        mark = frame_has_mark(walk, at, holds);
         sums = (struct sums){ big(walk->frame + 16), big(walk->frame + 20) };
     }
     return SQLITE_OK;

@@ -531,7 +531,11 @@ void fault_bank_wake(struct fault_bank *bank, const struct fault_disk *disk,
 
 void fault_bank_live(struct fault_bank *bank)
 {
-    CHECK(fault_bank_open(bank) == ERR_none);
+    enum err err = fault_bank_open(bank);
+
+    if (err != ERR_none)
+        fprintf(stderr, "the bank does not come up: %s %s\n", err_name(err), bank->fault.text);
+    CHECK(err == ERR_none);
     fault_bank_check(bank);
     fault_bank_finish(bank, 0);
     fault_bank_check(bank);

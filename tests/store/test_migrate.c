@@ -365,6 +365,84 @@ static void test_damaged_log_is_never_cut_short(void **state)
     clear_away(&damaged);
 }
 
+/* --- a power cut that is no damage -------------------------------------------------------------
+ */
+
+enum { SECTOR = 512, OLD_COMMITS = 400, NEW_COMMITS = 80 };
+
+/* What is left when the commit's sectors arrive from the last to the first and the power fails
+ * between two of them: the store must come up as it was before the commit. */
+static int tear_commit(const char *path, const struct copy before[2], const struct copy after[2],
+                       const struct chain_head *head)
+{
+    struct copy torn[2] = { before[0], { .n = after[1].n, .bytes = malloc(after[1].n) } };
+    size_t      old_n = before[1].n < after[1].n ? before[1].n : after[1].n;
+    int         tears = 0;
+
+    CHECK(torn[1].bytes != NULL);
+    for (size_t at = LOG_HEADER; at + FRAME_BYTES <= old_n; at += FRAME_BYTES) {
+        size_t               cut = (at + SECTOR - 1) / SECTOR * SECTOR;
+        struct store        *store = NULL;
+        struct store_numbers numbers;
+
+        if (cut >= at + FRAME_HEADER ||
+            memcmp(before[1].bytes + at, after[1].bytes + at, FRAME_BYTES) == 0)
+            continue;
+        memcpy(torn[1].bytes, before[1].bytes, cut);
+        memcpy(torn[1].bytes + cut, after[1].bytes + cut, after[1].n - cut);
+        give_both(path, torn);
+        assert_int_equal(open_path(path, STORE_WRITE, true, &store), ERR_none);
+        assert_int_equal(store->ops->numbers(store, &numbers), ERR_none);
+        assert_true(memcmp(&numbers.head, head, sizeof numbers.head) == 0 ||
+                    memcmp(torn[1].bytes, after[1].bytes, after[1].n) == 0);
+        store->ops->close(&store);
+        tears++;
+    }
+    free(torn[1].bytes);
+    return tears;
+}
+
+/* The log is written from its start again when all of it is in the file, and behind the new frames
+ * lie old ones, marks of commits among them. */
+static void test_torn_commit_over_older_ones_is_no_damage(void **state)
+{
+    struct world world;
+    struct copy  copies[2][2];
+    char         path[160];
+    int          tears = 0;
+
+    (void)state;
+    world_open(&world, &store_sqlite, "torn");
+    world_accounts(&world, 8);
+    snprintf(path, sizeof path, "%s.torn", world.path);
+    for (int i = 0; i < OLD_COMMITS; i++) { /* short ones, so that their marks lie close */
+        world_audit(&world, "old");
+        world_commit(&world);
+    }
+    assert_int_equal(world.ops->checkpoint(world.store), ERR_none);
+    for (int i = 0; i < NEW_COMMITS; i++) {
+        struct chain_head head = world.head;
+
+        for (size_t side = 0; side < 2; side++)
+            copies[0][side] = take(world.path, sides[side]);
+        for (int j = 0; j < i % 5; j++)
+            world_post_random(&world);
+        world_post_random(&world);
+        world_commit(&world);
+        for (size_t side = 0; side < 2; side++)
+            copies[1][side] = take(world.path, sides[side]);
+        if (memcmp(copies[0][1].bytes, copies[1][1].bytes, LOG_HEADER) == 0)
+            tears += tear_commit(path, copies[0], copies[1], &head);
+        for (size_t k = 0; k < 4; k++)
+            free(copies[k / 2][k % 2].bytes);
+    }
+    assert_true(tears > 10);
+    give_both(path, (struct copy[2]){ { 0 }, { 0 } });
+    snprintf(path, sizeof path, "%s.torn.lock", world.path);
+    unlink(path);
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_newer_version_stays_byte_for_byte),
         cmocka_unit_test(test_damaged_file_is_never_served),
         cmocka_unit_test(test_damaged_log_is_never_cut_short),
+        cmocka_unit_test(test_torn_commit_over_older_ones_is_no_damage),
     };
 
     if (sodium_init() < 0)
