@@ -2,6 +2,7 @@
  * bounded number of messages from each socket in turn, so that no client can starve another. */
 #include "bankd/server.h"
 
+#include "bankd/gate.h"
 #include "bankd/guard.h"
 #include "bankd/job.h"
 #include "bankd/options.h"
@@ -194,7 +195,7 @@ static void fill_session(struct server *server, const struct session *session,
     out->email = slice_from(session->actor.email);
     out->name = slice_from(session->name);
     out->role = slice_from(role_find(session->actor.role)->name);
-    out->expires_at = session->expires_us;
+    out->expires_at = session->expires_at_us;
     out->idle_seconds = sessions_idle_us(server->sessions) / US_PER_SECOND;
     out->server_time = server->clock->now_us(server->clock);
 }
@@ -317,32 +318,22 @@ static void note_refusal(struct server *server, const struct arrival *arrival,
 /* Size, envelope, operation, session, role. */
 static enum err check_gates(struct server *server, struct arrival *arrival, struct fault *fault)
 {
-    enum err err = request_decode(arrival->bytes, &arrival->envelope, fault);
+    struct gate_pass pass;
+    enum err         err = request_decode(arrival->bytes, &arrival->envelope, fault);
+    int64_t          now_us = server->clock->monotonic_us(server->clock);
 
     if (err != ERR_none)
         return err; /* the size among them; the id to answer is known if there is one */
-    arrival->op = op_find(arrival->envelope.op);
-    if (arrival->op == NULL)
-        return fault_set(fault, ERR_operation_unknown, "op", "%s", "");
-    if (server->stopping)
-        return fault_set(fault, ERR_shutting_down, NULL, "%s", "");
-    if ((arrival->op->flags & OP_OPEN) != 0)
-        return ERR_none;
-    if (arrival->envelope.token.n == 0)
-        return fault_set(fault, ERR_login_required, "token", "%s", "");
-    arrival->session = session_find(server->sessions, arrival->envelope.token,
-                                    server->clock->now_us(server->clock));
-    if (arrival->session == NULL)
-        return fault_set(fault, ERR_session_invalid, "token", "%s", "");
-    arrival->peer.serial = arrival->session->serial;
-    guard_trust(server->guard, arrival->file, server->clock->monotonic_us(server->clock));
-    if ((arrival->op->roles & arrival->session->actor.role) == 0) {
-        err = fault_set(fault, ERR_role_denied, "op", "%s needs another role than %s",
-                        arrival->op->name, role_find(arrival->session->actor.role)->name);
-        note_refusal(server, arrival, fault);
+    err = gate_check(server->sessions, &arrival->envelope, server->stopping, now_us, &pass, fault);
+    arrival->op = pass.op;
+    arrival->session = pass.session;
+    if (pass.session == NULL)
         return err;
-    }
-    return ERR_none;
+    arrival->peer.serial = pass.session->serial;
+    guard_trust(server->guard, arrival->file, now_us);
+    if (err == ERR_role_denied)
+        note_refusal(server, arrival, fault);
+    return err;
 }
 
 static struct pending *find_login(struct server *server, const struct job *job)
@@ -407,7 +398,7 @@ static enum err check_login(struct server *server, const struct job *job, struct
 {
     const struct msg_session_login *in = job->in;
     int64_t                         wait_ms =
-        login_wait_ms(server->sessions, in->email, server->clock->now_us(server->clock));
+        login_wait_ms(server->sessions, in->email, server->clock->monotonic_us(server->clock));
 
     if (wait_ms == 0)
         return take_login_place(server, job) ? ERR_none : refuse_busy(fault, BUSY_LOGIN_RETRY_MS);
@@ -594,7 +585,8 @@ static void publish(struct server *server, enum event_index event, struct slice 
                                        .roles = event_rows[event].roles,
                                        .bytes = bytes };
 
-    sessions_each(server->sessions, server->clock->now_us(server->clock), publish_to, &publication);
+    sessions_each(server->sessions, server->clock->monotonic_us(server->clock), publish_to,
+                  &publication);
 }
 
 static void take_topic(struct server *server, void *socket, zmq_msg_t *frame)
@@ -660,8 +652,7 @@ static bool is_still(struct server *server, const struct session *session)
         return true;
     auth_mark(user.password_hash, mark);
     sodium_memzero(user.password_hash, sizeof user.password_hash);
-    return !user.disabled && user.role == session->actor.role &&
-           sodium_memcmp(mark, session->password_mark, sizeof mark) == 0;
+    return session_fits(session, user.disabled, user.role, mark);
 }
 
 static void finish_login(struct server *server, struct job *job)
@@ -671,7 +662,7 @@ static void finish_login(struct server *server, struct job *job)
     uint8_t         token[LIMIT_TOKEN_BYTES];
     struct session *session;
     struct peer     peer;
-    int64_t         now_us = server->clock->now_us(server->clock);
+    int64_t         now_us = server->clock->monotonic_us(server->clock);
     enum err        err;
 
     peer_of_job(job, &peer);
@@ -690,6 +681,7 @@ static void finish_login(struct server *server, struct job *job)
         send_error(server, &peer, job->request_id, &job->fault);
         return;
     }
+    session->expires_at_us = session->expires_us - now_us + server->clock->now_us(server->clock);
     memcpy(session->password_mark, job->login_mark, sizeof session->password_mark);
     if (!is_still(server, session)) { /* changed while the password was looked at */
         session_end(server->sessions, session);
@@ -721,7 +713,8 @@ static struct session *session_of_serial(struct server *server, uint64_t serial)
 {
     struct serial_search search = { .serial = serial };
 
-    sessions_each(server->sessions, server->clock->now_us(server->clock), match_serial, &search);
+    sessions_each(server->sessions, server->clock->monotonic_us(server->clock), match_serial,
+                  &search);
     return search.found;
 }
 
@@ -820,7 +813,7 @@ static void look_outside(struct server *server, int64_t now_us)
         return;
     server->looked_us = now_us;
     if (server->watch->ops->changed(server->watch))
-        sessions_each(server->sessions, server->clock->now_us(server->clock), check_user, server);
+        sessions_each(server->sessions, now_us, check_user, server);
 }
 
 static void tick(struct server *server)

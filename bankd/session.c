@@ -176,6 +176,13 @@ struct session *session_find(struct sessions *sessions, struct slice token, int6
     return NULL;
 }
 
+bool session_fits(const struct session *session, bool disabled, uint32_t role,
+                  const uint8_t password_mark[AUTH_MARK_BYTES])
+{
+    return !disabled && role == session->actor.role &&
+           sodium_memcmp(password_mark, session->password_mark, AUTH_MARK_BYTES) == 0;
+}
+
 struct session *session_of_topic(struct sessions *sessions, struct slice topic)
 {
     for (size_t i = 0; i < LIMIT_SESSIONS_MAX; i++)

@@ -4,6 +4,8 @@
  * A session ends after `idle_us` without a request, at its absolute end, at logout, when its user
  * is disabled or gets another role or password, or when the user opens more than
  * LIMIT_SESSIONS_PER_USER_MAX (the oldest goes).
+ * All times are of a clock that never goes back (clock->monotonic_us), so that nobody who sets the
+ * machine's clock ends sessions or lengthens them.
  * Failed logins are counted by address, known or not: from LIMIT_LOGIN_FAILURES_MAX on, each
  * further one doubles the wait, up to a quarter of an hour; the answer never tells whether the
  * address exists. */
@@ -25,7 +27,8 @@ struct session {
     int64_t      created_us;
     int64_t      seen_us;
     int64_t      expires_us;
-    uint64_t     serial; /* tells a new session in an old slot */
+    int64_t      expires_at_us; /* the same by the clock on the wall, to be told; the server's */
+    uint64_t     serial;        /* tells a new session in an old slot */
 };
 
 struct sessions;
@@ -39,6 +42,9 @@ ERR_MUST_USE enum err session_start(struct sessions *sessions, const struct acto
                                     uint8_t token[LIMIT_TOKEN_BYTES], struct session **out);
 /* The session of a token, counted as used now; NULL when there is none or it has ended. */
 struct session *session_find(struct sessions *sessions, struct slice token, int64_t now_us);
+/* Whether the session is still its user's: enabled, of the same role and password. */
+bool            session_fits(const struct session *session, bool disabled, uint32_t role,
+                             const uint8_t password_mark[AUTH_MARK_BYTES]);
 struct session *session_of_topic(struct sessions *sessions, struct slice topic);
 void            session_end(struct sessions *sessions, struct session *session);
 size_t          sessions_count(const struct sessions *sessions);
