@@ -543,6 +543,27 @@ bool fraud_recall(const struct fraud_rules *rules, const uint8_t *decision, size
     return true;
 }
 
+static_assert((int)RULE_SLOTS_MAX <= (int)FRAUD_FEATURES_MAX, "all features of a decision fit");
+
+size_t fraud_recall_features(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
+                             struct fraud_feature *out)
+{
+    int64_t               values[RULE_SLOTS_MAX];
+    struct fraud_controls controls;
+
+    if (!read_decision(rules, decision, size, values, &controls))
+        return 0;
+    for (size_t i = 0; i < rules->slot_count; i++) {
+        const struct feature_row *row = &feature_rows[rules->slots[i]];
+
+        out[i] = (struct fraud_feature){ .name = row->name,
+                                         .unit = feature_unit_name(row->unit),
+                                         .help = row->help,
+                                         .value = values[i] };
+    }
+    return rules->slot_count;
+}
+
 bool fraud_recall_controls(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
                            struct fraud_controls *out)
 {

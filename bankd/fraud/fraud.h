@@ -216,6 +216,12 @@ bool fraud_recall(const struct fraud_rules *rules, const uint8_t *decision, size
 bool fraud_recall_controls(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
                            struct fraud_controls *out);
 
+/* The features that a stored decision saw, in the rule set's order. 0 when the bytes do not belong
+ * to the rule set. */
+struct fraud_feature;
+size_t fraud_recall_features(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
+                             struct fraud_feature *out); /* room for FRAUD_FEATURES_MAX */
+
 /* `side` says how the profile's entity takes part: the subject of the event, or its counterparty
  * (then in/out is turned round). `other` is the entity on the other side, 0 = none. */
 enum fraud_side { FRAUD_SUBJECT, FRAUD_COUNTERPARTY };

@@ -17,7 +17,7 @@
 enum { CARDS_DEFAULT = 100, CARDS_MAX = 1000000, ENTITIES_DEFAULT = 4000000, KNOWN_DAYS = 14 };
 
 struct work {
-    const char             *rules_file, *card_file, *from, *to, *known_from;
+    const char             *rules_file, *card_file, *hash, *from, *to, *known_from;
     const char             *cards, *entities, *format, *scores_file, *changes_file;
     struct backtest_options options;
     struct backtest_result  result;
@@ -50,6 +50,7 @@ static enum err parse_arguments(struct work *work, int argc, char **argv, struct
     const struct candidate_option options[] = {
         { "--rules", &work->rules_file },
         { "--scorecard", &work->card_file },
+        { "--hash", &work->hash },
         { "--from", &work->from },
         { "--to", &work->to },
         { "--known-from", &work->known_from },
@@ -65,8 +66,8 @@ static enum err parse_arguments(struct work *work, int argc, char **argv, struct
                                        .cards = CARDS_DEFAULT,
                                        .replay.entities_max = ENTITIES_DEFAULT };
     TRY(candidate_arguments(argc, argv, options, ARRAY_COUNT(options), fault));
-    if (work->rules_file == NULL && work->card_file == NULL)
-        return fault_set(fault, ERR_usage, NULL, "A file of rules or a scorecard is needed");
+    if (work->hash != NULL && (work->rules_file != NULL || work->card_file != NULL))
+        return fault_set(fault, ERR_usage, NULL, "--hash names stored rules; files are others");
     if (work->format != NULL && strcmp(work->format, "table") != 0 &&
         strcmp(work->format, "json") != 0)
         return fault_set(fault, ERR_usage, NULL, "The format is table or json");
@@ -192,9 +193,12 @@ static enum err run(struct work *work, struct conf *conf, struct fault *fault)
     struct clock            *clock = clock_system();
     int64_t                  started_us;
 
-    TRY(candidate_load(work->rules_file, work->card_file, &work->rules, fault));
+    if (work->rules_file != NULL || work->card_file != NULL)
+        TRY(candidate_load(work->rules_file, work->card_file, &work->rules, fault));
     TRY(home_open(conf, STORE_READ, false, &work->home, fault));
     work->is_open = true;
+    if (work->rules == NULL)
+        TRY(candidate_stored(work->home.store, work->hash, &work->rules, fault));
     TRY(open_output(work->scores_file, "transaction_id,external_id,timestamp,account,score,label\n",
                     &test->scores, fault));
     TRY(open_output(work->changes_file,

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,52 @@ enum err candidate_load(const char *rules_file, const char *card_file, struct fr
     buf_free(&text);
     if (err != ERR_none)
         fraud_rules_free(out);
+    return err;
+}
+
+static enum err find_stored(struct store *store, const char *hash, int64_t *number,
+                            struct fault *fault)
+{
+    struct store_numbers numbers;
+    struct rule_set      row;
+    uint8_t              bytes[CHAIN_HASH_BYTES];
+    size_t               n = 0;
+
+    if (hash == NULL) {
+        TRY(store->ops->numbers(store, &numbers));
+        *number = numbers.rules_active;
+        return *number != 0 ? ERR_none
+                            : fault_set(fault, ERR_not_found, NULL, "No rules are in force yet");
+    }
+    if (sodium_hex2bin(bytes, sizeof bytes, hash, strlen(hash), NULL, &n, NULL) != 0 ||
+        n != sizeof bytes)
+        return fault_set(fault, ERR_usage, NULL, "--hash has %d digits of hex, not %.70s",
+                         2 * (int)CHAIN_HASH_BYTES, hash);
+    if (store->ops->rule_set_by_hash(store, bytes, &row) != ERR_none)
+        return fault_set(fault, ERR_not_found, NULL, "No rules have the hash %.70s", hash);
+    *number = row.number;
+    return ERR_none;
+}
+
+enum err candidate_stored(struct store *store, const char *hash, struct fraud_rules **out,
+                          struct fault *fault)
+{
+    struct rule_set row;
+    struct buf      text;
+    struct buf      card;
+    int64_t         number = 0;
+    enum err        err;
+
+    *out = NULL;
+    TRY(find_stored(store, hash, &number, fault));
+    buf_init(&text, LIMIT_RULES_FILE_MAX);
+    buf_init(&card, LIMIT_RULES_FILE_MAX);
+    err = store->ops->rule_set_get(store, number, &row, &text, &card);
+    if (err == ERR_none)
+        err = bank_rules_parse(slice_of(text.at, text.n), "stored rules", slice_of(card.at, card.n),
+                               "stored scorecard", out, fault);
+    buf_free(&text);
+    buf_free(&card);
     return err;
 }
 

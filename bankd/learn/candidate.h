@@ -3,6 +3,7 @@
 #ifndef BANKD_LEARN_CANDIDATE_H
 #define BANKD_LEARN_CANDIDATE_H
 
+#include "bankd/bank.h"
 #include "bankd/fraud/fraud.h"
 #include "common/err.h"
 
@@ -12,6 +13,11 @@
  * shipped rules. */
 ERR_MUST_USE enum err candidate_load(const char *rules_file, const char *card_file,
                                      struct fraud_rules **out, struct fault *fault);
+
+/* A version of the rules that the bank has, with its scorecard: the one of this hash, 64 digits of
+ * hex, or for NULL the one in force. */
+ERR_MUST_USE enum err candidate_stored(struct store *store, const char *hash,
+                                       struct fraud_rules **out, struct fault *fault);
 
 /* "2026-11-22", or a moment. */
 ERR_MUST_USE enum err candidate_day(const char *option, const char *text, int64_t *out,

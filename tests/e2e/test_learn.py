@@ -1,8 +1,10 @@
 """The whole path of a scorecard: payments are imported with labels, a card is learned from one
 part, and tried on a later one; then the command lines that are refused, and being stopped."""
 import csv
+import hashlib
 import json
 import random
+import re
 import signal
 import subprocess
 
@@ -111,14 +113,38 @@ def test_known_cards_are_left_out(home, tmp_path):
     assert 0 < found["measured"] < found["judged"]
 
 
-def test_the_rules_in_force_change_nothing(home):
-    found = backtest(home, "--rules", ROOT / "data/rules/default.rules")
+def test_the_rules_in_force_change_nothing(home, tmp_path):
+    found = backtest(home)
     assert found["judged"] == DAYS * 150
     assert found["alerts_gained"]["count"] == found["alerts_lost"]["count"] == 0
+    hashed = hashlib.blake2b((ROOT / "data/rules/default.rules").read_bytes(), digest_size=32)
+    for words in (["--rules", ROOT / "data/rules/default.rules"],
+                  ["--hash", hashed.hexdigest()]):
+        again = backtest(home, *words)
+        assert {**again, "payments_per_second": 0} == {**found, "payments_per_second": 0}
+
+
+def test_a_decision_is_recomputed(home):
+    """By its id or by its id in the file, from its bytes and anew from the ledger."""
+    for number in random.Random(3).sample(range(DAYS * 150), 12):
+        done = bankd("explain", str(number), "--data-dir", home)
+        assert done.returncode == 0, done.stdout + done.stderr
+        told = dict(re.findall(r"^([a-z ]+?)  +(.*)$", done.stdout, re.M))
+        assert told["external id"] == f"handbook:{number}"
+        assert told["rule set"].startswith("1, approved by operator")
+        assert "identical when recomputed from the decision" in told["verdict"]
+        same, count = re.match(r"(\d+) of (\d+) are identical", told["features"]).groups()
+        assert same == count != "0"
+        again = bankd("explain", told["transaction"], "--data-dir", home)
+        assert again.stdout == done.stdout
 
 
 @pytest.mark.parametrize("command, says", [
-    (["backtest"], "A file of rules or a scorecard is needed"),
+    (["backtest", "--hash", "ab"], "--hash has 64 digits of hex, not ab"),
+    (["backtest", "--hash", "7" * 64], "No rules have the hash 777"),
+    (["backtest", "--hash", "7" * 64, "--rules", "x"], "--hash names stored rules"),
+    (["explain"], "takes the id of a transaction"),
+    (["explain", "nobody"], "No transaction has the id nobody"),
     (["backtest", "--rules", "/nowhere"], "/nowhere: No such file"),
     (["backtest", "--rules"], "--rules is not known here or has no value"),
     (["backtest", "--rules", "x", "--from", "soon"], "--from soon is not a day"),

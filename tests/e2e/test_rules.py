@@ -1,13 +1,21 @@
 """How rules become law: proposed by one person, approved by another, in force from one payment to
 the next without a restart, and proved afterwards; and every way in which they do not."""
 import contextlib
+import re
+import shutil
 import signal
+import sqlite3
+import uuid
 
 import pytest
 
 import conftest
 from bankclient import BankError, uuid7
 from conftest import ROOT
+from test_import import bankd
+from test_learn import backtest, home as history, learn  # noqa: F401
+from test_run import DENIED, INPUT, Terminal
+from test_users import operator
 
 SHIPPED = (ROOT / "data/rules/default.rules").read_text(encoding="utf-8")
 # Every payment of 3,000 and more scores 333, by a rule with a name that nothing else has.
@@ -86,7 +94,7 @@ def test_rules_that_are_wrong_are_refused_and_the_old_ones_stay(staff):
     refused(staff["fraud"], "exists", "rules.propose", rules=SHIPPED, reason="The same again")
     refused(staff["finance"], "role_denied", "rules.propose", rules=OURS, reason="Not hers")
     assert in_force(staff["fraud"]) == before
-    assert [row["state"] for row in staff["fraud"].call("rules.list")["items"]] == ["active"]
+    assert not staff["fraud"].call("rules.list", state="proposed")["items"]
 
 
 def test_two_people_are_needed(bank, staff):
@@ -136,8 +144,10 @@ def test_two_people_are_needed(bank, staff):
     listed = {row["rule_set"]: row for row in fraud.call("rules.list")["items"]}
     assert listed[before]["state"] == "superseded" and listed[before]["author"] == "operator"
     assert listed[second["rule_set"]]["state"] == "active"
-    assert [row["rule_set"] for row in fraud.pages("rules.list", limit=1)] == [3, 2, 1]
-    assert [row["rule_set"] for row in fraud.call("rules.list", state="withdrawn")["items"]] == [2]
+    numbers = [row["rule_set"] for row in fraud.pages("rules.list", limit=1)]
+    assert numbers == list(range(second["rule_set"], 0, -1))
+    assert first["rule_set"] in [row["rule_set"] for row in
+                                 fraud.call("rules.list", state="withdrawn")["items"]]
     got = fraud.call("rules.get", rule_set=before)
     assert got["text"] == SHIPPED and got["state"] == "superseded"
     assert fraud.call("rules.get", hash=second["hash"])["text"] == OURS
@@ -145,7 +155,7 @@ def test_two_people_are_needed(bank, staff):
 
 def test_a_scorecard_joins_the_sum_and_can_be_taken_away(bank, staff):
     fraud, compliance = staff["fraud"], staff["compliance"]
-    version = fraud.call("rules.propose", scorecard=CARD, reason="A small card")
+    version = fraud.call("rules.propose", rules=OURS, scorecard=CARD, reason="A small card")
     assert version["has_scorecard"]
     compliance.call("rules.approve", hash=version["hash"])
     got = fraud.call("rules.get")
@@ -166,12 +176,43 @@ def test_a_scorecard_joins_the_sum_and_can_be_taken_away(bank, staff):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_rules_change_between_payments(bank, staff):
+    """Payments stand in the queue before and behind an approval; the proof knows which rules were
+    in force for each of them."""
+    fraud, compliance, finance = staff["fraud"], staff["compliance"], staff["finance"]
+    account = next(row for row in finance.call("account.list", kind="customer", currency="USD",
+                                               status="active", limit=500)["items"]
+                   if row["available"] > 1_000_000)["account_id"]
+    judged = []
+    for turn in range(4):
+        version = fraud.call("rules.propose", rules=f"{OURS}# {turn}\n", reason="A comment")
+        for part in range(2):
+            waiting = [finance.send("transaction.create", transaction_id=uuid7(),
+                                    type="withdrawal", account_id=account, amount=100 + i,
+                                    currency="USD") for i in range(150)]
+            if part == 0:
+                approval = compliance.send("rules.approve", hash=version["hash"])
+            judged += [finance.result(request)["sequence"] for request in waiting]
+        compliance.result(approval)
+    bank.stop()
+    done = bank.verify()
+    with sqlite3.connect(bank.directory / "bank.db") as books:
+        sets = [row[0] for row in books.execute(
+            f"SELECT rule_set FROM transactions WHERE sequence IN ({','.join(map(str, judged))}) "
+            "ORDER BY sequence")]
+    books.close()
+    bank.start()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(sets) == 1200 and sets == sorted(sets) and len(set(sets)) >= 4
+
+
 def test_the_change_of_rules_survives_a_kill_at_any_step(bank):
     for step in ("proposed", "approved"):
         clients = dict(people(bank))
         before = in_force(clients["fraud"])
         if step == "proposed":
-            version = clients["fraud"].call("rules.propose", scorecard="", reason="Without it")
+            version = clients["fraud"].call("rules.propose", rules=OURS + "# Killed.\n",
+                                              scorecard="", reason="Without a card")
         else:
             clients["compliance"].call("rules.approve", hash=version["hash"])
         bank.process.send_signal(signal.SIGKILL)
@@ -193,11 +234,15 @@ def test_the_change_of_rules_survives_a_kill_at_any_step(bank):
 
 
 def test_a_rule_file_that_nobody_approved_does_not_judge(bank):
+    clients = dict(people(bank))
+    before = clients["fraud"].call("rules.get")
     (bank.directory / "rules.txt").write_text(OURS.replace("score 33", "score 34"))
     bank.stop()
     bank.start()
+    for client in clients.values():
+        client.close()
     clients = dict(people(bank))
-    assert clients["fraud"].call("rules.get")["text"] == OURS
+    assert clients["fraud"].call("rules.get") == before
     told = [line for line in bank.log.read_text().splitlines() if "rules_file_not_used" in line]
     assert len(told) == 1 and "rules.propose" in told[0]
     for client in clients.values():
@@ -216,3 +261,70 @@ def test_a_large_file_of_rules(staff):
     refused(fraud, "message_too_large", "rules.withdraw", hash=version["hash"],
             reason="x" * 70_000)
     fraud.call("rules.withdraw", hash=version["hash"], reason="It was a trial")
+
+
+def test_the_whole_path_of_a_scorecard(history, tmp_path):  # noqa: F811
+    """From labelled history to a learned card that two people agreed on, that judges live, that a
+    back test takes without being told, that is proved, and that a restart keeps."""
+    shutil.copytree(history, tmp_path / "bank")
+    bank = conftest.Bank(tmp_path / "bank", tmp_path / "bankd.log")
+    card = tmp_path / "card"
+    assert learn(bank.directory, card).returncode == 0
+    for role, email in conftest.USERS.items():
+        operator(bank, "add", email, "--name", role.title(), "--role", role,
+                 password=conftest.PASSWORD)
+    bank.start()
+    try:
+        fraud, officer = (Terminal(bank.ipc, role) for role in ("FRAUD_ANALYST",
+                                                                "COMPLIANCE_OFFICER"))
+        version = fraud.json("rules.propose", f"scorecard=@{card}", "reason=Learned in June")
+        assert version["state"] == "proposed" and version["has_scorecard"]
+        fraud.refused(DENIED, "role_denied", "rules.approve", f"hash={version['hash']}")
+        own = officer.json("rules.propose", "scorecard=card 1 base 3 end", "reason=My own")
+        officer.refused(DENIED, "own_proposal", "rules.approve", f"hash={own['hash']}")
+        wrong = tmp_path / "wrong"
+        wrong.write_text(card.read_text().replace("\nbase ", "\nbaes ", 1))
+        told = fraud.refused(INPUT, "file_syntax", "rules.propose", f"scorecard@={wrong}",
+                             "reason=A slip", field="scorecard")
+        assert re.search(r"\b\d+:\d+: ", told)
+        fraud.refused(1, "io", "rules.propose", "scorecard=@/nowhere", "reason=No file")
+        assert officer.json("rules.approve", f"hash={version['hash']}")["state"] == "active"
+        assert fraud.json("rules.get")["scorecard"] == card.read_text()
+        curves = fraud.json("rules.curves")["curves"]
+        assert len(curves) == card.read_text().count("\nfeature ") \
+            + card.read_text().count("\npair ")
+
+        paid = live_payment(bank)
+        parts = {curve["name"] for curve in curves} | {"base"}
+        assert parts & {reason["rule"] for reason in paid["reasons"]}
+        assert sum(reason["points"] for reason in paid["reasons"]) == paid["score"]
+    finally:
+        bank.stop()
+    assert bank.verify().returncode == 0
+    week = ["--from", "2018-06-22", "--to", "2018-06-29"]
+    found = backtest(bank.directory, *week, "--scores", tmp_path / "scores")
+    assert found["auc_roc"] > 0.9 and found["average_precision"] > 0.5
+    files = backtest(bank.directory, *week, "--rules", ROOT / "data/rules/default.rules",
+                     "--scorecard", card, "--scores", tmp_path / "scores of files")
+    assert {**files, "payments_per_second": 0} == {**found, "payments_per_second": 0}
+    assert (tmp_path / "scores").read_text() == (tmp_path / "scores of files").read_text()
+    assert backtest(bank.directory, *week, "--hash", version["hash"])["auc_roc"] \
+        == found["auc_roc"]
+    done = bankd("explain", uuid.UUID(bytes=paid["transaction_id"]), "--data-dir", bank.directory)
+    assert done.returncode == 0 and "with a scorecard, approved by compliance" in done.stdout
+    assert f"score {paid['score']}, identical" in done.stdout
+
+    bank.start()
+    try:
+        again = live_payment(bank)
+        assert parts & {reason["rule"] for reason in again["reasons"]}
+        assert Terminal(bank.ipc, "FRAUD_ANALYST").json("rules.get")["hash"] == version["hash"]
+    finally:
+        bank.stop()
+    assert bank.verify().returncode == 0
+
+
+def live_payment(bank):
+    with bank.client() as client:
+        client.login(conftest.USERS["FINANCIAL_MANAGER"], conftest.PASSWORD)
+        return pay(client, 30_100)
