@@ -11,7 +11,9 @@
 #include "bankd/store/store.h"
 
 struct sqlite3;
+struct sqlite3_file;
 struct sqlite3_stmt;
+struct sqlite3_vfs;
 
 enum sqlite_sql {
 #define SQL(name, text) SQL_##name,
@@ -76,6 +78,11 @@ enum page_pace { PACE_NONE, PACE_LOTS, PACE_RESTS };
 int sqlite_page_pace(struct sqlite3 *db, enum page_pace pace);
 /* The target of a copy has check bytes when the source has. */
 int sqlite_page_same(struct sqlite3 *source, struct sqlite3 *target);
+
+/* sqlite_gather.c: opens a log by the system's VFS, as a file of so many bytes. */
+int sqlite_gather_open(struct sqlite3_vfs *system, const char *name, struct sqlite3_file *file,
+                       int flags, int *out_flags);
+int sqlite_gather_bytes(const struct sqlite3_vfs *system);
 
 /* sqlite_log.c: ERR_storage_corrupt when the log of this name has lost commits that were done.
  * Nobody may write it meanwhile. */

@@ -297,7 +297,9 @@ static int page_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     int rc;
 
     (void)vfs;
-    if ((flags & SQLITE_OPEN_MAIN_DB) == 0) /* log, journal: as the system has them */
+    if ((flags & SQLITE_OPEN_WAL) != 0)
+        return sqlite_gather_open(system_vfs, name, file, flags, out_flags);
+    if ((flags & SQLITE_OPEN_MAIN_DB) == 0) /* journal: as the system has it */
         return system_vfs->xOpen(system_vfs, name, file, flags, out_flags);
     memset(file, 0, sizeof(struct page_file));
     memset(real_of(file), 0, (size_t)system_vfs->szOsFile);
@@ -315,6 +317,8 @@ static void page_register(void)
     page_vfs.pNext = NULL;
     page_vfs.zName = vfs_name;
     page_vfs.szOsFile = (int)sizeof(struct page_file) + system_vfs->szOsFile;
+    if (page_vfs.szOsFile < sqlite_gather_bytes(system_vfs))
+        page_vfs.szOsFile = sqlite_gather_bytes(system_vfs);
     page_vfs.xOpen = page_open;
     CHECK(sqlite3_vfs_register(&page_vfs, 0) == SQLITE_OK);
 }

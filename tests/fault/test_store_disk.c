@@ -24,7 +24,7 @@ struct methods {
     const sqlite3_io_methods *real;
 };
 
-enum { METHODS_MAX = 8 };
+enum { METHODS_MAX = 8, PART_BYTES = 2000 };
 
 static struct methods methods[METHODS_MAX];
 static sqlite3_vfs    faulty;
@@ -47,13 +47,20 @@ static bool fails_now(bool sync)
     return true;
 }
 
+/* A large write may fail anywhere: each part of it counts as one, and half of the one that fails
+ * arrives. */
 static int faulty_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 offset)
 {
-    if (!fails_now(false))
-        return real_of(file)->xWrite(file, bytes, n, offset);
-    /* Half of it arrives. */
-    (void)real_of(file)->xWrite(file, bytes, n / 2, offset);
-    return fault_code;
+    for (int done = 0; done < n; done += PART_BYTES) {
+        const char *at = (const char *)bytes + done;
+        int         part = n - done < PART_BYTES ? n - done : PART_BYTES;
+        bool        fails = fails_now(false);
+        int         rc = real_of(file)->xWrite(file, at, fails ? part / 2 : part, offset + done);
+
+        if (fails || rc != SQLITE_OK)
+            return fails ? fault_code : rc;
+    }
+    return SQLITE_OK;
 }
 
 static int faulty_sync(sqlite3_file *file, int flags)
