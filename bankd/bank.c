@@ -177,3 +177,17 @@ int64_t bank_large(const struct bank *bank, uint16_t currency)
 {
     return in_minor_units(bank->settings.large_major, currency);
 }
+
+int64_t bank_lock_us(const struct bank *bank)
+{
+    int64_t seconds = bank->settings.alert_lock_seconds;
+
+    return (seconds != 0 ? seconds : LIMIT_ALERT_LOCK_SECONDS) * US_PER_SECOND;
+}
+
+int64_t bank_undo_us(const struct bank *bank)
+{
+    int64_t seconds = bank->settings.alert_undo_seconds;
+
+    return (seconds != 0 ? seconds : LIMIT_ALERT_UNDO_SECONDS) * US_PER_SECOND;
+}

@@ -22,6 +22,8 @@ struct bank_settings {
     int64_t  high_value_major; /* high-value threshold in whole currency units */
     int64_t  large_major;      /* regulatory reporting threshold (CTR) in whole currency units */
     int64_t  hold_hours;       /* a hold expires after so long */
+    int64_t  alert_lock_seconds; /* an analyst's lock on an alert; 0 = LIMIT_ALERT_LOCK_SECONDS */
+    int64_t  alert_undo_seconds; /* time to undo a decision; 0 = LIMIT_ALERT_UNDO_SECONDS */
     int64_t  id_skew_hours;    /* how far the time in a client's id may be from ours */
 };
 
@@ -60,5 +62,9 @@ ERR_MUST_USE enum err bank_rules_parse(struct slice rules, const char *rules_nam
 /* Thresholds in minor units of a currency; INT64_MAX when it does not fit. */
 int64_t bank_high_value(const struct bank *bank, uint16_t currency);
 int64_t bank_large(const struct bank *bank, uint16_t currency);
+
+/* How long an analyst's lock holds, and how long her decision can be undone. */
+int64_t bank_lock_us(const struct bank *bank);
+int64_t bank_undo_us(const struct bank *bank);
 
 #endif

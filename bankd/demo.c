@@ -29,8 +29,12 @@ struct filler {
     struct actor        finance;
     struct actor        compliance;
     struct posted       posted;
-    size_t              flagged_count;
-    struct uuid         flagged[DECIDED_MAX]; /* older than WAITING_US: decided since */
+    size_t              alert_count; /* raised so far, in the order of time */
+    size_t              decided;     /* of them */
+    struct {
+        struct uuid id;
+        int64_t     at_us;
+    } alerts[DECIDED_MAX];
 };
 
 static struct uuid id_of(const struct filler *filler, const char *kind, uint64_t number,
@@ -234,11 +238,38 @@ static enum err post_event(struct filler *filler, const struct demo_event *event
     if (err != ERR_none)
         return fault_set(filler->fault, err, why.field, "%s", why.text);
     filler->report->transactions++;
-    if (filler->posted.row->flagged) {
-        filler->report->alerts++;
-        if (event->at_us < filler->world->end_us - WAITING_US &&
-            filler->flagged_count < DECIDED_MAX)
-            filler->flagged[filler->flagged_count++] = post.transaction_id;
+    if (!filler->posted.raised)
+        return ERR_none;
+    filler->report->alerts++;
+    if (filler->alert_count < DECIDED_MAX) {
+        filler->alerts[filler->alert_count].at_us = event->at_us;
+        filler->alerts[filler->alert_count++].id = filler->posted.facts.alert_id;
+    }
+    return ERR_none;
+}
+
+/* Alerts do not wait longer than two days here: most were fraud, as planted. */
+static enum err decide_alerts(struct filler *filler, int64_t now_us)
+{
+    struct alert      row;
+    struct alert_hits hits;
+
+    while (filler->decided < filler->alert_count &&
+           filler->alerts[filler->decided].at_us < now_us - WAITING_US) {
+        bool                  fraud = filler->decided % 4 != 3;
+        struct alert_ruling decision = {
+            .alert_id = filler->alerts[filler->decided].id,
+            .finding = fraud ? DECISION_CONFIRMED_FRAUD : DECISION_FALSE_POSITIVE,
+            .actor = &filler->fraud,
+            .operation = "alert.decide",
+            .note = slice_from(fraud ? "The holder did not order this"
+                                     : "The holder confirmed it by telephone"),
+        };
+
+        TRY(commit(filler));
+        TRY(writer_alert_decide(filler->writer, &decision, &row, &hits, filler->fault));
+        TRY(commit(filler));
+        filler->decided++;
     }
     return ERR_none;
 }
@@ -254,6 +285,7 @@ static enum err post_history(struct filler *filler)
             break;
         if (writer_planned(filler->writer) >= COMMIT_AT)
             TRY(commit(filler));
+        TRY(decide_alerts(filler, world->events[i].at_us));
         TRY(post_event(filler, &world->events[i]));
         if (writer_commits(filler->writer) - checkpointed >= CHECKPOINT_COMMITS) {
             checkpointed = writer_commits(filler->writer);
@@ -264,28 +296,6 @@ static enum err post_history(struct filler *filler)
 }
 
 /* --- what the staff did ---------------------------------------------------------------------- */
-
-/* Alerts do not wait longer than two days here: most were fraud, as planted. */
-static enum err decide_alerts(struct filler *filler)
-{
-    struct transaction row;
-
-    for (size_t i = 0; i < filler->flagged_count; i++) {
-        bool            fraud = i % 4 != 3;
-        struct decision decision = {
-            .transaction_id = filler->flagged[i],
-            .finding = fraud ? DECISION_CONFIRMED_FRAUD : DECISION_FALSE_POSITIVE,
-            .actor = &filler->fraud,
-            .operation = "alert.decide",
-            .reason = slice_from(fraud ? "The holder did not order this"
-                                       : "The holder confirmed it by telephone"),
-        };
-
-        TRY(writer_decide(filler->writer, &decision, &row, filler->fault));
-        TRY(commit(filler));
-    }
-    return ERR_none;
-}
 
 /* The n-th new account. */
 static const struct demo_account *new_account(const struct demo_world *world, int n)
@@ -315,7 +325,7 @@ static enum err post_held(struct filler *filler, int n)
     post.transaction_id = id_of(filler, "held", (uint64_t)n, post.at_us);
     TRY(writer_post(filler->writer, &post, &filler->posted, filler->fault));
     filler->report->transactions++;
-    filler->report->alerts += filler->posted.row->flagged ? 1 : 0;
+    filler->report->alerts += filler->posted.raised ? 1 : 0;
     bool held = filler->posted.row->status == STATUS_HELD;
     TRY(commit(filler));
     if (!held || n == 2)
@@ -438,7 +448,7 @@ static enum err staff_works(struct filler *filler)
 {
     struct demo_world *world = filler->world;
 
-    TRY(decide_alerts(filler));
+    TRY(decide_alerts(filler, filler->world->end_us));
     for (int n = 0; n < DEMO_USED_NEW_ACCOUNTS; n++)
         TRY(post_held(filler, n));
     for (size_t i = 0; i < ARRAY_COUNT(world->mules); i++)

@@ -247,6 +247,8 @@ static enum err read_settings(const struct conf *conf, struct bank_settings *set
     settings->high_value_major = conf_int(conf, "high_value");
     settings->large_major = conf_int(conf, "reporting_threshold");
     settings->hold_hours = conf_int(conf, "hold_hours");
+    settings->alert_lock_seconds = conf_int(conf, "alert_lock_seconds");
+    settings->alert_undo_seconds = conf_int(conf, "alert_undo_seconds");
     settings->id_skew_hours = conf_int(conf, "id_skew_hours");
     return ERR_none;
 }

@@ -394,7 +394,7 @@ static enum err add_label(struct import_loader *loader, const struct import_row 
     enum err      err;
 
     err = loader->store->ops->label_by_transaction(loader->store, sequence, &known);
-    if (err != ERR_not_found)
+    if (err != ERR_not_found && (err != ERR_none || !known.withdrawn))
         return err;
     draft = writer_draft(loader->writer);
     if (draft == NULL)
@@ -453,7 +453,7 @@ static enum err load(struct import_loader *loader, const struct slice *cells, si
             TRY(add_label(loader, row));
     } else {
         loader->counts.loaded++;
-        loader->counts.alerts += loader->posted.row->flagged ? 1 : 0;
+        loader->counts.alerts += loader->posted.raised ? 1 : 0;
         loader->counts.labels += post.has_label ? 1 : 0;
     }
     if (loader->options.check_balances)

@@ -130,20 +130,48 @@ struct transaction {
     int64_t reversed_by; /* sequence; 0 = none */
 };
 
+/* A piece of work for an analyst: the suspicious transactions of one account that wait for a
+ * finding. `state` is what was stored last; what is true now is said by alert_state_at (alert.h),
+ * because locks and snoozes end by themselves. */
 struct alert {
     int64_t     number;
     struct uuid alert_id;
-    int64_t     transaction; /* sequence */
+    int64_t     transaction; /* sequence of the hit with the highest score, or the first such */
     int64_t     account;     /* number */
     int32_t     state;       /* enum alert_state */
     int32_t     decision;    /* enum alert_decision; 0 = none */
-    int32_t     score;
+    int32_t     score;       /* the highest of its hits */
+    int32_t     hits;        /* how many; at most LIMIT_ALERT_HITS_MAX */
+    int64_t     version;     /* 1 when it is new, and 1 more with each change */
     int64_t     created_at_us;
-    int64_t     assigned_to; /* user number; 0 = nobody */
+    int64_t     expected_loss; /* minor units; of the hits that wait, or that the decision ended */
+    int64_t     urgency;       /* the same, comparable over currencies: see alert_urgency */
+    int64_t     due_at_us;
+    int64_t     snoozed_until_us;
+    int64_t     lock_until_us;
+    int64_t     undo_until_us; /* 0 = the decision cannot be undone */
+    int64_t     assigned_to;   /* user number; 0 = nobody */
     int64_t     taken_at_us;
     int64_t     decided_by;
     int64_t     decided_at_us;
-    char        note[LIMIT_NOTE_MAX + 1];
+    int64_t     notes;                    /* how many */
+    char        note[LIMIT_NOTE_MAX + 1]; /* the newest */
+};
+
+/* One transaction of an alert, and what undoing its decision needs to know. A transaction is a hit
+ * of one alert at most. */
+struct alert_hit {
+    int64_t alert;       /* number */
+    int64_t transaction; /* sequence */
+    int64_t at_us;       /* when it joined */
+    int64_t loss;        /* minor units: its part of the expected loss */
+    int64_t decided_at_us;
+    int32_t number; /* 1, 2, ... within the alert */
+    int32_t score;
+    int32_t finding;        /* enum alert_decision; 0 = waits */
+    int32_t status_before;  /* of the transaction, when the finding came */
+    int32_t flagged_before; /* 1 = it was flagged */
+    int32_t label_before;   /* 0 = it had none, 1 = not fraud, 2 = fraud */
 };
 
 /* A link of the audit chain that is not a transaction: something done or refused. The about_* and
@@ -168,10 +196,12 @@ struct audit {
     uint8_t  hash[CHAIN_HASH_BYTES];
 };
 
-/* What somebody found out about a transaction, and from when on it may be used. */
+/* What somebody found out about a transaction, and from when on it may be used. One that was taken
+ * back is nobody's finding any more, but keeps its moment, because profiles have seen it. */
 struct label {
     int64_t transaction; /* sequence */
     bool    fraud;
+    bool    withdrawn; /* then `fraud` is false */
     int64_t known_at_us;
 };
 

@@ -77,6 +77,7 @@ enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_
     enum err      err;
 
     memset(report, 0, sizeof *report);
+    verify_map_init(&verify.alerts, sizeof(struct verify_alert));
     verify_map_init(&verify.sets, sizeof(struct verify_set));
     verify_map_init(&verify.statuses, sizeof(struct verify_status));
     verify_map_init(&verify.marks, sizeof(struct verify_mark));
@@ -90,6 +91,7 @@ enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_
     }
     if (verify.rules != NULL)
         bank_rules_release(bank, verify.rules);
+    verify_map_free(&verify.alerts);
     verify_map_free(&verify.sets);
     verify_map_free(&verify.statuses);
     verify_map_free(&verify.marks);
@@ -99,7 +101,7 @@ enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_
     free(verify.accounts);
     free(verify.parties);
     free(verify.profiles);
-    free(verify.alerts);
+    free(verify.hits);
     free(verify.heads);
     free(verify.versions);
     free(verify.is_transaction);

@@ -81,7 +81,8 @@ static struct verify_account *account_of(struct verify *verify, int64_t number)
     return &verify->accounts[number];
 }
 
-static enum err end_hold(struct verify *verify, const struct audit *audit)
+/* Ends a hold, or takes its rejection back. */
+static enum err move_hold(struct verify *verify, const struct audit *audit)
 {
     struct transaction     row;
     struct verify_account *debit;
@@ -95,7 +96,7 @@ static enum err end_hold(struct verify *verify, const struct audit *audit)
         row.initial_status != STATUS_HELD) {
         verify_problem(verify, VERIFY_POSTINGS,
                        "audit entry %" PRId64
-                       " ends a hold that never was, of transaction %" PRId64,
+                       " changes a hold that never was, of transaction %" PRId64,
                        audit->sequence, audit->about_transaction);
         return ERR_none;
     }
@@ -103,7 +104,9 @@ static enum err end_hold(struct verify *verify, const struct audit *audit)
     credit = account_of(verify, row.credit);
     if (debit == NULL || credit == NULL)
         return ERR_none; /* told with the transaction */
-    bool fits = money_sub(debit->held, row.amount, &debit->held);
+    bool fits = audit->set_status == STATUS_HELD
+                    ? money_add(debit->held, row.amount, &debit->held)
+                    : money_sub(debit->held, row.amount, &debit->held);
     if (audit->set_status == STATUS_COMPLETED)
         fits = fits && money_sub(debit->balance, row.amount, &debit->balance) &&
                money_add(credit->balance, row.amount, &credit->balance);
@@ -128,8 +131,9 @@ static enum err take_audit(struct pass *pass)
     TRY(err);
     chain_link_audit(verify->head.hash, &audit, made);
     if (audit.about_transaction != 0 &&
-        (audit.set_status == STATUS_COMPLETED || audit.set_status == STATUS_REJECTED))
-        TRY(end_hold(verify, &audit));
+        (audit.set_status == STATUS_COMPLETED || audit.set_status == STATUS_REJECTED ||
+         audit.set_status == STATUS_HELD))
+        TRY(move_hold(verify, &audit));
     TRY(verify_rules_act(verify, &audit));
     take_link(pass, "audit entry", made, audit.hash);
     return ERR_none;

@@ -51,10 +51,28 @@ struct verify_profile {
     struct fraud_profile made;
 };
 
+/* An alert as it is stored, and what its hits make of it. */
 struct verify_alert {
-    int64_t transaction;
-    int64_t number;
+    int64_t key; /* number */
     int64_t account;
+    int64_t transaction;
+    int32_t state;
+    int32_t score;
+    int64_t expected_loss;
+    int64_t hits;
+    int64_t made_hits; /* as they come out of the pass, in the order of the ledger */
+    int64_t made_transaction;
+    int32_t made_score;
+    int64_t made_loss; /* of those that wait */
+};
+
+struct verify_hit {
+    int64_t transaction;
+    int64_t alert;
+    int64_t loss;
+    int32_t number;
+    int32_t score;
+    bool    waits;
     bool    seen;
 };
 
@@ -123,9 +141,9 @@ struct verify {
     struct verify_party      *parties;
     size_t                    profile_count;
     struct verify_profile    *profiles;
-    size_t                    alert_count;
-    size_t                    alert_capacity;
-    struct verify_alert      *alerts; /* sorted by transaction */
+    size_t                    hit_count;
+    size_t                    hit_capacity;
+    struct verify_hit        *hits; /* sorted by transaction */
     int64_t                   alerts_open;
     size_t                    head_count;
     size_t                    head_capacity;
@@ -137,6 +155,7 @@ struct verify {
     bool                      rules_proposed; /* there was a proposal */
     uint8_t                  *is_transaction; /* bits by sequence */
     uint8_t                  *is_audit;
+    struct verify_map         alerts;
     struct verify_map         sets;
     struct verify_map         statuses;
     struct verify_map         marks;
@@ -171,7 +190,7 @@ ERR_MUST_USE enum err verify_chain(struct verify *verify);
 /* verify_row.c: one transaction within the pass. */
 ERR_MUST_USE enum err verify_row(struct verify *verify, const struct transaction *row);
 ERR_MUST_USE enum err verify_row_figures(struct verify *verify, const struct transaction *row,
-                                         bool alerted);
+                                         bool raised);
 ERR_MUST_USE enum err verify_row_profiles(struct verify *verify, const struct transaction *row);
 /* verify_rules.c: one audit entry within the pass, and the stored versions behind it. */
 ERR_MUST_USE enum err verify_rules_act(struct verify *verify, const struct audit *audit);

@@ -107,29 +107,49 @@ static enum err load_books(struct verify *verify)
 
 static bool note_alert(void *context, const void *row)
 {
-    struct verify      *verify = context;
-    const struct alert *alert = row;
+    struct verify       *verify = context;
+    const struct alert  *alert = row;
+    struct verify_alert *entry = verify_map_make(&verify->alerts, alert->number);
 
-    if (verify->alert_count == verify->alert_capacity) {
-        size_t               capacity = verify->alert_capacity * 2 + 256;
-        struct verify_alert *more = realloc(verify->alerts, capacity * sizeof *more);
-
-        if (more == NULL)
-            return fail(verify);
-        verify->alerts = more;
-        verify->alert_capacity = capacity;
-    }
-    verify->alerts[verify->alert_count++] = (struct verify_alert){
-        .transaction = alert->transaction, .number = alert->number, .account = alert->account
-    };
+    if (entry == NULL)
+        return fail(verify);
+    entry->account = alert->account;
+    entry->transaction = alert->transaction;
+    entry->state = alert->state;
+    entry->score = alert->score;
+    entry->expected_loss = alert->expected_loss;
+    entry->hits = alert->hits;
     verify->alerts_open += alert->state != ALERT_DECIDED ? 1 : 0;
     return true;
 }
 
-static int compare_alerts(const void *a, const void *b)
+static bool note_hit(void *context, const void *row)
 {
-    const struct verify_alert *left = a;
-    const struct verify_alert *right = b;
+    struct verify          *verify = context;
+    const struct alert_hit *hit = row;
+
+    if (verify->hit_count == verify->hit_capacity) {
+        size_t             capacity = verify->hit_capacity * 2 + 256;
+        struct verify_hit *more = realloc(verify->hits, capacity * sizeof *more);
+
+        if (more == NULL)
+            return fail(verify);
+        verify->hits = more;
+        verify->hit_capacity = capacity;
+    }
+    verify->hits[verify->hit_count++] = (struct verify_hit){ .transaction = hit->transaction,
+                                                             .alert = hit->alert,
+                                                             .loss = hit->loss,
+                                                             .number = hit->number,
+                                                             .score = hit->score,
+                                                             .waits = hit->finding == 0 };
+    return true;
+}
+
+static int compare_hits(const void *a, const void *b)
+{
+    const struct verify_hit *left = a;
+    const struct verify_hit *right = b;
 
     return (left->transaction > right->transaction) - (left->transaction < right->transaction);
 }
@@ -166,8 +186,9 @@ static enum err load_alerts(struct verify *verify)
     struct store       *store = verify->store;
 
     TRY(visited(verify, store->ops->alerts(store, &every, note_alert, verify)));
-    if (verify->alert_count > 1)
-        qsort(verify->alerts, verify->alert_count, sizeof verify->alerts[0], compare_alerts);
+    TRY(visited(verify, store->ops->alert_hits(store, 0, note_hit, verify)));
+    if (verify->hit_count > 1)
+        qsort(verify->hits, verify->hit_count, sizeof verify->hits[0], compare_hits);
     TRY(visited(verify, store->ops->signed_heads(store, note_head, verify)));
     if (verify->head_count > 1)
         qsort(verify->heads, verify->head_count, sizeof verify->heads[0], compare_heads);

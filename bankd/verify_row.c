@@ -4,6 +4,7 @@
  * Figures are counted here from the descriptions in model.h and not by the writer's code. */
 #include "bankd/verify_impl.h"
 
+#include "bankd/alert.h"
 #include "bankd/profile.h"
 #include "common/money.h"
 
@@ -51,7 +52,7 @@ static bool is_customer(const struct verify *verify, int64_t number)
            verify->accounts[number].stored.kind == ACCOUNT_CUSTOMER;
 }
 
-enum err verify_row_figures(struct verify *verify, const struct transaction *row, bool alerted)
+enum err verify_row_figures(struct verify *verify, const struct transaction *row, bool raised)
 {
     bool from_customer = is_customer(verify, row->debit);
     bool to_customer = is_customer(verify, row->credit);
@@ -69,7 +70,7 @@ enum err verify_row_figures(struct verify *verify, const struct transaction *row
         ok = ok && count_at(verify, row, METRIC_HIGH_VALUE);
     if (arrived && row->amount >= bank_large(verify->bank, row->currency))
         ok = ok && count_at(verify, row, METRIC_LARGE);
-    if (alerted)
+    if (raised)
         ok = ok && count_at(verify, row, METRIC_ALERTS);
     if (row->flagged)
         ok = ok && count_at(verify, row, METRIC_FLAGGED) &&
@@ -265,33 +266,64 @@ static void take_status(struct verify *verify, const struct transaction *row, bo
               row->sequence, row->flagged ? "" : "not ");
 }
 
-/* The alert of a transaction, which must be there exactly when the decision raised one. */
+/* What one hit adds to its alert. */
+static void take_hit(struct verify *verify, const struct transaction *row, struct verify_hit *hit)
+{
+    struct verify_alert *alert = verify_map_find(&verify->alerts, hit->alert);
+    bool    is_sane = row->amount >= 0 && row->score >= 0 && row->score <= 1000;
+    int64_t loss = -1;
+
+    hit->seen = true;
+    if (is_sane)
+        loss = alert_loss(row->amount, row->score, row->initial_status == STATUS_DECLINED);
+    if (alert == NULL) {
+        verify_problem(verify, VERIFY_ALERTS,
+                       "transaction %" PRId64 " belongs to alert %" PRId64 ", which is not there",
+                       row->sequence, hit->alert);
+        return;
+    }
+    alert->made_hits++;
+    if (alert->made_hits == 1 || row->score > alert->made_score) {
+        alert->made_score = row->score;
+        alert->made_transaction = row->sequence;
+    }
+    if (hit->waits && !money_add(alert->made_loss, loss, &alert->made_loss))
+        alert->made_loss = INT64_MAX;
+    if (alert->account != (row->incoming ? row->credit : row->debit))
+        verify_problem(verify, VERIFY_ALERTS,
+                       "alert %" PRId64 " names another account than its transaction", hit->alert);
+    else if (hit->score != row->score || hit->loss != loss || hit->number != alert->made_hits)
+        verify_problem(verify, VERIFY_ALERTS,
+                       "alert %" PRId64 " does not say of transaction %" PRId64
+                       " what its decision says",
+                       hit->alert, row->sequence);
+    else
+        verify->report->proved[VERIFY_ALERTS]++;
+}
+
+/* A transaction belongs to an alert exactly when its decision said so; *raised: as the first. */
 static void take_alert(struct verify *verify, const struct transaction *row, bool flagged,
-                       bool *alerted)
+                       bool *raised)
 {
     size_t low = 0;
-    size_t high = verify->alert_count;
+    size_t high = verify->hit_count;
+    bool   alerted = false;
 
-    *alerted = false;
+    *raised = false;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (verify->alerts[middle].transaction < row->sequence)
+        if (verify->hits[middle].transaction < row->sequence)
             low = middle + 1;
         else
             high = middle;
     }
-    for (; low < verify->alert_count && verify->alerts[low].transaction == row->sequence; low++) {
-        verify->alerts[low].seen = true;
-        *alerted = true;
-        if (verify->alerts[low].account != (row->incoming ? row->credit : row->debit))
-            verify_problem(verify, VERIFY_ALERTS,
-                           "alert %" PRId64 " names another account than its transaction",
-                           verify->alerts[low].number);
-        else
-            verify->report->proved[VERIFY_ALERTS]++;
+    for (; low < verify->hit_count && verify->hits[low].transaction == row->sequence; low++) {
+        take_hit(verify, row, &verify->hits[low]);
+        alerted = true;
+        *raised = *raised || verify->hits[low].number == 1;
     }
-    if (flagged != *alerted)
+    if (flagged != alerted)
         verify_problem(verify, VERIFY_ALERTS, "transaction %" PRId64 " %s", row->sequence,
                        flagged ? "was flagged on arrival and has no alert"
                                : "has an alert that its decision did not raise");
@@ -379,7 +411,7 @@ enum err verify_row(struct verify *verify, const struct transaction *row)
 {
     bool good = true;
     bool flagged = false;
-    bool alerted = false;
+    bool raised = false;
 
     if (row->amount < 0 || row->debit == row->credit)
         verify_problem(verify, VERIFY_POSTINGS, "transaction %" PRId64 " moves nothing",
@@ -389,9 +421,9 @@ enum err verify_row(struct verify *verify, const struct transaction *row)
     take_party(verify, row, &good);
     TRY(take_decision(verify, row, &flagged));
     take_status(verify, row, flagged, &good);
-    take_alert(verify, row, flagged, &alerted);
+    take_alert(verify, row, flagged, &raised);
     TRY(take_reversal(verify, row));
-    TRY(verify_row_figures(verify, row, alerted));
+    TRY(verify_row_figures(verify, row, raised));
     TRY(note_day(verify, row));
     TRY(note_top(verify, row));
     if (row->debit > 0 && row->debit < (int64_t)verify->account_count && row->credit > 0 &&

@@ -361,13 +361,30 @@ static bool check_label(void *context, const void *row)
     return true;
 }
 
+/* An alert against its hits. What it was worth when it was decided cannot be told any more. */
+static void check_alert(struct verify *verify, const struct verify_alert *alert)
+{
+    bool waits = alert->state != ALERT_DECIDED;
+
+    if (alert->hits != alert->made_hits || alert->score != alert->made_score ||
+        alert->transaction != alert->made_transaction ||
+        (waits && alert->expected_loss != alert->made_loss))
+        verify_problem(verify, VERIFY_ALERTS,
+                       "alert %" PRId64 " has %" PRId64 " transactions, score %d and expected loss "
+                       "%" PRId64 ", they make %" PRId64 ", %d and %" PRId64,
+                       alert->key, alert->hits, alert->score, alert->expected_loss,
+                       alert->made_hits, alert->made_score, alert->made_loss);
+}
+
 static void check_leftovers(struct verify *verify)
 {
-    for (size_t i = 0; i < verify->alert_count; i++)
-        if (!verify->alerts[i].seen)
+    for (size_t i = 0; i < verify->hit_count; i++)
+        if (!verify->hits[i].seen)
             verify_problem(verify, VERIFY_ALERTS,
                            "alert %" PRId64 " names transaction %" PRId64 ", which is not there",
-                           verify->alerts[i].number, verify->alerts[i].transaction);
+                           verify->hits[i].alert, verify->hits[i].transaction);
+    for (size_t i = 0; i < verify->alerts.count; i++)
+        check_alert(verify, verify_map_at(&verify->alerts, i));
     for (size_t i = 0; i < verify->profile_count; i++)
         if (!verify->profiles[i].reached)
             verify_problem(verify, VERIFY_PROFILES,

@@ -375,7 +375,8 @@ struct draft *writer_draft(struct writer *writer)
     draft->change.audit = NULL;
     draft->change.alert = NULL;
     draft->change.alert_update = NULL;
-    draft->change.alert_state_before = 0;
+    draft->change.hit = NULL;
+    draft->alert_account = 0;
     draft->change.user = NULL;
     draft->change.customer = NULL;
     draft->change.account = NULL;
@@ -554,6 +555,8 @@ void writer_add(struct writer *writer, struct draft *draft)
         remember_account(writer, draft->change.account);
     if (draft->change.transaction != NULL)
         writer_group_remember(writer, &draft->change.transaction->transaction_id, draft);
+    if (draft->alert_account != 0)
+        writer_alert_remember(writer, draft);
     writer->changes[writer->count++] = &draft->change;
 }
 
@@ -618,8 +621,10 @@ void writer_events(struct writer *writer,
 
 static void group_clear(struct writer *writer)
 {
-    if (writer->count > 0)
+    if (writer->count > 0) {
         memset(writer->group_ids, 0, sizeof writer->group_ids);
+        memset(writer->group_alerts, 0, sizeof writer->group_alerts);
+    }
     writer->count = 0;
     writer->record_count = 0;
     cache_unpin_all(writer->books);

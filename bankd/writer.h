@@ -90,6 +90,7 @@ struct posted {
     struct view_facts         facts;
     struct fraud_verdict      verdict;
     int64_t                   account_balance; /* of the account that it is about, now */
+    bool raised;   /* an alert; false when it has joined one or is not suspicious */
     bool repeated; /* the id was known with the same content: nothing is planned */
     bool durable;  /* and what its row refers to is in the store, from where `facts` are read */
 };
@@ -97,19 +98,58 @@ struct posted {
 ERR_MUST_USE enum err writer_post(struct writer *writer, const struct post *post,
                                   struct posted *out, struct fault *fault);
 
-/* Ends a hold, its alert, or both. `status` is STATUS_COMPLETED (release), STATUS_REJECTED, or 0
- * when only the alert is decided. `actor` NULL = the system (expiry). An alert that is not decided
- * yet ends with the hold; a finding of fraud or of none becomes the transaction's label. */
+/* Ends the hold of one transaction: `status` is STATUS_COMPLETED (release) or STATUS_REJECTED.
+ * `actor` NULL = the system (expiry). A finding of fraud or of none becomes its label; one of none
+ * takes its flag off. Its alert is decided when no other transaction waits in it. */
 struct decision {
     struct uuid         transaction_id;
     int32_t             status;
-    int32_t             finding; /* enum alert_decision for the alert */
+    int32_t             finding; /* enum alert_decision */
     const struct actor *actor;
     const char         *operation;
     struct slice        reason;
 };
 ERR_MUST_USE enum err writer_decide(struct writer *writer, const struct decision *decision,
                                     struct transaction *row, struct fault *fault);
+
+/* --- alerts ---------------------------------------------------------------------------------- */
+
+/* The transactions of an alert as planned so far, in the order in which they joined. */
+struct alert_hits {
+    size_t           count;
+    struct alert_hit rows[LIMIT_ALERT_HITS_MAX];
+    int32_t          status[LIMIT_ALERT_HITS_MAX]; /* of the transaction, when it is planned to
+                                                      change; 0 = as stored */
+};
+
+/* Decides everything that waits in an alert, all of it or nothing: held transactions are rejected
+ * for fraud, released for a false positive, and stay held otherwise. Every transaction has its own
+ * change and audit entry; they are part of one group. */
+struct alert_ruling {
+    struct uuid         alert_id;
+    int32_t             finding;   /* enum alert_decision */
+    int64_t             hits_seen; /* 0 = whatever waits now */
+    const struct actor *actor;
+    const char         *operation;
+    struct slice        note;
+};
+ERR_MUST_USE enum err writer_alert_decide(struct writer               *writer,
+                                          const struct alert_ruling *decision, struct alert *out,
+                                          struct alert_hits *hits, struct fault *fault);
+/* Takes the last finding back: labels, flags and rejected holds are what they were; the alert is
+ * the actor's to work on again. Refused whole when money of it has moved. Of the ruling, `finding`
+ * and `hits_seen` are not looked at. */
+ERR_MUST_USE enum err writer_alert_undo(struct writer *writer,
+                                        const struct alert_ruling *decision, struct alert *out,
+                                        struct alert_hits *hits, struct fault *fault);
+
+/* An alert and its hits as planned so far. */
+ERR_MUST_USE enum err writer_alert_by_id(struct writer *writer, const struct uuid *id,
+                                         struct alert *out);
+ERR_MUST_USE enum err writer_alert_hits(struct writer *writer, const struct alert *alert,
+                                        struct alert_hits *out);
+/* The alert in its newest planned version, when this group has changed it. */
+void writer_alert_newest(struct writer *writer, struct alert *alert);
 
 /* --- everything else ------------------------------------------------------------------------- */
 
@@ -120,6 +160,7 @@ struct draft {
     struct transaction transaction;
     struct audit       audit;
     struct alert       alert;
+    struct alert_hit   hit;
     struct user        user;
     struct customer    customer;
     struct account     account;
@@ -128,8 +169,13 @@ struct draft {
     struct rule_set    rule_set;
     struct rule_set    rule_set_before; /* the one that another supersedes */
     /* The writer's own bookkeeping. */
-    int64_t account_numbers[LIMIT_CHANGE_ACCOUNTS_MAX];
+    int64_t  account_numbers[LIMIT_CHANGE_ACCOUNTS_MAX];
+    int64_t  alert_account; /* whose alert it writes; 0 = none */
+    uint32_t alert_before;  /* draft of this group that did so before: 1 + index; 0 = none */
 };
+
+/* Puts a changed alert into the draft, in its next version. */
+void writer_alert_change(struct draft *draft, const struct alert *after);
 
 /* Adds a finding about a transaction to the draft and lets the profiles of its two entities see it,
  * which are saved with this very group. One that replaces another is not known before that one was

@@ -1,5 +1,6 @@
 /* The inside of the writer, shared by writer.c (group, caches, commit), writer_post.c (money in),
- * writer_decide.c (holds, expiry) and writer_save.c (profiles behind the commits). Nobody else
+ * writer_alert.c (alerts), writer_decide.c (findings and what they do to
+ * holds), writer_expire.c (time) and writer_save.c (profiles behind the commits). Nobody else
  * includes it. */
 #ifndef BANKD_WRITER_IMPL_H
 #define BANKD_WRITER_IMPL_H
@@ -12,20 +13,22 @@
 
 enum {
     WRITER_PARTIES_MAX = 32768,
-    WRITER_AT_WORK_MAX = 16384,/* profiles in the form that the engine works on */
-    WRITER_PACKED_BYTES = 512, /* room on the shelf for each of the others */
+    WRITER_AT_WORK_MAX = 16384, /* profiles in the form that the engine works on */
+    WRITER_PACKED_BYTES = 512,  /* room on the shelf for each of the others */
     WRITER_SHELF_MIN = 1024,
     WRITER_LOT_MAX = 2048, /* profiles saved with one commit */
     WRITER_LOT_SMALL = 64, /* of them under load, each quarter of a second */
     WRITER_SAVE_EVERY_US = 250 * 1000,
     WRITER_UNSAVED_MAX = 4096, /* transactions that a profile may be ahead of its row */
     WRITER_URGENT_MAX = 1024,
-    WRITER_ID_SLOTS = 4096, /* open addressing for the ids of one group */
+    WRITER_ID_SLOTS = 4096,    /* open addressing for the ids of one group */
+    WRITER_ALERT_SLOTS = 4096, /* the same for the accounts of its alerts */
     WRITER_CURRENCIES_MAX = 32,
     WRITER_RECORDS_MAX = 256, /* of one group; people write them, one at a time */
 };
 
 static_assert(LIMIT_BATCH_MAX * 2 <= WRITER_ID_SLOTS, "the ids of a group must fit loosely");
+static_assert(LIMIT_BATCH_MAX * 2 <= WRITER_ALERT_SLOTS, "its alerts too");
 
 struct book_slot {
     struct account_book book;
@@ -49,6 +52,34 @@ struct profile_slot {
 struct event_slot {
     enum event_index event;
     struct buf       bytes;
+};
+
+enum { LABEL_PROFILES = 2 }; /* that one finding changes */
+
+/* A finding whose every question has been answered, so that nothing fails when it is made. */
+struct label_plan {
+    int64_t              entities[LABEL_PROFILES];
+    struct profile_slot *slots[LABEL_PROFILES];
+    struct label         before;
+    bool                 replaces;
+};
+
+/* What becomes of one transaction when a finding comes or is taken back. */
+enum label_act { LABEL_KEEP, LABEL_NOT_FRAUD, LABEL_FRAUD, LABEL_WITHDRAW };
+
+struct ending {
+    struct transaction row;
+    struct alert_hit   hit;    /* number 0 = it has no alert */
+    int32_t            status; /* afterwards; 0 = as it is */
+    bool               flagged;
+    enum label_act     label_act;
+    struct label_plan  label;
+};
+
+/* Books as the endings of one act leave them one after the other, to see that all of them fit. */
+struct ending_books {
+    size_t              count;
+    struct account_book rows[2 * LIMIT_ALERT_HITS_MAX];
 };
 
 struct writer {
@@ -95,17 +126,49 @@ struct writer {
         struct uuid id;
         uint32_t    draft; /* 1 + index; 0 = empty */
     } group_ids[WRITER_ID_SLOTS];
-    struct record    *records; /* WRITER_RECORDS_MAX */
-    size_t            record_count;
+    struct record *records; /* WRITER_RECORDS_MAX */
+    size_t         record_count;
+    struct {
+        int64_t  account; /* 0 = empty */
+        uint32_t draft;   /* 1 + index of the newest draft that writes an alert of it */
+    } group_alerts[WRITER_ALERT_SLOTS];
     struct event_slot events[WRITER_EVENTS_MAX];
     size_t            event_count;
     bool              looking; /* the store holds a snapshot for the planning of this group */
 
     struct transaction found; /* row of a repeated post */
+
+    struct ending       endings[LIMIT_ALERT_HITS_MAX]; /* of the decision that is being planned */
+    struct ending_books ending_books;
 };
 
 /* Keyed, so that nobody outside can foresee it. */
 int64_t writer_hash(const struct writer *writer, const void *bytes, size_t n);
+/* writer_alert.c: the alerts of this group, found by account; and what a suspicious post does. */
+void writer_alert_remember(struct writer *writer, struct draft *draft);
+/* The alert of the account that another hit joins; number 0 when one must be raised. */
+ERR_MUST_USE enum err writer_alert_waiting(struct writer *writer, int64_t account,
+                                           struct alert *out);
+/* Puts the hit into the draft, and the alert: new when its number is 0, else in its next version.
+ */
+void writer_alert_hit(struct writer *writer, struct draft *draft, const struct alert *waiting,
+                      int64_t account, int64_t at_us);
+ERR_MUST_USE enum err writer_alert_by_transaction(struct writer *writer, int64_t sequence,
+                                                  struct alert *out);
+/* The transaction of a hit, in this group or in the store. */
+ERR_MUST_USE enum err writer_alert_row(struct writer *writer, int64_t account, int64_t sequence,
+                                       struct transaction *out);
+void                  writer_alert_tell(struct writer *writer, const struct alert *alert,
+                                        const struct transaction *row,
+                                        const struct uuid *account_id, struct slice text);
+
+/* writer_label.c: what writer_label does, in two halves; `more` findings of the same act are still
+ * to be prepared for. */
+ERR_MUST_USE enum err writer_label_prepare(struct writer *writer, const struct transaction *row,
+                                           size_t more, struct label_plan *out);
+void writer_label_make(struct writer *writer, struct draft *draft, const struct transaction *row,
+                       const struct label_plan *plan, enum label_act act, int64_t known_at_us);
+
 /* The draft of this group that has the transaction id, or NULL. */
 struct draft *writer_group_find(struct writer *writer, const struct uuid *id);
 /* Whether the store may have a transaction with this id. */

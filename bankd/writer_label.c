@@ -6,7 +6,7 @@
  * profile that is made again from its chain, which reads the findings of today, is the same. */
 #include "bankd/writer_impl.h"
 
-enum { LABEL_PROFILES = 2 }; /* that one finding changes */
+#include <string.h>
 
 /* The finding that the transaction has so far, in this group or in the store. */
 static enum err find_label(struct writer *writer, int64_t sequence, struct label *out)
@@ -41,7 +41,7 @@ static enum err newest_of_party(struct writer *writer, const struct transaction 
 
 /* Profiles are loaded first, because nothing may fail once one of them has changed. */
 static enum err load_profiles(struct writer *writer, const struct transaction *row,
-                              int64_t entities[LABEL_PROFILES],
+                              int64_t              entities[LABEL_PROFILES],
                               struct profile_slot *slots[LABEL_PROFILES])
 {
     const struct account_book *debit;
@@ -67,34 +67,55 @@ static enum err load_profiles(struct writer *writer, const struct transaction *r
     return writer_profile(writer, entities[1], newest, &slots[1]);
 }
 
-enum err writer_label(struct writer *writer, struct draft *draft, const struct transaction *row,
-                      bool fraud, int64_t known_at_us)
+enum err writer_label_prepare(struct writer *writer, const struct transaction *row, size_t more,
+                              struct label_plan *out)
 {
-    int64_t              entities[LABEL_PROFILES] = { 0 };
-    struct profile_slot *slots[LABEL_PROFILES] = { NULL };
-    struct label         before;
-    enum err             err = find_label(writer, row->sequence, &before);
-    bool                 replaces = err == ERR_none;
+    enum err err = find_label(writer, row->sequence, &out->before);
 
+    memset(out->entities, 0, sizeof out->entities);
+    memset(out->slots, 0, sizeof out->slots);
+    out->replaces = err == ERR_none;
     if (err != ERR_none && err != ERR_not_found)
         return err;
-    if (replaces && known_at_us < before.known_at_us)
-        known_at_us = before.known_at_us;
-    if (writer->urgent_count > WRITER_URGENT_MAX - 2 * LABEL_PROFILES)
+    if (writer->urgent_count + 2 * LABEL_PROFILES * (more + 1) > WRITER_URGENT_MAX)
         return ERR_busy;
-    if (row->rule_set != 0)
-        TRY(load_profiles(writer, row, entities, slots));
+    return row->rule_set != 0 ? load_profiles(writer, row, out->entities, out->slots) : ERR_none;
+}
+
+/* A profile cannot unsee that something was found out, because others had to make room for it: a
+ * finding that is taken back stands there as one of no fraud, until the next one replaces it. */
+void writer_label_make(struct writer *writer, struct draft *draft, const struct transaction *row,
+                       const struct label_plan *plan, enum label_act act, int64_t known_at_us)
+{
+    const struct label *before = &plan->before;
+    bool                fraud = act == LABEL_FRAUD;
+
+    if (act == LABEL_KEEP || (act == LABEL_WITHDRAW && !plan->replaces))
+        return;
+    if (plan->replaces && (known_at_us < before->known_at_us || act == LABEL_WITHDRAW))
+        known_at_us = before->known_at_us;
     draft->label = (struct label){ .transaction = row->sequence,
                                    .fraud = fraud,
+                                   .withdrawn = act == LABEL_WITHDRAW,
                                    .known_at_us = known_at_us };
     draft->change.label = &draft->label;
     for (size_t i = 0; i < LABEL_PROFILES; i++) {
-        if (slots[i] == NULL)
+        if (plan->slots[i] == NULL)
             continue;
-        if (replaces)
-            fraud_forget_label(&slots[i]->profile, before.known_at_us, before.fraud);
-        fraud_observe_label(&slots[i]->profile, known_at_us, fraud);
-        writer_profile_urgent(writer, entities[i], slots[i]);
+        if (plan->replaces)
+            fraud_forget_label(&plan->slots[i]->profile, before->known_at_us, before->fraud);
+        fraud_observe_label(&plan->slots[i]->profile, known_at_us, fraud);
+        writer_profile_urgent(writer, plan->entities[i], plan->slots[i]);
     }
+}
+
+enum err writer_label(struct writer *writer, struct draft *draft, const struct transaction *row,
+                      bool fraud, int64_t known_at_us)
+{
+    struct label_plan plan;
+
+    TRY(writer_label_prepare(writer, row, 0, &plan));
+    writer_label_make(writer, draft, row, &plan, fraud ? LABEL_FRAUD : LABEL_NOT_FRAUD,
+                      known_at_us);
     return ERR_none;
 }

@@ -9,7 +9,6 @@
 #include "bankd/chain.h"
 #include "bankd/ledger/ledger.h"
 #include "common/check.h"
-#include "common/money.h"
 
 #include <string.h>
 
@@ -28,6 +27,7 @@ struct plan {
     struct profile_slot       *counterparty_profile; /* NULL: none */
     int64_t                    subject;
     int64_t                    counterparty;
+    struct alert               waiting; /* what a suspicious one joins; number 0 = none */
     bool                       judged;
 };
 
@@ -67,6 +67,7 @@ static enum err answer_repeated(struct writer *writer, const struct post *post,
     if (!same_content(post, row, slice_from(party.key)))
         return fault_set(fault, ERR_id_reused, "transaction_id", "%s", "");
     out->row = row;
+    out->raised = false;
     out->repeated = true;
     out->durable = true;
     return ERR_none;
@@ -93,7 +94,7 @@ static enum err answer_planned(struct writer *writer, const struct post *post,
     out->facts.party = post->party;
     if (post->actor != NULL)
         out->facts.posted_by = slice_from(post->actor->email);
-    if (draft->change.alert != NULL)
+    if (draft->change.hit != NULL)
         out->facts.alert_id = draft->alert.alert_id;
     if (post->reverses != NULL)
         out->facts.reversal_of = post->reverses->transaction_id;
@@ -250,7 +251,7 @@ static void count_new(const struct writer *writer, struct draft *draft, const st
               row->amount >= bank_large(writer->config.bank, row->currency),
           METRIC_LARGE },
         { row->flagged, METRIC_FLAGGED },
-        { row->flagged, METRIC_ALERTS },
+        { row->flagged && plan->waiting.number == 0, METRIC_ALERTS },
     };
 
     writer_count_status(draft, row, row->status, &plan->debit, &plan->credit, 1);
@@ -260,46 +261,21 @@ static void count_new(const struct writer *writer, struct draft *draft, const st
         writer_rollup(draft, ROLLUP_DAY, day, row->currency, marks[i].metric, 1, row->amount);
         writer_rollup(draft, ROLLUP_HOUR, hour, row->currency, marks[i].metric, 1, row->amount);
     }
-    if (row->flagged) {
+    if (row->flagged)
         writer_rollup(draft, ROLLUP_ALL, 0, row->currency, METRIC_FLAGGED, 1, row->amount);
-        writer_rollup(draft, ROLLUP_ALL, 0, 0, METRIC_ALERTS_OPEN, 1, 0);
-    }
 }
 
-static void tell_alert(struct writer *writer, const struct plan *plan, const struct draft *draft,
-                       const struct fraud_verdict *verdict)
-{
-    const struct currency *currency = currency_by_number(draft->transaction.currency);
-    struct msg_event_alert event = {
-        .alert_id = draft->alert.alert_id,
-        .transaction_id = draft->transaction.transaction_id,
-        .account_id = plan->account->account_id,
-        .state = draft->alert.state,
-        .score = draft->alert.score,
-        .amount = draft->transaction.amount,
-        .currency = slice_from(currency != NULL ? currency->code : "???"),
-        .text = slice_from(verdict->reason_count > 0 ? verdict->reasons[0].text : ""),
-    };
-
-    writer_emit(writer, EVENT_INDEX_alert, &event);
-}
-
+/* The further hits of an alert are told like the first one. */
 static void raise_alert(struct writer *writer, struct draft *draft, const struct plan *plan,
                         const struct fraud_verdict *verdict)
 {
-    struct alert *alert = &draft->alert;
+    const struct transaction *row = &draft->transaction;
 
-    memset(alert, 0, sizeof *alert);
-    alert->number = ++writer->numbers.alert;
-    alert->alert_id = uuid_v7(plan->now_us);
-    alert->transaction = draft->transaction.sequence;
-    alert->account = plan->account->number;
-    alert->state = ALERT_OPEN;
-    alert->score = draft->transaction.score;
-    alert->created_at_us = plan->post->history ? draft->transaction.at_us : plan->now_us;
-    draft->change.alert = alert;
+    writer_alert_hit(writer, draft, &plan->waiting, plan->account->number,
+                     plan->post->history ? row->at_us : plan->now_us);
     if (!plan->post->history)
-        tell_alert(writer, plan, draft, verdict);
+        writer_alert_tell(writer, &draft->alert, row, &plan->account->account_id,
+                          slice_from(verdict->reason_count > 0 ? verdict->reasons[0].text : ""));
 }
 
 static void observe(struct writer *writer, const struct plan *plan, const struct transaction *row,
@@ -383,6 +359,7 @@ static void take(struct writer *writer, struct draft *draft, struct plan *plan,
 static void tell(struct posted *out, const struct draft *draft, const struct plan *plan)
 {
     out->row = &draft->transaction;
+    out->raised = draft->change.alert != NULL;
     out->repeated = false;
     out->durable = false;
     out->account_balance = plan->post->incoming ? plan->credit.balance : plan->debit.balance;
@@ -396,7 +373,7 @@ static void tell(struct posted *out, const struct draft *draft, const struct pla
     out->facts.party = plan->post->party;
     if (plan->post->actor != NULL)
         out->facts.posted_by = slice_from(plan->post->actor->email);
-    if (draft->change.alert != NULL)
+    if (draft->change.hit != NULL)
         out->facts.alert_id = draft->alert.alert_id;
     if (plan->post->reverses != NULL)
         out->facts.reversal_of = plan->post->reverses->transaction_id;
@@ -421,6 +398,8 @@ enum err writer_post(struct writer *writer, const struct post *post, struct post
     fill_row(writer, &plan, &draft->transaction);
     TRY(plan_profiles(writer, &plan, &draft->transaction));
     judge(writer, &plan, &draft->transaction, &out->verdict);
+    if (draft->transaction.flagged)
+        TRY(writer_alert_waiting(writer, plan.account->number, &plan.waiting));
     debit = plan.debit;
     credit = plan.credit;
     TRY(ledger_enter(&draft->transaction, &plan.debit, &plan.credit, fault));

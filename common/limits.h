@@ -88,6 +88,21 @@ enum {
     LIMIT_CURVE_POINTS_MAX = 4096,        /* ranges of one part */
 };
 
+/* Alerts as work. */
+enum {
+    LIMIT_ALERT_HITS_MAX = 32,        /* transactions that join one alert; then another is raised */
+    LIMIT_ALERT_NOTES_MAX = 500,      /* of one alert */
+    LIMIT_ALERT_BULK_MAX = 100,       /* alerts that one request decides */
+    LIMIT_ALERT_LOCK_SECONDS = 900,   /* an analyst's lock, when the settings do not say */
+    LIMIT_ALERT_ASSIGN_HOURS = 24,    /* the lock of a colleague who was assigned */
+    LIMIT_ALERT_UNDO_SECONDS = 600,   /* a decision may be undone, when the settings do not say */
+    LIMIT_ALERT_SNOOZE_DAYS = 30,
+};
+
+/* Minor units of one transaction: ten million million dollars, and nine thousand of them still fit
+ * the sum of a day. */
+#define LIMIT_AMOUNT_MAX INT64_C(1000000000000000)
+
 /* What clients may cost. A reply beyond the bytes that its session has not collected is dropped. */
 enum {
     LIMIT_UNREAD_BYTES_MAX = 8 * 1024 * 1024,        /* replies that a session has not collected */
@@ -133,6 +148,8 @@ enum {
 
 static_assert((int)LIMIT_EXPORT_BYTES_MAX < (int)LIMIT_REPLY_MAX, "a piece must fit a reply");
 static_assert((int)LIMIT_PAGE_BYTES_MAX < (int)LIMIT_REPLY_MAX, "a long page must fit a reply");
+static_assert(LIMIT_AMOUNT_MAX <= INT64_MAX / 1000, "a thousand of the largest must fit a sum");
+static_assert(LIMIT_ALERT_HITS_MAX * 4 < LIMIT_BATCH_MAX, "a decision must fit a commit");
 static_assert(LIMIT_MESSAGE_MAX <= LIMIT_WIRE_MAX, "the socket must take what the server reads");
 static_assert((int)LIMIT_PAGE_ROWS_MAX * 1024 <= (int)LIMIT_REPLY_MAX, "a page must fit a reply");
 static_assert((int)LIMIT_UNREAD_BYTES_MAX >= 4 * (int)LIMIT_REPLY_MAX,

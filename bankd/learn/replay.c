@@ -139,6 +139,7 @@ static enum err take_row(struct replay *replay, const struct transaction *row)
     struct fraud_profile      *counterparty = NULL;
     struct fraud_event         event;
     struct replay_event        shown = { .row = row, .event = &event };
+    const struct label        *label;
 
     if (row->debit <= 0 || (size_t)row->debit >= replay->book_count || row->credit <= 0 ||
         (size_t)row->credit >= replay->book_count)
@@ -152,11 +153,12 @@ static enum err take_row(struct replay *replay, const struct transaction *row)
     shown.account = row->incoming ? credit : debit;
     shown.subject = subject;
     shown.counterparty = counterparty;
-    shown.label = label_of(replay, row->sequence);
+    label = label_of(replay, row->sequence);
+    shown.label = label != NULL && label->withdrawn ? NULL : label;
     TRY(replay->visit(replay->options->context, &shown));
-    profile_observe(subject, profile_subject(row), row, debit, credit, shown.label);
+    profile_observe(subject, profile_subject(row), row, debit, credit, label);
     if (counterparty != NULL)
-        profile_observe(counterparty, event.counterparty, row, debit, credit, shown.label);
+        profile_observe(counterparty, event.counterparty, row, debit, credit, label);
     return ERR_none;
 }
 

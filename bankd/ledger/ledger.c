@@ -5,7 +5,10 @@
 #include "bankd/ledger/ledger.h"
 
 #include "common/check.h"
+#include "common/limits.h"
 #include "common/money.h"
+
+#include <inttypes.h>
 
 int64_t ledger_available(const struct account_book *book)
 {
@@ -76,6 +79,9 @@ enum err ledger_check(const struct ledger_request *request, const struct account
     /* History also tells of payments of nothing, such as a card that was only tried. */
     if (request->amount < 0 || (request->amount == 0 && !request->history))
         return fault_set(fault, ERR_amount_invalid, "amount", "The amount must be above zero");
+    if (request->amount > LIMIT_AMOUNT_MAX)
+        return fault_set(fault, ERR_amount_too_large, "amount",
+                         "One transaction moves at most %" PRId64 " minor units", LIMIT_AMOUNT_MAX);
     if (debit->number == credit->number)
         return fault_set(fault, ERR_same_account, "counterparty_account_id", "%s", "");
     if (!request->history)
@@ -156,6 +162,29 @@ enum err ledger_reject(const struct transaction *held, struct account_book *debi
         return fault_set(fault, ERR_state_conflict, "transaction_id",
                          "The transaction is not held");
     debit->held -= held->amount;
+    debit->version++;
+    return ERR_none;
+}
+
+enum err ledger_hold_again(const struct transaction *rejected, int64_t now_us,
+                           struct account_book *debit, struct fault *fault)
+{
+    int64_t held;
+
+    CHECK(rejected->debit == debit->number);
+    if (rejected->status != STATUS_REJECTED)
+        return fault_set(fault, ERR_state_conflict, "transaction_id",
+                         "The transaction is not rejected");
+    if (!ledger_may_debit(debit, now_us))
+        return fault_set(fault, debit->status == ACCOUNT_CLOSED ? ERR_account_closed
+                                                                : ERR_account_frozen,
+                         "account_id", "The paying account cannot be debited any more");
+    if (debit->kind == ACCOUNT_CUSTOMER && ledger_available(debit) < rejected->amount)
+        return fault_set(fault, ERR_insufficient_funds, "amount",
+                         "The money that was held has been spent since");
+    if (!money_add(debit->held, rejected->amount, &held))
+        return fault_set(fault, ERR_amount_overflow, "amount", "%s", "");
+    debit->held = held;
     debit->version++;
     return ERR_none;
 }

@@ -40,6 +40,10 @@ ERR_MUST_USE enum err ledger_release(const struct transaction *held, int64_t now
 ERR_MUST_USE enum err ledger_reject(const struct transaction *held, struct account_book *debit,
                                     struct fault *fault);
 
+/* Takes a rejection back: the money is reserved again, if it is still there. */
+ERR_MUST_USE enum err ledger_hold_again(const struct transaction *rejected, int64_t now_us,
+                                        struct account_book *debit, struct fault *fault);
+
 int64_t ledger_available(const struct account_book *book); /* saturates instead of wrapping */
 /* Whether the side may move at this time: a freeze past its end is none. */
 bool ledger_may_debit(const struct account_book *book, int64_t now_us);

@@ -1,13 +1,17 @@
-/* alert.list and alert.get. Alerts are paged by their number, newest first. */
+/* alert.list and alert.get. Alerts are paged by their number, newest first, or by their expected
+ * loss and then the oldest first: a page goes on behind the last row that it gave, whatever was
+ * raised or decided meanwhile. */
 #include "bankd/ops/page.h"
 #include "bankd/ops/view.h"
+#include "bankd/writer.h"
 
 struct listing {
     struct request *request;
     struct msg_alert_page *out;
     size_t limit;
     size_t bytes;
-    int64_t last; /* number of the last row that was taken */
+    int64_t last; /* number of the last row that was taken, and its urgency */
+    int64_t urgency;
     bool more;
 };
 
@@ -44,22 +48,43 @@ static enum err take(struct listing *listing, const struct alert *row)
         return ERR_none;
     }
     struct msg_alert *item = &out->items.at[out->items.count];
-    TRY(view_alert(request, row, item));
+    TRY(view_alert(request, row, NULL, item));
     listing->bytes += view_alert_size(item);
     listing->last = row->number;
+    listing->urgency = row->urgency;
     out->items.count++;
     return ERR_none;
+}
+
+static int32_t choice_of(bool given, bool wanted)
+{
+    return !given ? 0 : wanted ? 1 : 2;
 }
 
 static enum err filter_of(struct request *request, const struct msg_alert_query *in,
                           struct alert_filter *filter)
 {
+    filter->by_loss = MSG_HAS(in, alert_query, order) && in->order == ALERT_ORDER_LOSS;
     if (MSG_HAS(in, alert_query, state))
         filter->state = in->state;
+    if (filter->by_loss && filter->state == ALERT_DECIDED)
+        return fault_set(request->fault, ERR_field_invalid, "order",
+                         "Decided alerts are not in the queue; list them newest first");
+    filter->mine = choice_of(MSG_HAS(in, alert_query, mine), in->mine);
+    filter->snoozed = choice_of(MSG_HAS(in, alert_query, snoozed), in->snoozed);
+    filter->user = request->actor.user;
+    filter->now_us = request->now_us;
     TRY(page_account(request, MSG_HAS(in, alert_query, account_id), &in->account_id,
                      &filter->account));
     return page_times(request, MSG_HAS(in, alert_query, from), in->from,
                       MSG_HAS(in, alert_query, to), in->to, &filter->from_us, &filter->to_us);
+}
+
+static void go_on(struct alert_filter *filter, int64_t number, int64_t urgency)
+{
+    filter->before_number = filter->by_loss ? 0 : number;
+    filter->behind_number = number;
+    filter->below_urgency = urgency;
 }
 
 /* Reads the alerts in small groups until the page is full or there are no more. */
@@ -78,7 +103,8 @@ static enum err fill(struct listing *listing, struct alert_filter *filter)
         for (size_t i = 0; i < group.count && !listing->more; i++)
             TRY(take(listing, &group.rows[i]));
         if (group.count > 0)
-            filter->before_number = group.rows[group.count - 1].number;
+            go_on(filter, group.rows[group.count - 1].number,
+                  group.rows[group.count - 1].urgency);
     } while (group.count == group.limit && !listing->more);
     return ERR_none;
 }
@@ -90,7 +116,9 @@ enum err op_alert_list(struct request *request, const struct msg_alert_query *in
     struct alert_filter filter = {.state = 0};
     TRY(page_start(request, in, MSG_HAS(in, alert_query, cursor), in->cursor, &cursor));
     TRY(filter_of(request, in, &filter));
-    filter.before_number = cursor.from;
+    go_on(&filter, cursor.from, cursor.below);
+    if (cursor.from == 0)
+        filter.below_urgency = INT64_MAX;
     struct listing listing = {
         .request = request,
         .out = out,
@@ -103,19 +131,30 @@ enum err op_alert_list(struct request *request, const struct msg_alert_query *in
     if (listing.more) {
         struct slice next;
         cursor.from = listing.last;
+        cursor.below = listing.urgency;
         TRY(page_next(request, in, &cursor, &next));
         MSG_SET(out, alert_page, next, next);
     }
     return ERR_none;
 }
 
+static bool collect_hit(void *context, const void *row)
+{
+    struct alert_hits *hits = context;
+    hits->rows[hits->count++] = *(const struct alert_hit *)row;
+    return hits->count < LIMIT_ALERT_HITS_MAX;
+}
+
 enum err op_alert_get(struct request *request, const struct msg_alert_ref *in,
                       struct msg_alert *out)
 {
     struct alert row;
-    enum err err = request->store->ops->alert_by_id(request->store, &in->alert_id, &row);
+    struct alert_hits hits = {.count = 0};
+    struct store *store = request->store;
+    enum err err = store->ops->alert_by_id(store, &in->alert_id, &row);
     if (err == ERR_not_found)
         return fault_set(request->fault, err, "alert_id", "There is no such alert.");
     TRY(err);
-    return view_alert(request, &row, out);
+    TRY(store->ops->alert_hits(store, row.number, collect_hit, &hits));
+    return view_alert(request, &row, &hits, out);
 }

@@ -227,7 +227,7 @@ static enum err count_hits(struct board *board)
 
         if (err != ERR_none && err != ERR_not_found)
             return err;
-        count_hit(board, hit, err == ERR_none ? &label : NULL);
+        count_hit(board, hit, err == ERR_none && !label.withdrawn ? &label : NULL);
     }
     board->hit_count = 0;
     return ERR_none;

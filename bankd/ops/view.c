@@ -3,8 +3,10 @@
  * there: when it is not, the books are broken and the caller is told so. */
 #include "bankd/ops/view.h"
 
+#include "bankd/alert.h"
 #include "bankd/ledger/ledger.h"
 #include "bankd/ops/page.h"
+#include "bankd/writer.h"
 #include "common/check.h"
 #include "common/money.h"
 
@@ -291,7 +293,7 @@ enum err view_transaction(struct request *request, const struct transaction *row
 }
 
 /* Names of the fields, ids and numbers. */
-enum { TRANSACTION_BYTES = 768, ALERT_BYTES = 512, REASON_BYTES = 32 };
+enum { TRANSACTION_BYTES = 768, ALERT_BYTES = 704, HIT_BYTES = 224, REASON_BYTES = 32 };
 
 static size_t reasons_size(const struct msg_reason *at, size_t count)
 {
@@ -398,16 +400,27 @@ enum err view_customer(struct request *request, const struct customer *row,
 
 /* --- alerts --------------------------------------------------------------------------------- */
 
+static enum err view_lock(struct request *request, const struct alert *row, struct msg_alert *out)
+{
+    struct slice text;
+    int32_t state = out->state;
+    if (state == ALERT_SNOOZED)
+        MSG_SET(out, alert, snoozed_until, row->snoozed_until_us);
+    if (row->assigned_to == 0 || (state != ALERT_TAKEN && state != ALERT_DECIDED))
+        return ERR_none;
+    TRY(user_email(request, NULL, row->assigned_to, &text));
+    MSG_SET(out, alert, assigned_to, text);
+    MSG_SET(out, alert, taken_at, row->taken_at_us);
+    if (state == ALERT_TAKEN)
+        MSG_SET(out, alert, lock_until, row->lock_until_us);
+    return ERR_none;
+}
+
 static enum err view_handling(struct request *request, const struct alert *row,
                               struct msg_alert *out)
 {
     struct slice text;
-    if (row->assigned_to != 0) {
-        TRY(user_email(request, NULL, row->assigned_to, &text));
-        MSG_SET(out, alert, assigned_to, text);
-    }
-    if (row->taken_at_us != 0)
-        MSG_SET(out, alert, taken_at, row->taken_at_us);
+    TRY(view_lock(request, row, out));
     if (row->decision != 0)
         MSG_SET(out, alert, decision, row->decision);
     if (row->decided_by != 0) {
@@ -416,6 +429,8 @@ static enum err view_handling(struct request *request, const struct alert *row,
     }
     if (row->decided_at_us != 0)
         MSG_SET(out, alert, decided_at, row->decided_at_us);
+    if (row->undo_until_us > request->now_us)
+        MSG_SET(out, alert, undo_until, row->undo_until_us);
     if (row->note[0] != '\0') {
         TRY(page_keep(request, slice_from(row->note), &text));
         MSG_SET(out, alert, note, text);
@@ -442,7 +457,40 @@ static enum err view_cause(struct request *request, const struct alert *row, str
     return view_reasons(request, cause.rule_set, &verdict, &out->reasons.at, &out->reasons.count);
 }
 
-enum err view_alert(struct request *request, const struct alert *row, struct msg_alert *out)
+static enum err view_hits(struct request *request, const struct alert *row,
+                          const struct alert_hits *hits, struct msg_alert *out)
+{
+    void *items = NULL;
+    TRY(page_take(request, (hits->count + 1) * sizeof(struct msg_alert_hit), &items));
+    struct msg_alert_hit *at = items;
+    for (size_t i = 0; i < hits->count; i++) {
+        const struct alert_hit *hit = &hits->rows[i];
+        struct transaction moved;
+        struct store *store = request->store;
+        TRY(must_be_there(store->ops->transaction_by_sequence(store, hit->transaction, &moved)));
+        int32_t status = hits->status[i] != 0 ? hits->status[i] : moved.status;
+        memset(&at[i], 0, sizeof(at[i]));
+        MSG_SET(&at[i], alert_hit, transaction_id, moved.transaction_id);
+        MSG_SET(&at[i], alert_hit, type, moved.type);
+        MSG_SET(&at[i], alert_hit, status, status);
+        MSG_SET(&at[i], alert_hit, amount, moved.amount);
+        MSG_SET(&at[i], alert_hit, currency, currency_code(moved.currency));
+        MSG_SET(&at[i], alert_hit, score, hit->score);
+        MSG_SET(&at[i], alert_hit, timestamp, moved.at_us);
+        MSG_SET(&at[i], alert_hit, expected_loss, hit->loss);
+        if (hit->finding != 0)
+            MSG_SET(&at[i], alert_hit, decision, hit->finding);
+        if (hit->transaction == row->transaction)
+            out->status = status;
+    }
+    out->hits.at = at;
+    out->hits.count = hits->count;
+    out->has |= UINT64_C(1) << INDEX_alert__hits;
+    return ERR_none;
+}
+
+enum err view_alert(struct request *request, const struct alert *row,
+                    const struct alert_hits *hits, struct msg_alert *out)
 {
     struct uuid account_id;
     struct slice name;
@@ -452,14 +500,20 @@ enum err view_alert(struct request *request, const struct alert *row, struct msg
     MSG_SET(out, alert, account_id, account_id);
     MSG_SET(out, alert, account_name, name);
     MSG_SET(out, alert, score, row->score);
-    MSG_SET(out, alert, state, row->state);
+    MSG_SET(out, alert, expected_loss, row->expected_loss);
+    MSG_SET(out, alert, hit_count, row->hits);
+    MSG_SET(out, alert, state, alert_state_at(row, request->now_us));
     MSG_SET(out, alert, created_at, row->created_at_us);
+    MSG_SET(out, alert, due_at, row->due_at_us);
+    MSG_SET(out, alert, notes, row->notes);
     TRY(view_cause(request, row, out));
-    return view_handling(request, row, out);
+    TRY(view_handling(request, row, out));
+    return hits != NULL ? view_hits(request, row, hits, out) : ERR_none;
 }
 
 size_t view_alert_size(const struct msg_alert *message)
 {
     return ALERT_BYTES + message->account_name.n + message->assigned_to.n + message->decided_by.n +
-           message->note.n + reasons_size(message->reasons.at, message->reasons.count);
+           message->note.n + reasons_size(message->reasons.at, message->reasons.count) +
+           message->hits.count * HIT_BYTES;
 }

@@ -48,9 +48,11 @@ ERR_MUST_USE enum err view_customer(struct request *request, const struct custom
                                     struct msg_customer *out);
 /* Bytes that the message takes on the wire at most, near enough to end a page in time. */
 size_t view_transaction_size(const struct msg_transaction *message);
-/* Reads the alert's transaction, account and users. */
+/* Reads the alert's transaction, account and users. `hits` are shown when they are given; their
+ * `status` stands for what is planned and not in the store yet. */
+struct alert_hits;
 ERR_MUST_USE enum err view_alert(struct request *request, const struct alert *row,
-                                 struct msg_alert *out);
+                                 const struct alert_hits *hits, struct msg_alert *out);
 size_t view_alert_size(const struct msg_alert *message);
 
 #endif

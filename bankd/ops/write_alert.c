@@ -1,14 +1,21 @@
-/* Operations on alerts: take, note, decide. Deciding an alert whose transaction is held decides
- * the transaction too, in the same change. */
+/* Alerts as work: taking them out of the queue, giving them back, to colleagues, and putting them
+ * aside. What is allowed from which state stands in proto/alerts.def; deciding is in
+ * write_decision.c.
+ *
+ * Handlers read alerts as planned so far, not as stored, so that two analysts who ask for the next
+ * alert in one group of requests get two. */
+#include "bankd/alert.h"
 #include "bankd/ops/view.h"
+#include "bankd/ops/write_alert.h"
 #include "bankd/writer.h"
-#include "common/money.h"
 
 #include <string.h>
 
+enum { CANDIDATES_AT_ONCE = 16 };
+
 static enum err find_alert(struct request *request, const struct uuid *id, struct alert *row)
 {
-    enum err err = request->store->ops->alert_by_id(request->store, id, row);
+    enum err err = writer_alert_by_id(request->writer, id, row);
 
     return err == ERR_none ? ERR_none : fault_set(request->fault, err, "alert_id", "%s", "");
 }
@@ -24,103 +31,228 @@ static void tell(struct request *request, const struct msg_alert *alert)
                                      .currency = alert->currency,
                                      .text = request->actor.email[0] != '\0'
                                                  ? slice_from(request->actor.email)
-                                                 : slice_from("system") };
+                                                 : slice_from("system"),
+                                     .hit_count = alert->hit_count,
+                                     .expected_loss = alert->expected_loss };
 
     writer_emit(request->writer, EVENT_INDEX_alert, &event);
 }
 
-/* Writes the changed alert with its audit entry. */
-static enum err change_alert(struct request *request, struct draft *draft, const struct alert *row,
-                             int32_t state_before, struct slice detail, struct msg_alert *out)
+enum err write_alert_change(struct request *request, struct draft *draft, struct alert *row,
+                            struct slice detail, struct msg_alert *out)
 {
-    struct act act = { .actor = &request->actor,
-                       .kind = AUDIT_ACTION,
-                       .operation = request->op->name,
-                       .subject = &row->alert_id,
-                       .detail = detail,
-                       .about_transaction = row->transaction };
+    struct alert_hits hits;
+    struct act        act = { .actor = &request->actor,
+                              .kind = AUDIT_ACTION,
+                              .operation = request->op->name,
+                              .subject = &row->alert_id,
+                              .detail = detail,
+                              .about_transaction = row->transaction };
 
-    draft->alert = *row;
-    draft->change.alert_update = &draft->alert;
-    draft->change.alert_state_before = state_before;
-    TRY(view_alert(request, row, out));
+    TRY(writer_alert_hits(request->writer, row, &hits));
+    TRY(view_alert(request, row, &hits, out));
+    writer_alert_change(draft, row);
     writer_audit(request->writer, draft, &act);
     writer_add(request->writer, draft);
     tell(request, out);
     return ERR_none;
 }
 
+/* Puts the alert under the lock of somebody, from now on. */
+static void lock(struct request *request, struct alert *row, int32_t state, int64_t user,
+                 int64_t for_us)
+{
+    alert_set_state(row, state);
+    row->assigned_to = user;
+    row->taken_at_us = request->now_us;
+    row->lock_until_us = request->now_us + for_us;
+}
+
+static enum err take(struct request *request, struct alert *row, struct msg_alert *out)
+{
+    struct draft *draft = writer_draft(request->writer);
+    int32_t       state;
+
+    if (draft == NULL)
+        return ERR_busy;
+    TRY(alert_check(row, ALERT_ACT_take, request->actor.user, request->now_us, &state,
+                    request->fault));
+    lock(request, row, state, request->actor.user, bank_lock_us(request->bank));
+    return write_alert_change(request, draft, row, slice_of(NULL, 0), out);
+}
+
 enum err op_alert_take(struct request *request, const struct msg_alert_ref *in,
                        struct msg_alert *out)
 {
-    struct alert  row;
-    struct draft *draft = writer_draft(request->writer);
+    struct alert row;
 
-    if (draft == NULL)
-        return ERR_busy;
     TRY(find_alert(request, &in->alert_id, &row));
-    if (row.state == ALERT_TAKEN && row.assigned_to == request->actor.user)
-        return view_alert(request, &row, out);
-    if (row.state != ALERT_OPEN)
-        return fault_set(request->fault, ERR_state_conflict, "alert_id",
-                         "The alert is %s, not open", enum_text(&enum_alert_state, row.state));
-    row.state = ALERT_TAKEN;
-    row.assigned_to = request->actor.user;
-    row.taken_at_us = request->now_us;
-    return change_alert(request, draft, &row, ALERT_OPEN, slice_of(NULL, 0), out);
+    return take(request, &row, out);
 }
 
-enum err op_alert_note(struct request *request, const struct msg_alert_note *in,
+/* --- the next one ---------------------------------------------------------------------------- */
+
+struct candidates {
+    size_t       count;
+    struct alert rows[CANDIDATES_AT_ONCE];
+};
+
+static bool collect(void *context, const void *row)
+{
+    struct candidates *candidates = context;
+
+    candidates->rows[candidates->count++] = *(const struct alert *)row;
+    return candidates->count < CANDIDATES_AT_ONCE;
+}
+
+/* Whether the actor posted one of its transactions, which she may not judge. */
+static enum err is_own(struct request *request, const struct alert *row, bool *own)
+{
+    struct alert_hits  hits;
+    struct transaction moved;
+
+    *own = false;
+    TRY(writer_alert_hits(request->writer, row, &hits));
+    for (size_t i = 0; i < hits.count && !*own; i++) {
+        enum err err = request->store->ops->transaction_by_sequence(
+            request->store, hits.rows[i].transaction, &moved);
+
+        if (err == ERR_not_found) /* posted in this very group */
+            continue;
+        TRY(err);
+        *own = hits.rows[i].finding == 0 && moved.posted_by == request->actor.user;
+    }
+    return ERR_none;
+}
+
+/* What alert.next may give out: open, or the actor's own work already. */
+static enum err is_free(struct request *request, const struct alert *row, bool *free)
+{
+    int32_t state = alert_state_at(row, request->now_us);
+    bool    own = false;
+
+    *free =
+        state == ALERT_OPEN || (state == ALERT_TAKEN && row->assigned_to == request->actor.user);
+    if (*free)
+        TRY(is_own(request, row, &own));
+    *free = *free && !own;
+    return ERR_none;
+}
+
+static enum err begin_queue(struct request *request, const struct msg_alert_next *in,
+                            struct alert_filter *filter)
+{
+    struct alert row;
+    enum err     err;
+
+    *filter = (struct alert_filter){
+        .by_loss = true, .below_urgency = INT64_MAX, .now_us = request->now_us, .snoozed = 2
+    };
+    if (!MSG_HAS(in, alert_next, after))
+        return ERR_none;
+    err = writer_alert_by_id(request->writer, &in->after, &row);
+    if (err != ERR_none)
+        return fault_set(request->fault, err, "after", "%s", "");
+    filter->below_urgency = row.urgency;
+    filter->behind_number = row.number;
+    return ERR_none;
+}
+
+enum err op_alert_next(struct request *request, const struct msg_alert_next *in,
                        struct msg_alert *out)
 {
+    struct store       *store = request->store;
+    struct alert_filter filter;
+    struct candidates   candidates;
+    bool                free;
+
+    TRY(begin_queue(request, in, &filter));
+    TRY(writer_look(request->writer));
+    do {
+        candidates.count = 0;
+        TRY(store->ops->alerts(store, &filter, collect, &candidates));
+        for (size_t i = 0; i < candidates.count; i++) {
+            struct alert *row = &candidates.rows[i];
+
+            filter.below_urgency = row->urgency;
+            filter.behind_number = row->number;
+            writer_alert_newest(request->writer, row);
+            TRY(is_free(request, row, &free));
+            if (free)
+                return take(request, row, out);
+        }
+    } while (candidates.count == CANDIDATES_AT_ONCE);
+    return fault_set(request->fault, ERR_queue_empty, NULL, "%s", "");
+}
+
+/* --- giving it away --------------------------------------------------------------------------- */
+
+enum err op_alert_return(struct request *request, const struct msg_alert_ref *in,
+                         struct msg_alert *out)
+{
     struct alert  row;
     struct draft *draft = writer_draft(request->writer);
+    int32_t       state;
 
     if (draft == NULL)
         return ERR_busy;
     TRY(find_alert(request, &in->alert_id, &row));
-    slice_copy(in->note, row.note, sizeof row.note);
-    return change_alert(request, draft, &row, row.state, in->note, out);
+    TRY(alert_check(&row, ALERT_ACT_return, request->actor.user, request->now_us, &state,
+                    request->fault));
+    alert_set_state(&row, state);
+    return write_alert_change(request, draft, &row, slice_of(NULL, 0), out);
 }
 
-static enum err check_decidable(struct request *request, const struct alert *row)
+static enum err find_analyst(struct request *request, struct slice email, struct user *user)
 {
-    if (row->state == ALERT_DECIDED)
-        return fault_set(request->fault, ERR_state_conflict, "alert_id",
-                         "The alert is already decided: %s",
-                         enum_text(&enum_alert_decision, row->decision));
-    if (row->state == ALERT_TAKEN && row->assigned_to != request->actor.user)
-        return fault_set(request->fault, ERR_state_conflict, "alert_id",
-                         "A colleague works on the alert");
+    enum err err = request->store->ops->user_by_email(request->store, email, user);
+
+    if (err == ERR_not_found)
+        return fault_set(request->fault, err, "email", "There is no such user");
+    TRY(err);
+    if (user->disabled)
+        return fault_set(request->fault, ERR_state_conflict, "email", "The user has been disabled");
+    if (user->role != ROLE_FRAUD_ANALYST)
+        return fault_set(request->fault, ERR_field_invalid, "email",
+                         "Only a fraud analyst can work on alerts");
     return ERR_none;
 }
 
-enum err op_alert_decide(struct request *request, const struct msg_alert_decide *in,
+enum err op_alert_assign(struct request *request, const struct msg_alert_assign *in,
                          struct msg_alert *out)
 {
-    struct alert       row;
-    struct transaction transaction;
-    struct decision    decision = { .finding = in->decision,
-                                    .actor = &request->actor,
-                                    .operation = request->op->name,
-                                    .reason = in->note };
+    struct alert  row;
+    struct user   user;
+    struct draft *draft = writer_draft(request->writer);
+    int32_t       state;
 
+    if (draft == NULL)
+        return ERR_busy;
     TRY(find_alert(request, &in->alert_id, &row));
-    TRY(check_decidable(request, &row));
-    TRY(request->store->ops->transaction_by_sequence(request->store, row.transaction,
-                                                     &transaction));
-    decision.transaction_id = transaction.transaction_id;
-    if (transaction.status == STATUS_HELD && in->decision == DECISION_CONFIRMED_FRAUD)
-        decision.status = STATUS_REJECTED;
-    if (transaction.status == STATUS_HELD && in->decision == DECISION_FALSE_POSITIVE)
-        decision.status = STATUS_COMPLETED;
-    TRY(writer_decide(request->writer, &decision, &transaction, request->fault));
-    row.state = ALERT_DECIDED;
-    row.decision = in->decision;
-    row.decided_by = request->actor.user;
-    row.decided_at_us = request->now_us;
-    slice_copy(in->note, row.note, sizeof row.note);
-    TRY(view_alert(request, &row, out));
-    out->status = transaction.status;
-    return ERR_none;
+    TRY(alert_check(&row, ALERT_ACT_assign, request->actor.user, request->now_us, &state,
+                    request->fault));
+    TRY(find_analyst(request, in->email, &user));
+    lock(request, &row, state, user.number, LIMIT_ALERT_ASSIGN_HOURS * US_PER_HOUR);
+    return write_alert_change(request, draft, &row, slice_from(user.email), out);
+}
+
+enum err op_alert_snooze(struct request *request, const struct msg_alert_snooze *in,
+                         struct msg_alert *out)
+{
+    struct alert  row;
+    struct draft *draft = writer_draft(request->writer);
+    int32_t       state;
+
+    if (draft == NULL)
+        return ERR_busy;
+    if (in->until <= request->now_us ||
+        in->until > request->now_us + LIMIT_ALERT_SNOOZE_DAYS * US_PER_DAY)
+        return fault_set(request->fault, ERR_field_invalid, "until",
+                         "The time must lie ahead, by %d days at most", LIMIT_ALERT_SNOOZE_DAYS);
+    TRY(find_alert(request, &in->alert_id, &row));
+    TRY(alert_check(&row, ALERT_ACT_snooze, request->actor.user, request->now_us, &state,
+                    request->fault));
+    alert_set_state(&row, state);
+    row.snoozed_until_us = in->until;
+    return write_alert_change(request, draft, &row, in->reason, out);
 }

@@ -1,6 +1,8 @@
 /* Filters, field by field. A filter's field that is zero or empty asks nothing. */
 #include "bankd/store/match.h"
 
+#include "bankd/alert.h"
+
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
@@ -73,12 +75,25 @@ bool account_matches(const struct account_filter *filter, const struct account *
            starts_with(uuid_text(&book->account_id, text), filter->search);
 }
 
+static bool is_wanted(int32_t asked, bool is_such)
+{
+    return asked == 0 || is_such == (asked == 1);
+}
+
 bool alert_matches(const struct alert_filter *filter, const struct alert *alert)
 {
+    int32_t state = alert_state_at(alert, filter->now_us);
+    bool    mine = state == ALERT_TAKEN && alert->assigned_to == filter->user;
+
+    if (filter->by_loss &&
+        (alert->urgency > filter->below_urgency ||
+         (alert->urgency == filter->below_urgency && alert->number <= filter->behind_number)))
+        return false;
     return (filter->before_number == 0 || alert->number < filter->before_number) &&
-           is_asked(filter->state, alert->state) && is_asked(filter->account, alert->account) &&
+           is_asked(filter->state, state) && is_asked(filter->account, alert->account) &&
            within(alert->created_at_us, filter->from_us, filter->to_us) &&
-           (!filter->undecided || alert->state != ALERT_DECIDED);
+           is_wanted(filter->mine, mine) && is_wanted(filter->snoozed, state == ALERT_SNOOZED) &&
+           ((!filter->undecided && !filter->by_loss) || state != ALERT_DECIDED);
 }
 
 bool record_matches(const struct record_filter *filter, const struct record *record)

@@ -19,6 +19,7 @@ enum memory_table {
     TABLE_PARTY,
     TABLE_TRANSACTION,
     TABLE_ALERT,
+    TABLE_HIT, /* in the order in which they were added */
     TABLE_AUDIT,
     TABLE_LABEL,
     TABLE_RULE_SET,

@@ -240,14 +240,37 @@ static enum err put_alert(struct memory_shared *shared, const struct alert *aler
     return add_numbered(shared, TABLE_ALERT, alert->number, alert, sizeof *alert);
 }
 
-static enum err put_alert_update(struct memory_shared *shared, const struct change *change)
+static enum err put_alert_update(struct memory_shared *shared, const struct alert *alert)
 {
-    struct alert *row = memory_find(&shared->records, TABLE_ALERT, change->alert_update->number);
+    struct alert *row = memory_find(&shared->records, TABLE_ALERT, alert->number);
 
-    if (row == NULL || row->state != change->alert_state_before)
+    if (row == NULL || row->version != alert->version - 1)
         return ERR_changed_meanwhile;
     TRY(memory_edit(shared, TABLE_ALERT, row));
-    *row = *change->alert_update;
+    *row = *alert;
+    return ERR_none;
+}
+
+static enum err put_hit(struct memory_shared *shared, const struct alert_hit *hit)
+{
+    void *added;
+
+    for (size_t i = 0; i < memory_count(&shared->records, TABLE_HIT); i++) {
+        struct alert_hit *row = memory_row(&shared->records, TABLE_HIT, i);
+        bool              same = row->alert == hit->alert && row->number == hit->number;
+
+        if (row->transaction == hit->transaction ? !same : same)
+            return ERR_exists;
+        if (!same)
+            continue;
+        if (row->at_us != hit->at_us)
+            return ERR_exists;
+        TRY(memory_edit(shared, TABLE_HIT, row));
+        *row = *hit;
+        return ERR_none;
+    }
+    TRY(memory_add(shared, TABLE_HIT, &added));
+    *(struct alert_hit *)added = *hit;
     return ERR_none;
 }
 
@@ -362,7 +385,9 @@ static enum err put_change(struct memory_shared *shared, const struct change *ch
     if (change->alert != NULL)
         TRY(put_alert(shared, change->alert));
     if (change->alert_update != NULL)
-        TRY(put_alert_update(shared, change));
+        TRY(put_alert_update(shared, change->alert_update));
+    if (change->hit != NULL)
+        TRY(put_hit(shared, change->hit));
     if (change->label != NULL)
         TRY(put_label(shared, change->label));
     for (size_t i = 0; i < change->record_count; i++)

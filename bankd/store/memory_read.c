@@ -219,11 +219,11 @@ static enum err alert_by_transaction(struct store *store, int64_t sequence, stru
     const struct records *records = memory_begin(store);
     const struct alert   *found = NULL;
 
-    for (size_t i = 0; i < memory_count(records, TABLE_ALERT); i++) {
-        const struct alert *alert = memory_row(records, TABLE_ALERT, i);
+    for (size_t i = 0; i < memory_count(records, TABLE_HIT); i++) {
+        const struct alert_hit *hit = memory_row(records, TABLE_HIT, i);
 
-        if (alert->transaction == sequence)
-            found = alert; /* the newest, when there are several */
+        if (hit->transaction == sequence)
+            found = memory_find(records, TABLE_ALERT, hit->alert);
     }
     return answer(store, found, out, sizeof *out);
 }
@@ -505,17 +505,74 @@ static enum err top(struct store *store, int32_t day, uint16_t currency, store_v
                         context);
 }
 
+static int urgency_order(const void *a, const void *b)
+{
+    const struct alert *left = *(const struct alert *const *)a;
+    const struct alert *right = *(const struct alert *const *)b;
+
+    if (left->urgency != right->urgency)
+        return left->urgency > right->urgency ? -1 : 1;
+    return left->number < right->number ? -1 : left->number > right->number;
+}
+
 static enum err alerts(struct store *store, const struct alert_filter *filter, store_visit *visit,
                        void *context)
 {
     const struct records *records = memory_begin(store);
+    size_t                count = memory_count(records, TABLE_ALERT);
+    const struct alert  **found = calloc(count + 1, sizeof *found);
+    size_t                n = 0;
 
-    for (size_t i = memory_count(records, TABLE_ALERT); i-- > 0;) {
+    if (found == NULL) {
+        memory_end(store);
+        return ERR_memory;
+    }
+    for (size_t i = count; i-- > 0;) {
         const struct alert *alert = memory_row(records, TABLE_ALERT, i);
 
-        if (alert_matches(filter, alert) && !visit(context, alert))
-            break;
+        if (alert_matches(filter, alert))
+            found[n++] = alert;
     }
+    if (filter->by_loss)
+        qsort(found, n, sizeof *found, urgency_order);
+    for (size_t i = 0; i < n && visit(context, found[i]); i++)
+        continue;
+    free(found);
+    memory_end(store);
+    return ERR_none;
+}
+
+static int hit_order(const void *a, const void *b)
+{
+    const struct alert_hit *left = a;
+    const struct alert_hit *right = b;
+
+    if (left->alert != right->alert)
+        return left->alert < right->alert ? -1 : 1;
+    return left->number < right->number ? -1 : left->number > right->number;
+}
+
+static enum err alert_hits(struct store *store, int64_t alert, store_visit *visit, void *context)
+{
+    const struct records *records = memory_begin(store);
+    size_t                count = memory_count(records, TABLE_HIT);
+    struct alert_hit     *found = calloc(count + 1, sizeof *found);
+    size_t                n = 0;
+
+    if (found == NULL) {
+        memory_end(store);
+        return ERR_memory;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct alert_hit *hit = memory_row(records, TABLE_HIT, i);
+
+        if (alert == 0 || hit->alert == alert)
+            found[n++] = *hit;
+    }
+    qsort(found, n, sizeof *found, hit_order);
+    for (size_t i = 0; i < n && visit(context, &found[i]); i++)
+        continue;
+    free(found);
     memory_end(store);
     return ERR_none;
 }
@@ -709,6 +766,7 @@ const struct store_ops store_memory = {
     .transactions = transactions,
     .held = held,
     .alerts = alerts,
+    .alert_hits = alert_hits,
     .audits = audits,
     .records = records_visit,
     .rule_sets = rule_sets,

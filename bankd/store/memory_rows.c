@@ -13,6 +13,7 @@ static const size_t row_sizes[TABLE_count] = {
     [TABLE_PARTY] = sizeof(struct party),
     [TABLE_TRANSACTION] = sizeof(struct transaction),
     [TABLE_ALERT] = sizeof(struct alert),
+    [TABLE_HIT] = sizeof(struct alert_hit),
     [TABLE_AUDIT] = sizeof(struct audit),
     [TABLE_LABEL] = sizeof(struct label),
     [TABLE_RULE_SET] = sizeof(struct memory_rules),

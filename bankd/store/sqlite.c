@@ -713,6 +713,7 @@ const struct store_ops store_sqlite = {
     .transactions = sqlite_transactions,
     .held = sqlite_held,
     .alerts = sqlite_alerts,
+    .alert_hits = sqlite_alert_hits,
     .audits = sqlite_audits,
     .records = sqlite_records,
     .rule_sets = sqlite_rule_sets,

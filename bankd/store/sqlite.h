@@ -125,6 +125,8 @@ void read_party(struct row *row, struct party *out);
 void read_transaction(struct row *row, struct transaction *out);
 void read_alert(struct row *row, struct alert *out);
 void read_rule_set(struct row *row, struct rule_set *out);
+void read_hit(struct row *row, struct alert_hit *out);
+void read_label(struct row *row, struct label *out);
 void read_record(struct row *row, struct record *out);
 void read_audit(struct row *row, struct audit *out);
 void read_head(struct row *row, struct chain_head *out);
@@ -184,6 +186,7 @@ enum err sqlite_held(struct store *store, int64_t expires_before_us, store_visit
                      void *context);
 enum err sqlite_alerts(struct store *store, const struct alert_filter *filter, store_visit *visit,
                        void *context);
+enum err sqlite_alert_hits(struct store *store, int64_t alert, store_visit *visit, void *context);
 enum err sqlite_audits(struct store *store, const struct audit_filter *filter, store_visit *visit,
                        void *context, int64_t *stopped_at);
 enum err sqlite_records(struct store *store, const struct record_filter *filter, store_visit *visit,

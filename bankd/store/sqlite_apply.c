@@ -185,11 +185,20 @@ static void bind_alert(struct row *row, const struct alert *alert)
     bind_int(row, alert->state);
     bind_int(row, alert->decision);
     bind_int(row, alert->score);
+    bind_int(row, alert->hits);
+    bind_int(row, alert->version);
     bind_int(row, alert->created_at_us);
+    bind_int(row, alert->expected_loss);
+    bind_int(row, alert->urgency);
+    bind_int(row, alert->due_at_us);
+    bind_int(row, alert->snoozed_until_us);
+    bind_int(row, alert->lock_until_us);
+    bind_int(row, alert->undo_until_us);
     bind_int(row, alert->assigned_to);
     bind_int(row, alert->taken_at_us);
     bind_int(row, alert->decided_by);
     bind_int(row, alert->decided_at_us);
+    bind_int(row, alert->notes);
     bind_text(row, alert->note);
 }
 
@@ -201,13 +210,35 @@ static enum err put_alert(struct sqlite_store *store, const struct alert *alert)
     return sqlite_err(sqlite_run(&row));
 }
 
-static enum err put_alert_update(struct sqlite_store *store, const struct change *change)
+static enum err put_alert_update(struct sqlite_store *store, const struct alert *alert)
 {
     struct row row = sqlite_use(store, SQL_alert_update);
 
-    bind_alert(&row, change->alert_update);
-    bind_int(&row, change->alert_state_before);
+    bind_alert(&row, alert);
     return update_err(store, sqlite_run(&row));
+}
+
+/* A row that is not written is another transaction's, or came at another time. */
+static enum err put_hit(struct sqlite_store *store, const struct alert_hit *hit)
+{
+    struct row row = sqlite_use(store, SQL_hit_put);
+    int        rc;
+
+    bind_int(&row, hit->alert);
+    bind_int(&row, hit->number);
+    bind_int(&row, hit->transaction);
+    bind_int(&row, hit->at_us);
+    bind_int(&row, hit->loss);
+    bind_int(&row, hit->score);
+    bind_int(&row, hit->finding);
+    bind_int(&row, hit->decided_at_us);
+    bind_int(&row, hit->status_before);
+    bind_int(&row, hit->flagged_before);
+    bind_int(&row, hit->label_before);
+    rc = sqlite_run(&row);
+    if (rc == SQLITE_OK && sqlite3_changes(store->db) != 1)
+        return ERR_exists;
+    return sqlite_err(rc);
 }
 
 static enum err put_audit(struct sqlite_store *store, const struct audit *audit)
@@ -256,6 +287,7 @@ static enum err put_label(struct sqlite_store *store, const struct label *label)
 
     bind_int(&row, label->transaction);
     bind_int(&row, label->fraud);
+    bind_int(&row, label->withdrawn);
     bind_int(&row, label->known_at_us);
     return sqlite_err(sqlite_run(&row));
 }
@@ -379,7 +411,9 @@ static enum err put_change(struct sqlite_store *store, const struct change *chan
     if (change->alert != NULL)
         TRY(put_alert(store, change->alert));
     if (change->alert_update != NULL)
-        TRY(put_alert_update(store, change));
+        TRY(put_alert_update(store, change->alert_update));
+    if (change->hit != NULL)
+        TRY(put_hit(store, change->hit));
     for (size_t i = 0; i < change->record_count; i++)
         TRY(put_record(store, change->records[i]));
     if (change->label != NULL)

@@ -397,24 +397,55 @@ enum err sqlite_top(struct store *store, int32_t day, uint16_t currency, store_v
 /* --- alerts, audit entries, figures ------------------------------------------------------------
  */
 
-enum err sqlite_alerts(struct store *store, const struct alert_filter *filter, store_visit *visit,
-                       void *context)
+static struct row use_alerts(struct sqlite_store *store, const struct alert_filter *filter)
 {
-    enum sqlite_sql sql = filter->account != 0 ? SQL_alerts_of_account
-                          : filter->undecided  ? SQL_alerts_undecided
-                                               : SQL_alerts;
-    struct row      row = sqlite_use(sqlite_of(store), sql);
-    struct alert    alert;
-    enum err        err;
+    bool            undecided = filter->undecided || filter->state == ALERT_OPEN ||
+                     filter->state == ALERT_TAKEN || filter->state == ALERT_SNOOZED;
+    enum sqlite_sql sql = undecided ? SQL_alerts_undecided : SQL_alerts;
+    struct row      row;
 
+    if (filter->by_loss) {
+        row = sqlite_use(store, SQL_alerts_by_loss);
+        bind_int(&row, filter->below_urgency);
+        bind_int(&row, filter->behind_number);
+        return row;
+    }
+    if (filter->account != 0)
+        sql = undecided ? SQL_alerts_waiting : SQL_alerts_of_account;
+    row = sqlite_use(store, sql);
     bind_int(&row, filter->before_number != 0 ? filter->before_number : INT64_MAX);
-    bind_int(&row, filter->state);
     bind_int(&row, filter->from_us != 0 ? filter->from_us : INT64_MIN);
     bind_int(&row, filter->to_us != 0 ? filter->to_us - 1 : INT64_MAX);
     bind_int(&row, filter->account);
+    return row;
+}
+
+enum err sqlite_alerts(struct store *store, const struct alert_filter *filter, store_visit *visit,
+                       void *context)
+{
+    struct row   row = use_alerts(sqlite_of(store), filter);
+    struct alert alert;
+    enum err     err;
+
     while ((err = sqlite_step(&row)) == ERR_none) {
         read_alert(&row, &alert);
         if (alert_matches(filter, &alert) && !visit(context, &alert))
+            break;
+    }
+    return walk_over(&row, err);
+}
+
+enum err sqlite_alert_hits(struct store *store, int64_t alert, store_visit *visit, void *context)
+{
+    struct row       row = sqlite_use(sqlite_of(store), SQL_alert_hits);
+    struct alert_hit hit;
+    enum err         err;
+
+    bind_int(&row, alert);
+    bind_int(&row, alert != 0 ? alert : INT64_MAX);
+    while ((err = sqlite_step(&row)) == ERR_none) {
+        read_hit(&row, &hit);
+        if (!visit(context, &hit))
             break;
     }
     return walk_over(&row, err);
@@ -532,9 +563,7 @@ enum err sqlite_labels(struct store *store, store_visit *visit, void *context)
     enum err     err;
 
     while ((err = sqlite_step(&row)) == ERR_none) {
-        label.transaction = row_int(&row);
-        label.fraud = row_int(&row) != 0;
-        label.known_at_us = row_int(&row);
+        read_label(&row, &label);
         if (!visit(context, &label))
             break;
     }

@@ -124,12 +124,36 @@ void read_alert(struct row *row, struct alert *out)
     out->state = (int32_t)row_int(row);
     out->decision = (int32_t)row_int(row);
     out->score = (int32_t)row_int(row);
+    out->hits = (int32_t)row_int(row);
+    out->version = row_int(row);
     out->created_at_us = row_int(row);
+    out->expected_loss = row_int(row);
+    out->urgency = row_int(row);
+    out->due_at_us = row_int(row);
+    out->snoozed_until_us = row_int(row);
+    out->lock_until_us = row_int(row);
+    out->undo_until_us = row_int(row);
     out->assigned_to = row_int(row);
     out->taken_at_us = row_int(row);
     out->decided_by = row_int(row);
     out->decided_at_us = row_int(row);
+    out->notes = row_int(row);
     row_text(row, out->note, sizeof out->note);
+}
+
+void read_hit(struct row *row, struct alert_hit *out)
+{
+    out->alert = row_int(row);
+    out->number = (int32_t)row_int(row);
+    out->transaction = row_int(row);
+    out->at_us = row_int(row);
+    out->loss = row_int(row);
+    out->score = (int32_t)row_int(row);
+    out->finding = (int32_t)row_int(row);
+    out->decided_at_us = row_int(row);
+    out->status_before = (int32_t)row_int(row);
+    out->flagged_before = (int32_t)row_int(row);
+    out->label_before = (int32_t)row_int(row);
 }
 
 void read_record(struct row *row, struct record *out)
@@ -191,10 +215,11 @@ void read_rule_set(struct row *row, struct rule_set *out)
     row_text(row, out->reason, sizeof out->reason);
 }
 
-static void read_label(struct row *row, struct label *out)
+void read_label(struct row *row, struct label *out)
 {
     out->transaction = row_int(row);
     out->fraud = row_int(row) != 0;
+    out->withdrawn = row_int(row) != 0;
     out->known_at_us = row_int(row);
 }
 

@@ -9,7 +9,7 @@
  *
  * Preconditions: the chain head is the one that the writer knew; each account has the version
  * that the writer planned with; the transaction id is not used yet; a transaction that is updated
- * has the status and flag that were seen; an alert and a rule set have the state that was seen; a
+ * has the status and flag that were seen; a rule set has the state that was seen; an alert or a
  * record that is written again has the version before the new one; no two rule sets are active.
  *
  * Threads: a handle belongs to one thread. One handle is opened for writing (a lock file keeps a
@@ -65,14 +65,14 @@ struct change {
     const struct transaction *transaction; /* new */
     size_t                    update_count;
     struct transaction_update updates[LIMIT_CHANGE_TRANSACTIONS_MAX];
-    const struct audit       *audit;              /* new */
-    const struct alert       *alert;              /* new */
-    const struct alert       *alert_update;       /* whole row, by number */
-    int32_t                   alert_state_before; /* precondition of alert_update */
-    const struct user        *user;               /* new, or whole row again by number */
-    const struct customer    *customer;           /* new, or whole row again by number */
-    const struct account     *account;            /* new */
-    const struct party       *party;              /* new */
+    const struct audit       *audit;        /* new */
+    const struct alert       *alert;        /* new */
+    const struct alert       *alert_update; /* whole row, by number */
+    const struct alert_hit   *hit;          /* new, or whole row again by alert and number */
+    const struct user        *user;         /* new, or whole row again by number */
+    const struct customer    *customer;     /* new, or whole row again by number */
+    const struct account     *account;      /* new */
+    const struct party       *party;        /* new */
     int64_t party_number;         /* party of the transaction: its last_sequence and count move */
     const struct label    *label; /* new or replaced */
     const struct rule_set *rule_set; /* new */
@@ -145,12 +145,20 @@ struct account_filter {
                             id's text */
 };
 
+/* Newest first; or with by_loss the undecided ones by urgency, the highest first, of equal ones the
+ * oldest. */
 struct alert_filter {
-    int64_t before_number; /* 0 = newest first */
-    int32_t state;         /* 0 = any */
+    bool    by_loss;
+    int64_t before_number; /* newest first: 0 = from the newest */
+    int64_t below_urgency; /* by_loss: begins with the first alert of at most this urgency ... */
+    int64_t behind_number; /* ... and, of just this one, a greater number */
+    int32_t state;         /* as of now_us; 0 = any */
+    int64_t now_us;        /* 0 = locks and snoozes have not ended */
     int64_t account;
     int64_t from_us, to_us;
-    bool    undecided; /* open or taken */
+    bool    undecided;
+    int32_t mine, snoozed; /* 0 = any, 1 = only such, 2 = only others */
+    int64_t user;          /* who asks for `mine` */
 };
 
 struct audit_filter {
@@ -250,6 +258,7 @@ struct store_ops {
     enum err (*transaction_by_id)(struct store *, const struct uuid *, struct transaction *);
     enum err (*transaction_by_sequence)(struct store *, int64_t sequence, struct transaction *);
     enum err (*alert_by_id)(struct store *, const struct uuid *, struct alert *);
+    /* The alert that has the transaction among its hits. */
     enum err (*alert_by_transaction)(struct store *, int64_t sequence, struct alert *);
     enum err (*label_by_transaction)(struct store *, int64_t sequence, struct label *);
     enum err (*audit_by_sequence)(struct store *, int64_t sequence, struct audit *);
@@ -276,6 +285,9 @@ struct store_ops {
     enum err (*held)(struct store *, int64_t expires_before_us, store_visit *,
                      void *context); /* struct transaction; 0 = all held */
     enum err (*alerts)(struct store *, const struct alert_filter *, store_visit *, void *context);
+    /* The hits of an alert, or of all of them (0), in the order of alert and number. */
+    enum err (*alert_hits)(struct store *, int64_t alert, store_visit *,
+                           void *context); /* struct alert_hit */
     enum err (*audits)(struct store *, const struct audit_filter *, store_visit *, void *context,
                        int64_t *stopped_at);
     enum err (*records)(struct store *, const struct record_filter *, store_visit *,

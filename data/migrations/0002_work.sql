@@ -56,3 +56,62 @@ CREATE INDEX record_due ON record (kind, due_at_us, number) WHERE due_at_us <> 0
 
 -- Marks of the records that an entry left behind; those from before there were records have none.
 ALTER TABLE audit ADD COLUMN records BLOB NOT NULL DEFAULT x'';
+
+-- --- alerts as a queue --------------------------------------------------------------------------
+
+-- An alert is work: it has a version, a place in a queue, a deadline, a lock with an end. What is
+-- computed here is computed by bankd/alert.c for new ones.
+ALTER TABLE alert ADD COLUMN hits INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE alert ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE alert ADD COLUMN expected_loss INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alert ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alert ADD COLUMN due_at_us INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alert ADD COLUMN snoozed_until_us INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alert ADD COLUMN lock_until_us INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alert ADD COLUMN undo_until_us INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alert ADD COLUMN notes INTEGER NOT NULL DEFAULT 0;
+
+-- The transactions of each alert. Until now each alert had one.
+CREATE TABLE alert_hit (
+    alert                INTEGER NOT NULL,
+    number               INTEGER NOT NULL,
+    transaction_sequence INTEGER NOT NULL,
+    at_us                INTEGER NOT NULL,
+    loss                 INTEGER NOT NULL,
+    score                INTEGER NOT NULL,
+    finding              INTEGER NOT NULL,
+    decided_at_us        INTEGER NOT NULL,
+    status_before        INTEGER NOT NULL,
+    flagged_before       INTEGER NOT NULL,
+    label_before         INTEGER NOT NULL,
+    PRIMARY KEY (alert, number)
+) STRICT, WITHOUT ROWID;
+-- Amount x score^2 / 1,000,000, in two parts that fit; nothing for what was declined.
+INSERT INTO alert_hit
+    SELECT a.number, 1, t.sequence, a.created_at_us,
+        CASE t.initial_status WHEN 4 THEN 0 ELSE
+            t.amount / 1000000 * a.score * a.score
+            + t.amount % 1000000 * a.score * a.score / 1000000 END,
+        a.score, CASE a.state WHEN 3 THEN a.decision ELSE 0 END, a.decided_at_us, 0, 0, 0
+    FROM alert a JOIN transactions t ON t.sequence = a.transaction_sequence ORDER BY a.number;
+CREATE UNIQUE INDEX alert_hit_transaction ON alert_hit (transaction_sequence);
+DROP INDEX alert_transaction;
+
+UPDATE alert SET expected_loss = coalesce((SELECT loss FROM alert_hit h WHERE h.alert = number), 0),
+    due_at_us = created_at_us + 3600000000
+        * CASE WHEN score >= 800 THEN 4 WHEN score >= 600 THEN 24 WHEN score >= 400 THEN 72
+          ELSE 120 END;
+UPDATE alert SET due_at_us = min(due_at_us, coalesce((SELECT hold_expires_at_us FROM transactions t
+    WHERE t.sequence = transaction_sequence AND t.status = 2), due_at_us));
+-- In thousandths of a whole unit: yen have no decimals, Kuwaiti dinars three, all others two.
+UPDATE alert SET urgency = (
+    SELECT CASE WHEN expected_loss > 9223372036854775807 / unit THEN 9223372036854775807
+        ELSE expected_loss * unit END
+    FROM (SELECT CASE t.currency WHEN 392 THEN 1000 WHEN 414 THEN 1 ELSE 10 END AS unit
+          FROM transactions t WHERE t.sequence = transaction_sequence))
+    WHERE expected_loss > 0;
+CREATE INDEX alert_queue ON alert (urgency DESC, number) WHERE state <> 3;
+CREATE INDEX alert_waiting ON alert (account, number) WHERE state <> 3;
+
+-- A finding that was taken back says nothing, but keeps its moment.
+ALTER TABLE label ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;

@@ -4,7 +4,9 @@ import pytest
 import conftest
 from bankclient import BankError, Client, uuid7
 
-LARGEST = 9 * 10**18  # of 2^63 - 1 minor units
+LARGEST = 10**15  # LIMIT_AMOUNT_MAX: of one transaction
+SUM = 2**63 - 1   # of a balance, or of all transactions of a day
+AT_ONCE = 500
 OTHERS = 60
 
 
@@ -22,23 +24,45 @@ def new_account(finance, currency):
                         customer_id=customer["customer_id"])["account_id"]
 
 
-def test_a_sum_of_the_day_that_overflows_refuses_nobody_else(people):
+def deposit(client, account, amount):
+    return client.send("transaction.create", transaction_id=uuid7(), type="deposit",
+                       account_id=account, amount=amount)
+
+
+def test_one_transaction_has_a_limit(people):
     finance, fraud = people
-    rich, other = new_account(finance, "CHF"), new_account(finance, "USD")
-    large = fraud.call("transaction.create", transaction_id=uuid7(), type="deposit",
-                       account_id=rich, amount=LARGEST)
+    account = new_account(finance, "EUR")
+    for amount in (LARGEST + 1, SUM):
+        with pytest.raises(BankError) as caught:
+            fraud.result(deposit(fraud, account, amount))
+        assert caught.value.name == "amount_too_large" and caught.value.field == "amount"
+        assert str(LARGEST) in caught.value.text
+    assert fraud.result(deposit(fraud, account, LARGEST))["status"] == "completed"
+    assert finance.call("account.get", account_id=account)["balance"] == LARGEST
+
+
+def test_a_sum_of_the_day_that_overflows_refuses_nobody_else(people):
+    """The day's sum of deposits is filled up to its border; one more belongs to nobody."""
+    finance, fraud = people
+    rich = [new_account(finance, "CHF") for _ in range(2)]
+    other = new_account(finance, "USD")
+    left = SUM // LARGEST
+    while left > 0:
+        asked = [deposit(fraud, rich[i % 2], LARGEST) for i in range(min(left, AT_ONCE))]
+        for request in asked:
+            assert fraud.result(request)["status"] == "completed"
+        left -= len(asked)
     for _ in range(3):
         asked = []
         for i in range(OTHERS):
             if i == OTHERS // 2:
-                undo = finance.send("transaction.reverse", reversal_id=uuid7(), reason="Wrong",
-                                    transaction_id=large["transaction_id"])
-            asked.append(finance.send("transaction.create", transaction_id=uuid7(),
-                                      type="deposit", account_id=other, amount=1))
+                large = deposit(fraud, rich[0], LARGEST)
+            asked.append(deposit(finance, other, 1))
         for request in asked:
             assert finance.result(request)["status"] == "completed"
         with pytest.raises(BankError) as caught:
-            finance.result(undo)
+            fraud.result(large)
         assert caught.value.name == "amount_overflow"
     assert finance.call("account.get", account_id=other)["balance"] == 3 * OTHERS
-    assert finance.call("account.get", account_id=rich)["balance"] == LARGEST
+    balances = [finance.call("account.get", account_id=account)["balance"] for account in rich]
+    assert sum(balances) == SUM // LARGEST * LARGEST

@@ -255,7 +255,7 @@ def test_amounts_that_are_none(finance, amount, name):
 
 def test_the_largest_amount_does_not_wrap(finance):
     target = new_account(finance, funds=1000)
-    with nothing_changes(finance, target), refused("amount_overflow", "amount"):
+    with nothing_changes(finance, target), refused("amount_too_large", "amount"):
         post(finance, "deposit", target, 2**63 - 1)
 
 
@@ -864,6 +864,45 @@ def test_an_alert_from_queue_to_decision(finance, fraud, compliance):
         fraud.call("alert.decide", alert_id=alert_id, decision="false_positive", note="Or not")
     with refused("not_found", "alert_id"):
         fraud.call("alert.get", alert_id=uuid7())
+
+
+def test_an_alert_goes_from_hand_to_hand(bank, finance, fraud):
+    _, _, held = hold(finance, finance)
+    alert_id = held["alert_id"]
+    shown = fraud.call("alert.get", alert_id=alert_id)
+    assert shown["hit_count"] == 1 and shown["hits"][0]["transaction_id"] == held["transaction_id"]
+    loss = held["amount"] * held["score"] ** 2 // 10**6
+    assert shown["expected_loss"] == shown["hits"][0]["expected_loss"] == loss > 0
+    assert shown["created_at"] < shown["due_at"] <= held["hold_expires_at"]
+    queue = list(fraud.pages("alert.list", order="loss", snoozed=False, limit=7))
+    assert [alert["expected_loss"] for alert in queue] == \
+        sorted((alert["expected_loss"] for alert in queue), reverse=True)
+    first = fraud.call("alert.next")
+    assert first["state"] == "taken" and first["assigned_to"] == "fraud@test.com"
+    assert fraud.call("alert.next")["alert_id"] == first["alert_id"]  # still hers, still the first
+    assert [alert["alert_id"] for alert in fraud.pages("alert.list", mine=True)] == \
+        [first["alert_id"]]
+    back = fraud.call("alert.return", alert_id=first["alert_id"])
+    assert back["state"] == "open" and "assigned_to" not in back and "lock_until" not in back
+    with refused("state_conflict", "alert_id"):
+        fraud.call("alert.return", alert_id=first["alert_id"])
+    given = fraud.call("alert.assign", alert_id=alert_id, email="fraud@test.com")
+    assert given["state"] == "taken" and given["lock_until"] > given["taken_at"]
+    with refused("field_invalid", "email"):
+        fraud.call("alert.assign", alert_id=alert_id, email="finance@test.com")
+    with refused("not_found", "email"):
+        fraud.call("alert.assign", alert_id=alert_id, email="nobody@test.com")
+    now = fraud.call("server.status")["server_time"]
+    for until in (now - 1, now + 31 * 86400 * 10**6):
+        with refused("field_invalid", "until"):
+            fraud.call("alert.snooze", alert_id=alert_id, until=until, reason="x")
+    aside = fraud.call("alert.snooze", alert_id=alert_id, until=now + 10**9, reason="Asked")
+    assert aside["state"] == "snoozed" and aside["snoozed_until"] == now + 10**9
+    assert alert_id not in {alert["alert_id"] for alert in fraud.pages("alert.list", snoozed=False)}
+    assert alert_id in {alert["alert_id"] for alert in fraud.pages("alert.list", snoozed=True)}
+    assert fraud.call("alert.return", alert_id=alert_id)["state"] == "open"
+    fraud.call("alert.decide", alert_id=alert_id, decision="confirmed_fraud", note="x",
+               hits_seen=1)
 
 
 def test_nobody_decides_on_their_own_transaction(finance, fraud):

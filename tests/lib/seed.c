@@ -1,6 +1,7 @@
 /* See seed.h. */
 #include "tests/lib/seed.h"
 
+#include "bankd/alert.h"
 #include "bankd/chain.h"
 #include "bankd/ledger/ledger.h"
 #include "bankd/profile.h"
@@ -376,12 +377,22 @@ static void raise_alert(struct seed *seed, struct change *change, const struct t
     struct alert *alert = &seed->alerts[seed->alert_count++];
     alert->number = (int64_t)seed->alert_count;
     alert->alert_id = make_id(seed, row->posted_at_us);
-    alert->transaction = row->sequence;
     alert->account = profile_subject(row) / 2;
     alert->state = ALERT_OPEN;
-    alert->score = row->score;
+    alert->version = 1;
     alert->created_at_us = row->posted_at_us;
+    struct alert_hit *hit = &seed->hits[seed->alert_count - 1];
+    *hit = (struct alert_hit){
+        .alert = alert->number,
+        .number = 1,
+        .transaction = row->sequence,
+        .score = row->score,
+        .at_us = row->posted_at_us,
+        .loss = alert_loss(row->amount, row->score, row->initial_status == STATUS_DECLINED),
+    };
+    alert_join(alert, hit, row);
     change->alert = alert;
+    change->hit = hit;
     time_cells(change, row, METRIC_ALERTS, 1);
     time_cells(change, row, METRIC_FLAGGED, 1);
     now_cell(change, row->currency, METRIC_FLAGGED, 1, row->amount);
@@ -575,7 +586,12 @@ static void decide(struct seed *seed, struct transaction *row, int64_t at_us)
     link_audit(seed, audit);
     update_row(change, row, status, row->flagged);
     if (alert != NULL) {
-        change->alert_state_before = alert->state;
+        struct alert_hit *hit = &seed->hits[alert->number - 1];
+        hit->finding = release ? DECISION_FALSE_POSITIVE : DECISION_CONFIRMED_FRAUD;
+        hit->status_before = STATUS_HELD;
+        hit->decided_at_us = at_us;
+        change->hit = hit;
+        alert->version++;
         alert->state = ALERT_DECIDED;
         alert->decision = release ? DECISION_FALSE_POSITIVE : DECISION_CONFIRMED_FRAUD;
         alert->decided_by = audit->actor;

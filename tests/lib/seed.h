@@ -45,6 +45,7 @@ struct seed {
     struct transaction transactions[SEED_TRANSACTIONS_MAX]; /* in the order of their sequence */
     size_t transaction_count;
     struct alert alerts[SEED_ALERTS_MAX];
+    struct alert_hit hits[SEED_ALERTS_MAX]; /* one of each alert: none joins another here */
     size_t alert_count;
     struct audit audits[SEED_AUDITS_MAX]; /* in the order of their sequence */
     size_t audit_count;

@@ -86,6 +86,7 @@ struct plan *world_plan(struct world *world)
     plan->change.audit = NULL;
     plan->change.alert = NULL;
     plan->change.alert_update = NULL;
+    plan->change.hit = NULL;
     plan->change.user = NULL;
     plan->change.customer = NULL;
     plan->change.account = NULL;

@@ -15,6 +15,7 @@ struct plan {
     struct transaction transaction;
     struct audit       audit;
     struct alert       alert;
+    struct alert_hit   hit;
     struct label       label;
     struct user        user;
     struct customer    customer;

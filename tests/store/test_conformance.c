@@ -142,6 +142,14 @@ static void users_and_customers_are_replaced(struct world *world)
 }
 ON_EACH(users_and_customers_are_replaced)
 
+static void plan_hit(struct plan *plan, int64_t alert, int32_t number, int64_t transaction)
+{
+    plan->hit = (struct alert_hit){
+        .alert = alert, .number = number, .transaction = transaction, .at_us = 5, .loss = 405
+    };
+    plan->change.hit = &plan->hit;
+}
+
 static void posting_is_read_back(struct world *world)
 {
     struct plan       *plan;
@@ -168,9 +176,19 @@ static void posting_is_read_back(struct world *world)
                                   .account = 2,
                                   .state = ALERT_OPEN,
                                   .score = 900,
-                                  .created_at_us = 5 };
+                                  .hits = 1,
+                                  .version = 1,
+                                  .created_at_us = 5,
+                                  .expected_loss = 405,
+                                  .urgency = 4050,
+                                  .due_at_us = 6,
+                                  .snoozed_until_us = 7,
+                                  .lock_until_us = 8,
+                                  .undo_until_us = 9,
+                                  .notes = 10 };
     TEXT_FILL(plan->alert.note, 't');
     plan->change.alert = &plan->alert;
+    plan_hit(plan, 1, 1, plan->transaction.sequence);
     world_commit(world);
 
     memset(&found, 0, sizeof found);
@@ -484,8 +502,18 @@ static void spoil_alert(struct world *world, struct plan *plan)
                                                       &plan->alert),
                      ERR_none);
     plan->alert.state = ALERT_DECIDED;
+    plan->alert.version += 2; /* somebody else has written the one between */
     plan->change.alert_update = &plan->alert;
-    plan->change.alert_state_before = ALERT_TAKEN;
+}
+
+static void spoil_hit(struct world *world, struct plan *plan)
+{
+    plan_hit(plan, 2, 1, world->transactions[0].sequence);
+}
+
+static void spoil_hit_number(struct world *world, struct plan *plan)
+{
+    plan_hit(plan, 1, 1, world->transactions[0].sequence + 1);
 }
 
 static void spoil_alert_number(struct world *world, struct plan *plan)
@@ -542,7 +570,9 @@ static const struct trial trials[] = {
     { "status", spoil_update_status, ERR_changed_meanwhile },
     { "flag", spoil_update_flag, ERR_changed_meanwhile },
     { "no such transaction", spoil_update_missing, ERR_changed_meanwhile },
-    { "alert's state", spoil_alert, ERR_changed_meanwhile },
+    { "alert's version", spoil_alert, ERR_changed_meanwhile },
+    { "transaction of another alert", spoil_hit, ERR_exists },
+    { "place of another transaction", spoil_hit_number, ERR_exists },
     { "alert's number", spoil_alert_number, ERR_exists },
     { "party's key", spoil_party_key, ERR_exists },
     { "bank's account", spoil_account_of_bank, ERR_exists },
@@ -561,8 +591,10 @@ static void first_posting(struct world *world)
     plan->alert = (struct alert){ .number = 1,
                                   .alert_id = world_id(world),
                                   .transaction = plan->transaction.sequence,
+                                  .version = 1,
                                   .state = ALERT_OPEN };
     plan->change.alert = &plan->alert;
+    plan_hit(plan, 1, 1, plan->transaction.sequence);
     world_commit(world);
 }
 

@@ -251,7 +251,7 @@ static void held_ones_are_found_by_expiry(struct world *world)
 }
 ON_EACH(held_ones_are_found_by_expiry)
 
-/* --- accounts, customers, alerts, audit entries ---------------------------------------------- */
+/* --- accounts, customers, audit entries ------------------------------------------------------ */
 
 struct numbers_seen {
     int64_t numbers[64];
@@ -362,68 +362,6 @@ static void accounts_are_found(struct world *world)
     assert_numbers(&seen, 1, 1);
 }
 ON_EACH(accounts_are_found)
-
-static void plan_alert(struct world *world, int64_t number, int64_t account, int32_t state)
-{
-    struct plan *plan = world_plan(world);
-
-    plan->alert = (struct alert){ .number = number,
-                                  .alert_id = world_id(world),
-                                  .transaction = number,
-                                  .account = account,
-                                  .state = state,
-                                  .created_at_us = number * 100 };
-    plan->change.alert = &plan->alert;
-}
-
-static void find_alerts(struct world *world, const struct alert_filter *filter,
-                        struct numbers_seen *seen)
-{
-    seen->count = 0;
-    assert_int_equal(CALL(world, alerts, filter, number_row, seen), ERR_none);
-}
-
-static void alerts_are_found(struct world *world)
-{
-    struct numbers_seen seen;
-    struct plan        *plan;
-
-    plan_alert(world, 1, 7, ALERT_OPEN);
-    plan_alert(world, 2, 8, ALERT_TAKEN);
-    plan_alert(world, 3, 7, ALERT_DECIDED);
-    plan_alert(world, 4, 7, ALERT_OPEN);
-    world_commit(world);
-    find_alerts(world, &(struct alert_filter){ 0 }, &seen);
-    assert_numbers(&seen, 4, 4, 3, 2, 1);
-    find_alerts(world, &(struct alert_filter){ .undecided = true }, &seen);
-    assert_numbers(&seen, 3, 4, 2, 1);
-    find_alerts(world, &(struct alert_filter){ .undecided = true, .before_number = 4 }, &seen);
-    assert_numbers(&seen, 2, 2, 1);
-    find_alerts(world, &(struct alert_filter){ .account = 7 }, &seen);
-    assert_numbers(&seen, 3, 4, 3, 1);
-    find_alerts(world, &(struct alert_filter){ .account = 7, .undecided = true }, &seen);
-    assert_numbers(&seen, 2, 4, 1);
-    find_alerts(world, &(struct alert_filter){ .state = ALERT_OPEN }, &seen);
-    assert_numbers(&seen, 2, 4, 1);
-    find_alerts(world, &(struct alert_filter){ .from_us = 200, .to_us = 400 }, &seen);
-    assert_numbers(&seen, 2, 3, 2);
-
-    plan = world_plan(world);
-    assert_int_equal(CALL(world, alert_by_transaction, 4, &plan->alert), ERR_none);
-    plan->alert.state = ALERT_DECIDED;
-    plan->alert.decision = DECISION_FALSE_POSITIVE;
-    plan->alert.decided_by = 3;
-    snprintf(plan->alert.note, sizeof plan->alert.note, "checked by phone");
-    plan->change.alert_update = &plan->alert;
-    plan->change.alert_state_before = ALERT_OPEN;
-    world_commit(world);
-    find_alerts(world, &(struct alert_filter){ .undecided = true }, &seen);
-    assert_numbers(&seen, 2, 2, 1);
-    assert_int_equal(CALL(world, alert_by_transaction, 4, &plan->alert), ERR_none);
-    assert_int_equal(plan->alert.decided_by, 3);
-    assert_string_equal(plan->alert.note, "checked by phone");
-}
-ON_EACH(alerts_are_found)
 
 static size_t find_audits(struct world *world, const struct audit_filter *filter, int64_t *stopped)
 {
@@ -765,7 +703,6 @@ int main(void)
         cmocka_unit_test(test_walks_can_be_bounded_and_cancelled),
         cmocka_unit_test(test_held_ones_are_found_by_expiry),
         cmocka_unit_test(test_accounts_are_found),
-        cmocka_unit_test(test_alerts_are_found),
         cmocka_unit_test(test_audit_entries_are_found),
         cmocka_unit_test(test_parties_are_kept_up),
         cmocka_unit_test(test_rollups_are_a_recount),

@@ -1,0 +1,86 @@
+/* What ends by time: holds and freezes. */
+#include "bankd/writer_impl.h"
+
+#include <string.h>
+
+enum { EXPIRE_PAGE = 64 };
+
+struct due {
+    size_t      count;
+    struct uuid ids[EXPIRE_PAGE];
+};
+
+static bool collect_held(void *context, const void *row)
+{
+    struct due *due = context;
+
+    due->ids[due->count++] = ((const struct transaction *)row)->transaction_id;
+    return due->count < EXPIRE_PAGE;
+}
+
+struct thaw {
+    int64_t now_us;
+    size_t  count;
+    int64_t accounts[EXPIRE_PAGE];
+};
+
+static bool collect_frozen(void *context, const void *row)
+{
+    struct thaw               *thaw = context;
+    const struct account_book *book = &((const struct account *)row)->book;
+
+    if (book->freeze_until_us != 0 && book->freeze_until_us <= thaw->now_us)
+        thaw->accounts[thaw->count++] = book->number;
+    return thaw->count < EXPIRE_PAGE;
+}
+
+static enum err end_freeze(struct writer *writer, int64_t number)
+{
+    const struct account_book *book;
+    struct account_book        after;
+    struct draft              *draft = writer_draft(writer);
+
+    if (draft == NULL)
+        return ERR_busy;
+    TRY(writer_book(writer, number, &book, NULL));
+    if (book->status != ACCOUNT_FROZEN)
+        return ERR_none;
+    struct account_book before = *book;
+    after = before;
+    after.status = ACCOUNT_ACTIVE;
+    after.freeze_direction = 0;
+    after.freeze_until_us = 0;
+    after.version++;
+    struct act act = { .kind = AUDIT_ACTION,
+                       .operation = "account.unfreeze",
+                       .subject = &after.account_id,
+                       .detail = slice_from("the time of the freeze is over") };
+    writer_change_book(draft, &before, &after, true);
+    writer_audit(writer, draft, &act);
+    writer_add(writer, draft);
+    return ERR_none;
+}
+
+enum err writer_expire(struct writer *writer, struct fault *fault)
+{
+    int64_t               now_us = writer_now_us(writer);
+    struct due            due = { 0 };
+    struct thaw           thaw = { .now_us = now_us };
+    struct account_filter frozen = { .status = ACCOUNT_FROZEN };
+    struct transaction    row;
+
+    TRY(writer->store->ops->held(writer->store, now_us, collect_held, &due));
+    for (size_t i = 0; i < due.count; i++) {
+        struct decision decision = { .transaction_id = due.ids[i],
+                                     .status = STATUS_REJECTED,
+                                     .finding = DECISION_INCONCLUSIVE,
+                                     .operation = "transaction.expire",
+                                     .reason = slice_from("the time of the hold is over") };
+
+        TRY(writer_decide(writer, &decision, &row, fault));
+    }
+    TRY(writer->store->ops->accounts(writer->store, &frozen, collect_frozen, &thaw));
+    for (size_t i = 0; i < thaw.count; i++)
+        TRY(end_freeze(writer, thaw.accounts[i]));
+    return ERR_none;
+}
