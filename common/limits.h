@@ -133,6 +133,18 @@ enum {
     LIMIT_PAGE_BYTES_MAX = 768 * 1024,     /* a page ends when it is about so large */
 };
 
+/* What one graph is made of. */
+enum {
+    LIMIT_GRAPH_ROWS_MAX = 500,      /* newest payments of the account */
+    LIMIT_GRAPH_NEAR_ROWS_MAX = 200, /* and of each of those it deals with */
+    LIMIT_GRAPH_NEAR_MAX = 12,       /* of these, so many */
+    LIMIT_GRAPH_FAR_MAX = 16,
+    LIMIT_GRAPH_NODES_MAX = 1 + LIMIT_GRAPH_NEAR_MAX + LIMIT_GRAPH_FAR_MAX,
+    LIMIT_GRAPH_EDGES_MAX = 160,
+    LIMIT_GRAPH_CHAINS_MAX = 8,
+    LIMIT_GRAPH_ALERTS_MAX = 1000, /* of one account, that are counted */
+};
+
 /* What a back test within the daemon may use; the command on the host has options of its own. */
 enum {
     LIMIT_BACKTEST_ENTITIES_MAX = 128 * 1024,     /* a KiB each */

@@ -1287,6 +1287,25 @@ def test_the_scoreboard_of_the_demo(fraud, compliance):
         compliance.call("rules.scoreboard", currency="QQQ")
 
 
+def test_who_is_connected_with_an_account(fraud, compliance):
+    levels = set()
+    for alert in fraud.call("alert.list", limit=10)["items"]:
+        graph = fraud.call("risk.graph", account_id=alert["account_id"])
+        nodes = {node["node"]: node for node in graph["nodes"]}
+        assert nodes[1]["account_id"] == alert["account_id"] and nodes[1]["level"] == 0
+        assert nodes[1]["alerts"] > 0 and sorted(nodes) == list(range(1, len(nodes) + 1))
+        levels |= {node["level"] for node in nodes.values()}
+        for edge in graph["edges"]:
+            assert edge["from"] in nodes and edge["to"] in nodes and edge["count"] > 0
+        for node in graph["nodes"][1:]:
+            assert any(node["node"] in (edge["from"], edge["to"]) for edge in graph["edges"])
+        near = fraud.call("risk.graph", account_id=alert["account_id"], depth=1)
+        assert all(node["level"] < 2 for node in near["nodes"])
+    assert levels == {0, 1, 2}
+    with refused("account_unknown", "account_id"):
+        compliance.call("risk.graph", account_id=uuid7())
+
+
 def test_earlier_alerts_that_are_alike(fraud, compliance):
     ended = 0
     for alert in fraud.call("alert.list", limit=40)["items"]:
