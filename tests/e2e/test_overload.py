@@ -180,7 +180,7 @@ def test_questions_of_a_client_who_has_gone_are_not_answered(bank):
             client = bank.client(timeout=PATIENCE)
             client.login(FINANCE, conftest.PASSWORD)
             used[stays] = processor(bank)
-            sent = [client.send("transaction.export") for _ in range(300)]
+            sent = [client.send("transaction.export") for _ in range(60 if SANITIZED else 300)]
             client.result(sent[0])
             for number in sent[1:] if stays else []:
                 client.result(number)

@@ -206,8 +206,17 @@ static enum err plan_post(struct world *world, const struct model_post *model, i
                                         .actor = NULL };
     struct fault               fault = { 0 };
 
-    TRY(writer_book_of_bank(world->writer, ACCOUNT_CASH, USD, &cash, &fault));
+    bool pays = model->from >= 0 && model->to < 0 && model->amount % 2 == 0;
+    char party[32];
+
+    TRY(writer_book_of_bank(world->writer, pays ? ACCOUNT_SETTLEMENT : ACCOUNT_CASH, USD, &cash,
+                            &fault));
     post.type = model->from < 0 ? TYPE_DEPOSIT : model->to < 0 ? TYPE_WITHDRAWAL : TYPE_TRANSFER;
+    if (pays) { /* whom nobody has paid before, nearly always */
+        snprintf(party, sizeof party, "merchant:%lld", (long long)model->amount);
+        post.type = TYPE_PAYMENT;
+        post.party = slice_from(party);
+    }
     post.incoming = model->from < 0;
     post.account = world->numbers[model->from < 0 ? model->to : model->from];
     post.other = model->from < 0 || model->to < 0 ? cash->number : world->numbers[model->to];

@@ -150,6 +150,9 @@ void sim_add(struct sim_figures *sum, const struct sim_figures *more)
     sum->commits_failed += more->commits_failed;
     sum->crashes += more->crashes;
     sum->crashes_within += more->crashes_within;
+    sum->reversed += more->reversed;
+    sum->frozen += more->frozen;
+    sum->alerts += more->alerts;
     sum->expired += more->expired;
     sum->proofs += more->proofs;
     sum->digest ^= more->digest;

@@ -2,12 +2,13 @@
  * and store on a disk in memory, beside a plain model of what must be true. Everything is
  * drawn from one seed, so a seed that fails, fails again in the same way.
  *
- * Clients post, decide and ask; they repeat with the same ids until they are answered or give up,
- * and then look the outcome up. The network drops, doubles, delays and reorders what they and the
- * bank say. The disk is full now and then, the power fails between two commits or within one, hours
- * pass and holds expire. The model takes each request in the order in which the bank commits it and
- * knows nothing but amounts; it says what the answer must be. After every few steps the accounts
- * are compared, and after crashes and at the end everything is proved (bankd/verify.h).
+ * Clients post, reverse, freeze, decide, work on alerts and ask; they repeat with the same ids
+ * until they are answered or give up, and then look the outcome up. The network drops, doubles,
+ * delays and reorders what they and the bank say. The disk is full now and then, the power fails
+ * between two commits or within one, hours pass and holds expire. The model takes each request in
+ * the order in which the bank commits it and knows nothing but amounts; it says what the answer
+ * must be. After every few steps the accounts are compared, and after crashes and at the end
+ * everything is proved (bankd/verify.h).
  *
  * A violation prints the seed and the step and ends the process. */
 #ifndef TESTS_LIB_SIM_H
@@ -23,8 +24,9 @@ struct sim_figures {
     int64_t  lookups; /* outcomes that were looked up */
     int64_t  messages, dropped, doubled;
     int64_t  commits, commits_failed;
-    int64_t  crashes, crashes_within; /* a commit */
-    int64_t  expired;
+    int64_t  crashes, crashes_within;  /* a commit */
+    int64_t  reversed, frozen, alerts; /* done: reversals, freezes and their ends, acts on alerts */
+    int64_t  expired;                  /* holds and freezes */
     int64_t  proofs;
     uint64_t digest; /* of all that the bank answered: two runs of a seed have the same */
 };

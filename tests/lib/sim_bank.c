@@ -288,21 +288,20 @@ static void log_in(struct sim *sim, struct sim_job *job)
 
 static enum err decode(struct sim *sim, struct sim_job *job)
 {
-    struct slice    bytes = slice_of(job->message.bytes, job->message.n);
-    struct session *session;
+    struct slice     bytes = slice_of(job->message.bytes, job->message.n);
+    struct gate_pass pass;
+    enum err         err;
 
     memset(&job->fault, 0, sizeof job->fault);
     arena_reset(&job->arena);
     TRY(request_decode(bytes, &job->envelope, &job->fault));
-    job->op = op_find(job->envelope.op);
-    SIM_REQUIRE(sim, job->op != NULL, "an operation is unknown");
-    if ((job->op->flags & OP_OPEN) == 0) {
-        session = session_find(sim->sessions, job->envelope.token, sim->now_us);
-        if (session == NULL)
-            return ERR_session_invalid;
-        SIM_REQUIRE(sim, (job->op->roles & session->actor.role) != 0, "a role is refused");
-        job->actor = session->actor;
-        job->user = session->actor.email[4] - '0';
+    err = gate_check(sim->sessions, &job->envelope, false, sim->now_us, &pass, &job->fault);
+    SIM_REQUIRE(sim, err == ERR_none || err == ERR_session_invalid, "a request is refused");
+    TRY(err);
+    job->op = pass.op;
+    if (pass.session != NULL) {
+        job->actor = pass.session->actor;
+        job->user = pass.session->actor.email[4] - '0';
     }
     job->in = arena_take(&job->arena, job->op->request->size);
     CHECK(job->in != NULL);
@@ -358,7 +357,8 @@ static void ask(struct sim *sim, struct sim_job *job)
             SIM_REQUIRE(
                 sim,
                 !uuid_equal(&sim->account_ids[i], &in->account_id) ||
-                    (row->balance == sim->books.balances[i] && row->held == sim->books.held[i]),
+                    (row->balance == sim->books.balances[i] && row->held == sim->books.held[i] &&
+                     (row->status == ACCOUNT_FROZEN) == (sim->books.freezes[i].direction != 0)),
                 "a balance is told wrongly");
     }
     if (err != ERR_none) {
@@ -368,6 +368,42 @@ static void ask(struct sim *sim, struct sim_job *job)
         CHECK(reply_encode(job->envelope.id, job->op->reply, out, &job->reply) == ERR_none);
     }
     say(sim, job);
+}
+
+static bool is_of_alerts(const struct sim_job *job)
+{
+    return job->op == &op_rows[OP_INDEX_alert_take] || job->op == &op_rows[OP_INDEX_alert_decide] ||
+           job->op == &op_rows[OP_INDEX_alert_note];
+}
+
+/* A reversal is planned from what is durable: beside the release of what it undoes it would be
+ * refused, rightly, as if it had come before. */
+static bool must_wait(const struct sim *sim, const struct sim_job *job)
+{
+    const struct msg_transaction_reverse *in = job->in;
+
+    for (size_t i = 0; i < sim->job_count && job->op == &op_rows[OP_INDEX_transaction_reverse]; i++)
+        if (sim->jobs[i].op == &op_rows[OP_INDEX_transaction_release] &&
+            uuid_equal(&((const struct msg_transaction_act *)sim->jobs[i].in)->transaction_id,
+                       &in->transaction_id))
+            return true;
+    return false;
+}
+
+/* Acts on alerts are alone in their group. */
+static void queue(struct sim *sim, const struct sim_message *message)
+{
+    const struct sim_job *job = &sim->jobs[sim->job_count];
+    bool                  alone = is_of_alerts(job);
+
+    if (sim->job_count > 0 && (alone || must_wait(sim, job))) {
+        sim_bank_work(sim);
+        sim_bank_take(sim, message); /* once more: the bank may have crashed meanwhile */
+        return;
+    }
+    sim->job_count++;
+    if (alone)
+        sim_bank_work(sim);
 }
 
 void sim_bank_take(struct sim *sim, const struct sim_message *message)
@@ -391,7 +427,7 @@ void sim_bank_take(struct sim *sim, const struct sim_message *message)
     } else if ((job->op->flags & OP_READ) != 0) {
         ask(sim, job);
     } else {
-        sim->job_count++;
+        queue(sim, message);
     }
 }
 
@@ -399,51 +435,95 @@ void sim_bank_take(struct sim *sim, const struct sim_message *message)
 
 /* Plans one act in the bank and in the model; what differs, or NULL. A refused posting is written
  * down, as the daemon does. */
-static const char *plan(struct sim *sim, struct sim_job *job)
+static void expect(struct sim *sim, struct sim_job *job, enum err err)
 {
-    void    *out;
-    enum err err = run(sim, job, sim->store, sim->writer, &job->out_arena, &out);
+    const struct msg_account_freeze *freeze = job->in;
 
-    job->out = out;
-    if (job->op == &op_rows[OP_INDEX_transaction_create])
+    switch ((enum op_index)(job->op - op_rows)) {
+    case OP_INDEX_transaction_create:
         sim_model_create(sim, job, job->in);
-    else
+        break;
+    case OP_INDEX_transaction_reverse:
+        sim_model_reverse(sim, job, job->in);
+        break;
+    case OP_INDEX_account_freeze:
+        sim_model_freeze(sim, job, &freeze->account_id, freeze->direction, freeze->until);
+        break;
+    case OP_INDEX_account_unfreeze:
+        sim_model_freeze(sim, job, &((const struct msg_account_act *)job->in)->account_id, 0, 0);
+        break;
+    case OP_INDEX_transaction_release:
+    case OP_INDEX_transaction_reject:
         sim_model_decide(sim, job, &((const struct msg_transaction_act *)job->in)->transaction_id,
                          job->op == &op_rows[OP_INDEX_transaction_release]);
+        break;
+    default: /* what is decided is looked at when it is done */
+        job->first = false;
+        job->expected =
+            err_class(err) == ERR_CLASS_CONFLICT || err == ERR_own_transaction ? err : ERR_none;
+        break;
+    }
+}
+
+static bool is_of_transactions(const struct sim_job *job)
+{
+    return job->op->reply == &message_transaction;
+}
+
+static const char *judge_answer(struct sim *sim, const struct sim_job *job)
+{
+    const struct msg_transaction *row = job->out;
+    const struct msg_account     *account = job->out;
+
+    if (job->op->reply == &message_account)
+        return account->status == job->expected_status ? NULL : "an account is told wrongly";
+    if (!is_of_transactions(job))
+        return NULL;
+    if (row->status != job->expected_status && row->status != job->also_status) {
+        snprintf(sim->wrong, sizeof sim->wrong, "%s: a post is %s, and must be %s", job->op->name,
+                 enum_text(&enum_transaction_status, row->status),
+                 enum_text(&enum_transaction_status, job->expected_status));
+        return sim->wrong;
+    }
+    if (MSG_HAS(row, transaction, repeated) != job->expected_repeat)
+        return "an id is not taken as the first, or as a repetition";
+    return NULL;
+}
+
+static void note_refusal(struct sim *sim, const struct sim_job *job, enum err err)
+{
+    struct draft *draft = writer_draft(sim->writer);
+    struct act    act = { .actor = &job->actor,
+                          .kind = AUDIT_REFUSAL,
+                          .operation = job->op->name,
+                          .outcome = err_name(err),
+                          .subject = &job->actor.user_id };
+
+    if (draft == NULL || err_class(err) != ERR_CLASS_CONFLICT || (job->op->flags & OP_MONEY) == 0)
+        return;
+    writer_audit(sim->writer, draft, &act);
+    writer_add(sim->writer, draft);
+}
+
+static const char *plan(struct sim *sim, struct sim_job *job)
+{
+    enum err err = run(sim, job, sim->store, sim->writer, &job->out_arena, &job->out);
+
+    expect(sim, job, err);
     if (err != job->expected) {
         snprintf(sim->wrong, sizeof sim->wrong,
                  "%s of %lld is answered with %s, and must be with %s", job->op->name,
                  (long long)sim->posts[job->post].amount, err_name(err), err_name(job->expected));
         return sim->wrong;
     }
-    if (err == ERR_insufficient_funds) {
-        struct draft *draft = writer_draft(sim->writer);
-        struct act    act = { .actor = &job->actor,
-                              .kind = AUDIT_REFUSAL,
-                              .operation = job->op->name,
-                              .outcome = err_name(err),
-                              .subject = &sim->posts[job->post].id };
-
-        if (draft != NULL) {
-            writer_audit(sim->writer, draft, &act);
-            writer_add(sim->writer, draft);
-        }
-    }
     if (err != ERR_none) {
+        note_refusal(sim, job, err);
         answer_error(job, err);
         return NULL;
     }
     buf_clear(&job->reply);
-    CHECK(reply_encode(job->envelope.id, job->op->reply, out, &job->reply) == ERR_none);
-    if (job->out->status != job->expected_status && job->out->status != job->also_status) {
-        snprintf(sim->wrong, sizeof sim->wrong, "%s: a post is %s, and must be %s", job->op->name,
-                 enum_text(&enum_transaction_status, job->out->status),
-                 enum_text(&enum_transaction_status, job->expected_status));
-        return sim->wrong;
-    }
-    if (MSG_HAS(job->out, transaction, repeated) != job->expected_repeat)
-        return "an id is not taken as the first, or as a repetition";
-    return NULL;
+    CHECK(reply_encode(job->envelope.id, job->op->reply, job->out, &job->reply) == ERR_none);
+    return judge_answer(sim, job);
 }
 
 static void ignore_event(void *context, enum event_index event, struct slice bytes)
@@ -453,28 +533,38 @@ static void ignore_event(void *context, enum event_index event, struct slice byt
     (void)bytes;
 }
 
+static void learn_post(struct sim *sim, const struct sim_job *job)
+{
+    const struct msg_transaction *row = job->out;
+    struct sim_post              *post = &sim->posts[job->post];
+
+    if (job->first) {
+        post->sequence = row->sequence;
+        post->posted_at_us = row->posted_at;
+        sim->figures.posts++;
+        sim->figures.reversed += post->reverses != SIM_NONE;
+    }
+    sim->figures.repeats += job->expected_repeat;
+    SIM_REQUIRE(sim,
+                row->sequence == post->sequence && row->posted_at == post->posted_at_us &&
+                    row->amount == post->amount,
+                "the same request has two answers");
+}
+
 /* The group is durable: what the bank said of its posts is what it must say for ever. */
 static void learn(struct sim *sim, struct sim_job **jobs, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct sim_job  *job = jobs[i];
-        struct sim_post *post = &sim->posts[job->post];
+        const struct sim_job *job = jobs[i];
 
-        if (job->expected != ERR_none) {
+        if (job->expected != ERR_none)
             sim->figures.refusals++;
-            continue;
-        }
-        if (job->first) {
-            post->sequence = job->out->sequence;
-            post->posted_at_us = job->out->posted_at;
-            sim->figures.posts++;
-        }
-        sim->figures.repeats += job->expected_repeat;
-        SIM_REQUIRE(sim,
-                    job->out->sequence == post->sequence &&
-                        job->out->posted_at == post->posted_at_us &&
-                        job->out->amount == post->amount,
-                    "the same request has two answers");
+        else if (is_of_transactions(job))
+            learn_post(sim, job);
+        else if (is_of_alerts(job))
+            sim_model_alert(sim, job);
+        else
+            sim->figures.frozen++;
     }
 }
 

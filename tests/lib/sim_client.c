@@ -12,6 +12,9 @@ enum {
     PATIENCE_US = 400 * 1000,
     SILENCE_US = 4 * 1000 * 1000, /* longer than a message lives (sim_net.c) */
     BEGIN_ONE_IN = 3,
+    ALERTS_SEEN = 12,
+    FROZEN_MAX = 4,
+    SHORT_FREEZE_US = 60 * 1000 * 1000,
 };
 
 void sim_clients_open(struct sim *sim)
@@ -77,37 +80,87 @@ static void send_create(struct sim *sim, struct sim_client *client)
     send_request(sim, client, OP_INDEX_transaction_create, &in);
 }
 
-static void send_task(struct sim *sim, struct sim_client *client)
+/* Release, rejection and reversal. */
+static void send_decision(struct sim *sim, struct sim_client *client)
 {
     const struct sim_post     *post = &sim->posts[client->post];
     struct msg_transaction_act act = { .transaction_id = post->id,
                                        .reason = slice_from("a reason") };
-    struct msg_transaction_ref ref = { .transaction_id = post->id };
-    struct msg_account_ref     account = { .account_id =
-                                               sim->account_ids[client->post % SIM_ACCOUNTS] };
+
+    if (client->task == SIM_REVERSE) {
+        struct msg_transaction_reverse in = { .transaction_id = sim->posts[post->reverses].id,
+                                              .reversal_id = post->id,
+                                              .reason = slice_from("a reason") };
+
+        send_request(sim, client, OP_INDEX_transaction_reverse, &in);
+    } else {
+        send_request(sim, client,
+                     client->task == SIM_RELEASE ? OP_INDEX_transaction_release
+                                                 : OP_INDEX_transaction_reject,
+                     &act);
+    }
+}
+
+static void send_account(struct sim *sim, struct sim_client *client)
+{
+    const struct uuid        *id = &sim->account_ids[client->post];
+    struct msg_account_ref    ref = { .account_id = *id };
+    struct msg_account_act    act = { .account_id = *id, .reason = slice_from("a reason") };
+    struct msg_account_freeze freeze = { .account_id = *id, .reason = slice_from("a reason") };
+
+    MSG_SET(&freeze, account_freeze, direction, client->choice);
+    if (client->until_us != 0)
+        MSG_SET(&freeze, account_freeze, until, client->until_us);
+    if (client->task == SIM_ACCOUNT)
+        send_request(sim, client, OP_INDEX_account_get, &ref);
+    else if (client->task == SIM_FREEZE)
+        send_request(sim, client, OP_INDEX_account_freeze, &freeze);
+    else
+        send_request(sim, client, OP_INDEX_account_unfreeze, &act);
+}
+
+static void send_alert(struct sim *sim, struct sim_client *client)
+{
+    struct msg_alert_ref    ref = { .alert_id = client->alert };
+    struct msg_alert_note   note = { .alert_id = client->alert, .note = slice_from("a note") };
+    struct msg_alert_decide decide = { .alert_id = client->alert,
+                                       .decision = client->choice,
+                                       .note = slice_from("why") };
+
+    if (client->task == SIM_TAKE)
+        send_request(sim, client, OP_INDEX_alert_take, &ref);
+    else if (client->task == SIM_NOTE)
+        send_request(sim, client, OP_INDEX_alert_note, &note);
+    else
+        send_request(sim, client, OP_INDEX_alert_decide, &decide);
+}
+
+static void send_task(struct sim *sim, struct sim_client *client)
+{
+    struct msg_transaction_ref ref = { .transaction_id = sim->posts[client->post].id };
 
     if (!client->has_token)
         send_login(sim, client);
     else if (client->looking_up || client->task == SIM_LOOK)
         send_request(sim, client, OP_INDEX_transaction_get, &ref);
-    else if (client->task == SIM_ACCOUNT)
-        send_request(sim, client, OP_INDEX_account_get, &account);
-    else if (client->task == SIM_RELEASE)
-        send_request(sim, client, OP_INDEX_transaction_release, &act);
-    else if (client->task == SIM_REJECT)
-        send_request(sim, client, OP_INDEX_transaction_reject, &act);
-    else
+    else if (client->task == SIM_POST || client->task == SIM_ALTERED)
         send_create(sim, client);
+    else if (client->task >= SIM_TAKE)
+        send_alert(sim, client);
+    else if (client->task >= SIM_ACCOUNT)
+        send_account(sim, client);
+    else
+        send_decision(sim, client);
 }
 
 /* --- beginning ------------------------------------------------------------------------------- */
 
-static size_t make_post(struct sim *sim, const struct sim_client *client)
+/* The next post, with an id that has its number in it. */
+static struct sim_post *next_post(struct sim *sim, const struct sim_client *client)
 {
     struct sim_post *post = &sim->posts[sim->post_count];
     uint64_t         high = random_next(&sim->random);
     uint8_t          tail[10] = { 0 };
-    uint64_t         size = random_below(&sim->random, 10);
 
     memcpy(tail, &high, 6);
     for (int i = 0; i < 4; i++)
@@ -115,6 +168,28 @@ static size_t make_post(struct sim *sim, const struct sim_client *client)
     memset(post, 0, sizeof *post);
     post->id = uuid_v7_derived(sim->now_us, tail);
     post->user = client->user;
+    post->reverses = SIM_NONE;
+    post->reversed_by = SIM_NONE;
+    sim->post_count++;
+    return post;
+}
+
+static size_t make_reversal(struct sim *sim, const struct sim_client *client, size_t undone)
+{
+    struct sim_post *post = next_post(sim, client);
+
+    post->from = sim->posts[undone].to;
+    post->to = sim->posts[undone].from;
+    post->amount = sim->posts[undone].amount;
+    post->reverses = undone;
+    return sim->post_count - 1;
+}
+
+static size_t make_post(struct sim *sim, const struct sim_client *client)
+{
+    struct sim_post *post = next_post(sim, client);
+    uint64_t         size = random_below(&sim->random, 10);
+
     post->from = (int)random_below(&sim->random, SIM_ACCOUNTS + 6) - 6;
     post->to = (int)random_below(&sim->random, SIM_ACCOUNTS + 6) - 6;
     post->from = post->from < 0 ? -1 : post->from;
@@ -125,7 +200,7 @@ static size_t make_post(struct sim *sim, const struct sim_client *client)
     post->amount = 1 + (int64_t)random_below(&sim->random, post->from < 0 ? 40000 : 4998);
     if (size < 3 && post->from >= 0)
         post->amount = 5000 + (int64_t)random_below(&sim->random, size == 0 ? 9000 : 3999);
-    return sim->post_count++;
+    return sim->post_count - 1;
 }
 
 /* A post that somebody has heard of. */
@@ -148,17 +223,74 @@ static enum sim_task draw_task(struct sim *sim, const struct sim_client *client)
 {
     uint64_t dice = random_below(&sim->random, 100);
 
-    if (dice < 55)
+    static const enum sim_task of_analysts[] = { SIM_RELEASE, SIM_RELEASE, SIM_RELEASE,  SIM_REJECT,
+                                                 SIM_REJECT,  SIM_FREEZE,  SIM_UNFREEZE, SIM_TAKE,
+                                                 SIM_DECIDE,  SIM_DECIDE,  SIM_NOTE };
+
+    if (dice < 50)
         return SIM_POST;
-    if (dice < 63)
+    if (dice < 58)
         return SIM_LOOK;
-    if (dice < 70)
+    if (dice < 64)
         return SIM_ACCOUNT;
-    if (dice < 75)
+    if (dice < 68)
         return SIM_ALTERED;
-    if (dice < 85 || client->user < SIM_USERS / 2)
+    if (dice < 76)
         return SIM_NOTHING; /* an old post once more */
-    return dice < 93 ? SIM_RELEASE : SIM_REJECT;
+    if (client->user < SIM_USERS / 2)
+        return dice < 88 ? SIM_REVERSE : SIM_NOTHING;
+    return of_analysts[random_below(&sim->random, ARRAY_COUNT(of_analysts))];
+}
+
+/* An alert that nobody has decided, as a list would show it. */
+struct choice {
+    struct sim  *sim;
+    struct uuid *out;
+    uint64_t     seen;
+};
+
+static bool choose_alert(void *context, const void *row)
+{
+    struct choice *choice = context;
+
+    if (random_below(&choice->sim->random, ++choice->seen) == 0)
+        *choice->out = ((const struct alert *)row)->alert_id;
+    return choice->seen < ALERTS_SEEN;
+}
+
+static bool find_alert(struct sim *sim, struct sim_client *client)
+{
+    struct alert_filter filter = { .undecided = true };
+    struct choice       choice = { .sim = sim, .out = &client->alert };
+
+    CHECK(sim->real->alerts(sim->reader, &filter, choose_alert, &choice) == ERR_none);
+    client->choice = DECISION_CONFIRMED_FRAUD + (int32_t)random_below(&sim->random, 3);
+    return choice.seen > 0;
+}
+
+/* Freezes are few, and end: else nothing moves any more. */
+static bool find_account(struct sim *sim, struct sim_client *client, enum sim_task task)
+{
+    size_t frozen = SIM_NONE;
+    size_t count = 0;
+
+    for (size_t i = 0; i < SIM_ACCOUNTS; i++)
+        if (sim->books.freezes[i].direction != 0 && random_below(&sim->random, ++count) == 0)
+            frozen = i;
+    client->post = random_below(&sim->random, SIM_ACCOUNTS);
+    client->choice = FREEZE_DEBIT + (int32_t)random_below(&sim->random, 3);
+    client->until_us = sim_chance(sim, 2) ? 0
+                                          : sim->now_us + SHORT_FREEZE_US +
+                                                (int64_t)random_below(&sim->random, US_PER_HOUR);
+    if (task == SIM_UNFREEZE && frozen != SIM_NONE)
+        client->post = frozen;
+    return task != SIM_FREEZE || count < FROZEN_MAX;
+}
+
+/* An old post of one's own once more. */
+static enum sim_task again(const struct sim *sim, const struct sim_client *client)
+{
+    return sim->posts[client->post].reverses != SIM_NONE ? SIM_REVERSE : SIM_POST;
 }
 
 static void begin(struct sim *sim, struct sim_client *client)
@@ -166,15 +298,17 @@ static void begin(struct sim *sim, struct sim_client *client)
     enum sim_task task = draw_task(sim, client);
     bool          own = task == SIM_ALTERED || task == SIM_NOTHING;
 
-    if (task == SIM_POST && sim->post_count == SIM_POSTS_MAX)
+    if ((task == SIM_POST || task == SIM_REVERSE) && sim->post_count == SIM_POSTS_MAX)
         return;
     if (task == SIM_POST)
         client->post = make_post(sim, client);
-    else if (task == SIM_ACCOUNT)
-        client->post = random_below(&sim->random, SIM_ACCOUNTS);
-    else if (!find_known(sim, client, own, &client->post))
+    else if (task >= SIM_TAKE      ? !find_alert(sim, client)
+             : task >= SIM_ACCOUNT ? !find_account(sim, client, task)
+                                   : !find_known(sim, client, own, &client->post))
         return;
-    client->task = task == SIM_NOTHING ? SIM_POST : task;
+    if (task == SIM_REVERSE)
+        client->post = make_reversal(sim, client, client->post);
+    client->task = task == SIM_NOTHING ? again(sim, client) : task;
     client->tries = 1;
     client->looking_up = false;
     client->first_request_id = client->request_id + 1;
@@ -184,7 +318,8 @@ static void begin(struct sim *sim, struct sim_client *client)
 void sim_client_step(struct sim *sim, struct sim_client *client)
 {
     bool changes = client->task == SIM_POST || client->task == SIM_RELEASE ||
-                   client->task == SIM_REJECT || client->task == SIM_ALTERED;
+                   client->task == SIM_REJECT || client->task == SIM_ALTERED ||
+                   client->task == SIM_REVERSE;
 
     if (client->task == SIM_NOTHING) {
         if (sim->figures.operations < sim->wanted && sim_chance(sim, BEGIN_ONE_IN))
@@ -251,10 +386,11 @@ static void hear_refusal(struct sim *sim, struct sim_client *client,
         return; /* asked again when it is time */
     SIM_REQUIRE(sim,
                 slice_is(reply->error_class, "conflict") ||
-                    slice_is(reply->error_name, "own_transaction"),
+                    slice_is(reply->error_name, "own_transaction") ||
+                    slice_is(reply->error_name, "range_invalid"),
                 "a client is told of an error that it cannot expect");
     if (slice_is(reply->error_name, "not_found") && client->looking_up &&
-        client->task == SIM_POST) {
+        (client->task == SIM_POST || client->task == SIM_REVERSE)) {
         SIM_REQUIRE(sim, post->status == 0, "a client is told that a post is not there, and it is");
         post->given_up = true;
     }
@@ -287,7 +423,7 @@ void sim_client_hear(struct sim *sim, const struct sim_message *message)
         }
         return;
     }
-    if (client->task == SIM_ACCOUNT)
+    if (client->task >= SIM_ACCOUNT)
         finish(sim, client);
     else
         hear_transaction(sim, client, reply.body);

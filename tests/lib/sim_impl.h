@@ -3,7 +3,7 @@
 #ifndef TESTS_LIB_SIM_IMPL_H
 #define TESTS_LIB_SIM_IMPL_H
 
-#include "bankd/session.h"
+#include "bankd/gate.h"
 #include "bankd/writer.h"
 #include "tests/lib/fault_vfs.h"
 #include "tests/lib/sim.h"
@@ -19,7 +19,9 @@ enum {
     SIM_MESSAGE_BYTES = 3072,
     SIM_GROUP_MAX = 48,
     SIM_HOLD_HOURS = 24,
+    SIM_ALERTS_MAX = 8192,
 };
+#define SIM_NONE SIZE_MAX
 
 /* --- the network ----------------------------------------------------------------------------- */
 
@@ -38,6 +40,8 @@ struct sim_post {
     struct uuid id;
     int         from, to; /* index of the account; -1 = cash or a party */
     bool        party;
+    size_t      reverses;    /* the post that it undoes; SIM_NONE = none */
+    size_t      reversed_by; /* SIM_NONE = not yet */
     int64_t     amount;
     int         user;
     int32_t     status; /* 0 = the bank has never done it */
@@ -48,14 +52,26 @@ struct sim_post {
     bool    given_up;     /* a client was told that it was not done, and will never ask again */
 };
 
+struct sim_freeze {
+    int32_t direction; /* 0 = not frozen */
+    int64_t until_us;  /* 0 = until it is ended */
+};
+
 struct sim_books {
-    int64_t balances[SIM_ACCOUNTS], held[SIM_ACCOUNTS];
+    int64_t           balances[SIM_ACCOUNTS], held[SIM_ACCOUNTS];
+    struct sim_freeze freezes[SIM_ACCOUNTS];
 };
 
 struct sim_undo {
-    size_t  post;
+    size_t  post, reversed_by;
     int32_t status;
     int64_t hold_until_us;
+};
+
+/* An alert that was decided stays so. */
+struct sim_alert {
+    struct uuid id;
+    int32_t     decision;
 };
 
 /* --- clients --------------------------------------------------------------------------------- */
@@ -66,8 +82,14 @@ enum sim_task {
     SIM_ALTERED,
     SIM_RELEASE,
     SIM_REJECT,
+    SIM_REVERSE,
     SIM_LOOK,
-    SIM_ACCOUNT
+    SIM_ACCOUNT,
+    SIM_FREEZE,
+    SIM_UNFREEZE,
+    SIM_TAKE,
+    SIM_DECIDE,
+    SIM_NOTE
 };
 
 struct sim_client {
@@ -78,6 +100,9 @@ struct sim_client {
     uint8_t       token[LIMIT_TOKEN_BYTES];
     enum sim_task task;
     size_t        post; /* or account */
+    struct uuid   alert;
+    int32_t       choice;   /* the direction of a freeze, the decision on an alert */
+    int64_t       until_us; /* of a freeze */
     int           tries;
     uint64_t      request_id, first_request_id;
     int64_t       again_at_us, sent_at_us;
@@ -93,7 +118,7 @@ struct sim_job {
     int                     user;
     struct arena            arena;
     void                   *in;
-    struct msg_transaction *out; /* of a write; in `out_arena` */
+    void                   *out; /* of a write; in `out_arena` */
     struct arena            out_arena;
     struct fault            fault;
     struct buf              reply;
@@ -121,8 +146,10 @@ struct sim {
     uint64_t            message_serial;
     /* model */
     struct sim_books books, books_before;
-    struct sim_undo  undo[SIM_GROUP_MAX];
+    struct sim_undo  undo[2 * SIM_GROUP_MAX]; /* a reversal changes two posts */
     size_t           undo_count;
+    size_t           alert_count;
+    struct sim_alert alerts[SIM_ALERTS_MAX];
     struct sim_post *posts;
     size_t           post_count;
     /* bank */
@@ -181,9 +208,16 @@ size_t sim_model_find(const struct sim *sim, const struct uuid *id); /* SIZE_MAX
 void   sim_model_create(struct sim *sim, struct sim_job *job,
                         const struct msg_transaction_create *in);
 void   sim_model_decide(struct sim *sim, struct sim_job *job, const struct uuid *id, bool release);
-void   sim_model_expire(struct sim *sim);
-void   sim_model_compare(struct sim *sim); /* accounts */
-void   sim_model_prove(struct sim *sim);   /* everything */
+void   sim_model_reverse(struct sim *sim, struct sim_job *job,
+                         const struct msg_transaction_reverse *in);
+/* Of freezes and their ends; `direction` 0 = the end. */
+void sim_model_freeze(struct sim *sim, struct sim_job *job, const struct uuid *id,
+                      int32_t direction, int64_t until_us);
+/* An act on an alert was done, alone: takes over what it decided, if that may be. */
+void sim_model_alert(struct sim *sim, const struct sim_job *job);
+void sim_model_expire(struct sim *sim);
+void sim_model_compare(struct sim *sim); /* accounts */
+void sim_model_prove(struct sim *sim);   /* everything */
 
 void sim_clients_open(struct sim *sim);
 void sim_client_step(struct sim *sim, struct sim_client *client);

@@ -1,6 +1,8 @@
 /* What must be true in the simulation (sim.h). The model knows the rules of the bank in their
  * simplest form: who has not enough is refused, an outgoing amount of 50 is held and one of 90 is
- * declined, an id counts once. */
+ * declined, an id counts once, what is frozen does not move, a reversal undoes one completed post.
+ * Of alerts it knows only what must never happen, because how hits become alerts is the bank's own
+ * business: that a decision moves what it must not, or does not last. */
 #include "tests/lib/sim_impl.h"
 
 #include <string.h>
@@ -24,6 +26,7 @@ void sim_model_undo(struct sim *sim)
 
         sim->posts[undo->post].status = undo->status;
         sim->posts[undo->post].hold_until_us = undo->hold_until_us;
+        sim->posts[undo->post].reversed_by = undo->reversed_by;
     }
 }
 
@@ -40,8 +43,9 @@ static void set_status(struct sim *sim, size_t i, int32_t status)
 {
     struct sim_post *post = &sim->posts[i];
 
-    CHECK(sim->undo_count < SIM_GROUP_MAX);
+    CHECK(sim->undo_count < ARRAY_COUNT(sim->undo));
     sim->undo[sim->undo_count++] = (struct sim_undo){ .post = i,
+                                                      .reversed_by = post->reversed_by,
                                                       .status = post->status,
                                                       .hold_until_us = post->hold_until_us };
     if (post->status == STATUS_HELD)
@@ -65,6 +69,25 @@ static int32_t status_before_group(const struct sim *sim, size_t i)
     return sim->posts[i].status;
 }
 
+static bool is_frozen(const struct sim *sim, int account, int32_t free_direction)
+{
+    const struct sim_freeze *freeze = account < 0 ? NULL : &sim->books.freezes[account];
+
+    return freeze != NULL && freeze->direction != 0 && freeze->direction != free_direction &&
+           (freeze->until_us == 0 || sim->now_us < freeze->until_us);
+}
+
+/* Whether so much may go from one to the other now. */
+static enum err may_move(const struct sim *sim, const struct sim_post *post, bool reserved)
+{
+    if (is_frozen(sim, post->from, FREEZE_CREDIT) || is_frozen(sim, post->to, FREEZE_DEBIT))
+        return ERR_account_frozen;
+    if (post->from >= 0 && !reserved &&
+        sim->books.balances[post->from] - sim->books.held[post->from] < post->amount)
+        return ERR_insufficient_funds;
+    return ERR_none;
+}
+
 void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_transaction_create *in)
 {
     size_t           i = sim_model_find(sim, &in->transaction_id);
@@ -79,9 +102,9 @@ void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_tra
     job->first = post->status == 0;
     if (post->status != 0 && (in->amount != post->amount || job->user != post->user))
         job->expected = ERR_id_reused;
+    if (post->status == 0)
+        job->expected = may_move(sim, post, false);
     if (post->status == 0 && post->from >= 0) {
-        if (sim->books.balances[post->from] - sim->books.held[post->from] < in->amount)
-            job->expected = ERR_insufficient_funds;
         status = in->amount >= DECLINE_AT ? STATUS_DECLINED
                  : in->amount >= HOLD_AT  ? STATUS_HELD
                                           : STATUS_COMPLETED;
@@ -115,14 +138,118 @@ void sim_model_decide(struct sim *sim, struct sim_job *job, const struct uuid *i
         job->expected = ERR_own_transaction;
     else if (sim->posts[i].status != STATUS_HELD)
         job->expected = ERR_state_conflict;
-    else
+    else if (release)
+        job->expected = may_move(sim, &sim->posts[i], true);
+    if (job->expected == ERR_none)
         set_status(sim, i, release ? STATUS_COMPLETED : STATUS_REJECTED);
     job->expected_status = sim->posts[i].status;
     job->also_status = job->expected_status;
 }
 
+void sim_model_reverse(struct sim *sim, struct sim_job *job,
+                       const struct msg_transaction_reverse *in)
+{
+    size_t           undone = sim_model_find(sim, &in->transaction_id);
+    size_t           i = sim_model_find(sim, &in->reversal_id);
+    struct sim_post *post = &sim->posts[i];
+
+    CHECK(undone != SIM_NONE && i != SIM_NONE && post->reverses == undone);
+    SIM_REQUIRE(sim, !post->given_up, "a message came later than any message can");
+    job->post = i;
+    job->expected = ERR_none;
+    job->expected_repeat = sim->posts[undone].reversed_by == i;
+    job->first = false;
+    job->expected_status = STATUS_COMPLETED;
+    job->also_status = STATUS_COMPLETED;
+    if (sim->posts[undone].user == job->user)
+        job->expected = ERR_own_transaction;
+    else if (sim->posts[undone].reverses != SIM_NONE)
+        job->expected = ERR_state_conflict;
+    else if (job->expected_repeat)
+        return;
+    else if (sim->posts[undone].status != STATUS_COMPLETED)
+        job->expected = ERR_state_conflict;
+    else
+        job->expected = may_move(sim, post, false);
+    if (job->expected != ERR_none)
+        return;
+    job->first = true;
+    set_status(sim, undone, STATUS_REVERSED);
+    sim->posts[undone].reversed_by = i;
+    set_status(sim, i, STATUS_COMPLETED);
+}
+
+void sim_model_freeze(struct sim *sim, struct sim_job *job, const struct uuid *id,
+                      int32_t direction, int64_t until_us)
+{
+    int i = 0;
+
+    while (i < SIM_ACCOUNTS && !uuid_equal(&sim->account_ids[i], id))
+        i++;
+    CHECK(i < SIM_ACCOUNTS);
+    job->first = false;
+    job->expected = ERR_none;
+    job->expected_status = direction != 0 ? ACCOUNT_FROZEN : ACCOUNT_ACTIVE;
+    if ((sim->books.freezes[i].direction != 0) == (direction != 0))
+        job->expected = ERR_state_conflict;
+    else if (until_us != 0 && until_us <= sim->now_us)
+        job->expected = ERR_range_invalid;
+    else
+        sim->books.freezes[i] = (struct sim_freeze){ .direction = direction, .until_us = until_us };
+}
+
+/* What was held and is not any more was of the alert's account, and went the way of the decision.
+ */
+static void take_over(struct sim *sim, const struct sim_job *job, int64_t account, int32_t decision)
+{
+    for (size_t i = 0; i < sim->post_count; i++) {
+        struct transaction row;
+        int32_t            wanted = decision == DECISION_CONFIRMED_FRAUD  ? STATUS_REJECTED
+                                    : decision == DECISION_FALSE_POSITIVE ? STATUS_COMPLETED
+                                                                          : STATUS_HELD;
+
+        if (sim->posts[i].status != STATUS_HELD)
+            continue;
+        CHECK(sim->real->transaction_by_id(sim->reader, &sim->posts[i].id, &row) == ERR_none);
+        if (row.status == STATUS_HELD)
+            continue;
+        SIM_REQUIRE(sim, row.status == wanted && row.debit == account,
+                    "an alert's decision moves what it must not");
+        SIM_REQUIRE(sim, sim->posts[i].user != job->user, "somebody decides on an own post");
+        SIM_REQUIRE(sim, wanted != STATUS_COMPLETED || may_move(sim, &sim->posts[i], true) == 0,
+                    "an alert's decision moves what is frozen");
+        sim_model_begin(sim);
+        set_status(sim, i, row.status);
+    }
+}
+
+void sim_model_alert(struct sim *sim, const struct sim_job *job)
+{
+    const struct msg_alert_decide *in = job->in;
+    struct alert                   row;
+
+    if (job->expected != ERR_none)
+        return;
+    sim->figures.alerts++;
+    if (job->op != &op_rows[OP_INDEX_alert_decide])
+        return;
+    CHECK(sim->alert_count < SIM_ALERTS_MAX);
+    CHECK(sim->real->alert_by_id(sim->reader, &in->alert_id, &row) == ERR_none);
+    sim->alerts[sim->alert_count++] =
+        (struct sim_alert){ .id = in->alert_id, .decision = in->decision };
+    take_over(sim, job, row.account, in->decision);
+}
+
 void sim_model_expire(struct sim *sim)
 {
+    for (int i = 0; i < SIM_ACCOUNTS; i++) {
+        struct sim_freeze *freeze = &sim->books.freezes[i];
+
+        if (freeze->direction == 0 || freeze->until_us == 0 || freeze->until_us > sim->now_us)
+            continue;
+        *freeze = (struct sim_freeze){ 0 };
+        sim->figures.expired++;
+    }
     for (size_t i = 0; i < sim->post_count; i++) {
         struct sim_post *post = &sim->posts[i];
 
@@ -156,6 +283,8 @@ void sim_model_compare(struct sim *sim)
                     "a balance is not what it must be");
         SIM_REQUIRE(sim, book.held == sim->books.held[i], "held funds are not what they must be");
         SIM_REQUIRE(sim, book.balance - book.held >= 0, "an account is below its limit");
+        SIM_REQUIRE(sim, book.freeze_direction == sim->books.freezes[i].direction,
+                    "an account is not frozen as it must be");
     }
     SIM_REQUIRE(sim, sim->real->accounts(sim->reader, &all, add_balance, &sum) == ERR_none,
                 "the accounts cannot be read");
@@ -180,6 +309,17 @@ static void prove_posts(struct sim *sim)
     }
 }
 
+static void prove_alerts(struct sim *sim)
+{
+    struct alert row;
+
+    for (size_t i = 0; i < sim->alert_count; i++) {
+        CHECK(sim->real->alert_by_id(sim->reader, &sim->alerts[i].id, &row) == ERR_none);
+        SIM_REQUIRE(sim, row.state == ALERT_DECIDED && row.decision == sim->alerts[i].decision,
+                    "a decided alert is not as it was decided");
+    }
+}
+
 void sim_model_prove(struct sim *sim)
 {
     struct verify_report report;
@@ -189,6 +329,7 @@ void sim_model_prove(struct sim *sim)
     sim->figures.proofs++;
     sim_model_compare(sim);
     prove_posts(sim);
+    prove_alerts(sim);
     err = verify_bank(sim->reader, &sim->bank, sim->sign_public, stderr, &report, &fault);
     if (err != ERR_none)
         fprintf(stderr, "%s: %s\n", err_name(err), fault.text);
