@@ -153,7 +153,7 @@ asan: ## run everything under the address and undefined behaviour sanitizers
 	    $(SUB) BUILD=$(BUILD)-asan SANITIZE=address,undefined e2e
 # The messaging library is not instrumented: without the option below, every message that one of
 # its threads hands over would be taken for a race.
-TSAN_FILES ?= tests/e2e/test_protocol.py
+TSAN_FILES ?= tests/e2e/test_protocol.py tests/e2e/test_overload.py tests/e2e/test_connections.py
 tsan: ## run what has threads under the thread sanitizer
 	+TSAN_OPTIONS=ignore_noninstrumented_modules=1:log_path=$(abspath $(BUILD)-tsan)/reports/tsan \
 	    $(SUB) BUILD=$(BUILD)-tsan SANITIZE=thread E2E_FILES="$(TSAN_FILES)" tsan-run

@@ -72,7 +72,7 @@ struct guard {
 };
 
 /* A sanitizer keeps freed memory and adds its own, so under one the figure says nothing. */
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const bool memory_is_known = false;
 #else
 static const bool memory_is_known = true;
