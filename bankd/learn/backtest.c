@@ -1,4 +1,5 @@
-/* See backtest.h. A payment counts as an alert of then when it stands flagged in the ledger. */
+/* See backtest.h. A payment counts as an alert of then when one was raised for it: its flag may
+ * have been taken off since, by a finding or by hand. */
 #include "bankd/learn/backtest.h"
 
 #include "common/clock.h"
@@ -52,7 +53,7 @@ static void count(struct backtest *test, const struct replay_event *event)
     struct backtest_result   *result = test->result;
     const struct transaction *row = event->row;
     bool                      now = test->verdict.alert;
-    bool                      then = row->flagged;
+    bool                      then = event->was_alert;
     bool                      fraud = event->label != NULL && event->label->fraud;
     size_t                    place = currency_place(result, row->currency);
     int64_t                   amount = row->amount;
@@ -169,7 +170,7 @@ static enum err write_line(const struct backtest *test, FILE *file)
 static enum err write_lines(struct backtest *test, const struct replay_event *event)
 {
     const struct transaction *row = event->row;
-    bool                      changed = test->verdict.alert != row->flagged;
+    bool                      changed = test->verdict.alert != event->was_alert;
 
     if (test->options->scores != NULL) {
         TRY(start_line(test, event));
@@ -180,8 +181,9 @@ static enum err write_lines(struct backtest *test, const struct replay_event *ev
     if (!changed || test->options->changes == NULL)
         return ERR_none;
     TRY(start_line(test, event));
-    TRY(buf_print(&test->line, ",%s,%" PRId32 ",%" PRId32 ",%s\n", row->flagged ? "lost" : "gained",
-                  row->score, test->verdict.score, label_text(event->label)));
+    TRY(buf_print(&test->line, ",%s,%" PRId32 ",%" PRId32 ",%s\n",
+                  event->was_alert ? "lost" : "gained", row->score, test->verdict.score,
+                  label_text(event->label)));
     return write_line(test, test->options->changes);
 }
 
@@ -191,7 +193,7 @@ static void tell_change(const struct backtest *test, const struct replay_event *
                                       .gained = test->verdict.alert,
                                       .score = test->verdict.score };
 
-    if (test->options->changed != NULL && test->verdict.alert != event->row->flagged)
+    if (test->options->changed != NULL && test->verdict.alert != event->was_alert)
         test->options->changed(test->options->changed_context, &change);
 }
 

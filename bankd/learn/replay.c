@@ -22,6 +22,8 @@ struct replay {
     size_t                       book_count;
     struct label                *labels;
     size_t                       label_count, label_room, label_at;
+    int64_t                     *alerted; /* sequences of payments that were an alert, rising */
+    size_t                       alerted_count, alerted_room, alerted_at;
     struct fraud_profile       **profiles; /* by entity */
     size_t                       entity_count;
     struct replay_block         *blocks;
@@ -69,6 +71,39 @@ static bool take_label(void *context, const void *row)
     return true;
 }
 
+static bool take_hit(void *context, const void *row)
+{
+    struct replay *replay = context;
+    size_t         most = replay->options->findings_max;
+
+    if (most != 0 && replay->alerted_count == most) {
+        replay->failed = fault_set(replay->fault, ERR_message_too_large, NULL,
+                                   "There are more than %zu alerted payments", most);
+        return false;
+    }
+    if (replay->alerted_count == replay->alerted_room) {
+        size_t   room = replay->alerted_room == 0 ? 4096 : replay->alerted_room * 2;
+        int64_t *more = realloc(replay->alerted, room * sizeof *more);
+
+        if (more == NULL) {
+            replay->failed = ERR_memory;
+            return false;
+        }
+        replay->alerted = more;
+        replay->alerted_room = room;
+    }
+    replay->alerted[replay->alerted_count++] = ((const struct alert_hit *)row)->transaction;
+    return true;
+}
+
+static int by_sequence(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
 static enum err load(struct replay *replay)
 {
     struct account_filter every = { .before_number = 0 };
@@ -87,6 +122,10 @@ static enum err load(struct replay *replay)
         return ERR_memory;
     TRY(store->ops->accounts(store, &every, take_book, replay));
     TRY(store->ops->labels(store, take_label, replay));
+    TRY(replay->failed);
+    TRY(store->ops->alert_hits(store, 0, take_hit, replay));
+    if (replay->alerted_count > 0)
+        qsort(replay->alerted, replay->alerted_count, sizeof replay->alerted[0], by_sequence);
     return replay->failed;
 }
 
@@ -131,6 +170,15 @@ static const struct label *label_of(struct replay *replay, int64_t sequence)
     return NULL;
 }
 
+static bool was_alert(struct replay *replay, int64_t sequence)
+{
+    while (replay->alerted_at < replay->alerted_count &&
+           replay->alerted[replay->alerted_at] < sequence)
+        replay->alerted_at++;
+    return replay->alerted_at < replay->alerted_count &&
+           replay->alerted[replay->alerted_at] == sequence;
+}
+
 static enum err take_row(struct replay *replay, const struct transaction *row)
 {
     const struct account_book *debit;
@@ -153,6 +201,7 @@ static enum err take_row(struct replay *replay, const struct transaction *row)
     shown.account = row->incoming ? credit : debit;
     shown.subject = subject;
     shown.counterparty = counterparty;
+    shown.was_alert = was_alert(replay, row->sequence);
     label = label_of(replay, row->sequence);
     shown.label = label != NULL && label->withdrawn ? NULL : label;
     TRY(replay->visit(replay->options->context, &shown));
@@ -208,6 +257,7 @@ enum err replay_run(const struct replay_options *options, replay_visit *visit, s
     }
     free(replay.books);
     free(replay.labels);
+    free(replay.alerted);
     free(replay.profiles);
     return err;
 }

@@ -6,9 +6,10 @@
  * it was known. So whoever looks on knows of each payment exactly what the engine knew, or would
  * have known with today's features. One snapshot of the store is read; nothing is written.
  *
- * Memory: a book for each account, 24 bytes for each finding, of which there may be `findings_max`,
- * and a kilobyte for each entity that takes part, of which there may be `entities_max`; beyond them
- * the replay is refused with ERR_message_too_large. */
+ * Memory: a book for each account, 32 bytes for each finding and 8 for each alerted payment, of
+ * each of which there may be `findings_max`, and a kilobyte for each entity that takes part, of
+ * which there may be `entities_max`; beyond them the replay is refused with ERR_message_too_large.
+ */
 #ifndef BANKD_LEARN_REPLAY_H
 #define BANKD_LEARN_REPLAY_H
 
@@ -27,6 +28,7 @@ struct replay_event {
     const struct fraud_profile *subject;
     const struct fraud_profile *counterparty; /* NULL = nobody */
     const struct label         *label;        /* NULL = no finding */
+    bool                        was_alert;    /* an alert was raised for it when it came */
 };
 
 /* Anything but ERR_none ends the replay with it. */

@@ -101,20 +101,18 @@ static void test_the_same_rules_change_nothing(void **state)
                                         .from_us = INT64_MIN,
                                         .cards = 100 };
     static struct backtest_result result;
-    int64_t                       flagged = 0;
     int64_t                       judged = 0;
 
     (void)state;
     seed_fill(seed, 900);
-    for (size_t i = 0; i < seed->transaction_count; i++) {
+    for (size_t i = 0; i < seed->transaction_count; i++)
         judged += seed->transactions[i].rule_set != 0 ? 1 : 0;
-        flagged += seed->transactions[i].rule_set != 0 && seed->transactions[i].flagged ? 1 : 0;
-    }
     assert_int_equal(backtest_run(&options, &result, &seed->fault), ERR_none);
     assert_int_equal(result.judged, judged);
-    assert_int_equal(result.alerts_then.count, flagged);
-    assert_int_equal(result.alerts.count,
-                     result.alerts_then.count + result.gained.count - result.lost.count);
+    /* Whatever became of the flags since: some were set and some taken off by hand. */
+    assert_int_equal(result.alerts_then.count, seed->alert_count);
+    assert_int_equal(result.alerts.count, result.alerts_then.count);
+    assert_int_equal(result.gained.count + result.lost.count, 0);
     assert_true(result.alerts.count > 0);
     options.from_us = seed->now_us;
     assert_int_equal(backtest_run(&options, &result, &seed->fault), ERR_none);
