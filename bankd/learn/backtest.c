@@ -2,6 +2,7 @@
  * have been taken off since, by a finding or by hand. */
 #include "bankd/learn/backtest.h"
 
+#include "bankd/fraud/features.h"
 #include "common/clock.h"
 #include "common/csv.h"
 #include "common/ident.h"
@@ -167,6 +168,23 @@ static enum err write_line(const struct backtest *test, FILE *file)
     return fwrite(test->line.at, 1, test->line.n, file) == test->line.n ? ERR_none : ERR_io;
 }
 
+static enum err write_features(struct backtest *test, const struct replay_event *event)
+{
+    static const struct fraud_profile nobody;
+
+    struct feature_input input = {
+        .event = event->event,
+        .subject = profile_of(event->subject),
+        .other = profile_of(event->counterparty != NULL ? event->counterparty : &nobody),
+    };
+
+    TRY(start_line(test, event));
+    for (size_t i = 0; i < FEATURE_COUNT; i++)
+        TRY(buf_print(&test->line, ",%" PRId64, feature_value((enum feature)i, &input)));
+    TRY(buf_print(&test->line, "\n"));
+    return write_line(test, test->options->features);
+}
+
 static enum err write_lines(struct backtest *test, const struct replay_event *event)
 {
     const struct transaction *row = event->row;
@@ -178,6 +196,8 @@ static enum err write_lines(struct backtest *test, const struct replay_event *ev
                       label_text(event->label)));
         TRY(write_line(test, test->options->scores));
     }
+    if (test->options->features != NULL)
+        TRY(write_features(test, event));
     if (!changed || test->options->changes == NULL)
         return ERR_none;
     TRY(start_line(test, event));
@@ -261,4 +281,9 @@ enum err backtest_run(const struct backtest_options *options, struct backtest_re
     free(test->known_day);
     free(test);
     return err;
+}
+
+const char *backtest_feature(size_t number)
+{
+    return number < FEATURE_COUNT ? feature_rows[number].name : NULL;
 }

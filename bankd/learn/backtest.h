@@ -33,6 +33,9 @@ struct backtest_options {
     /* One line for each judged payment: transaction_id, external_id, timestamp, account, score
      * (before it is kept within 0 and 1000), label (1, 0 or empty). NULL = not written. */
     FILE *scores;
+    /* The same first four, and every feature of the catalogue as it was judged by, in the order of
+     * backtest_feature. NULL = not written. */
+    FILE *features;
     /* One line for each alert gained or lost: the same first four, gained or lost, score then,
      * score, label. NULL = not written. */
     FILE *changes;
@@ -68,5 +71,8 @@ void backtest_lines(const struct backtest_result *result, struct backtest_line o
 
 ERR_MUST_USE enum err backtest_run(const struct backtest_options *options,
                                    struct backtest_result *out, struct fault *fault);
+
+/* The names of the features from 0 on; NULL behind the last. */
+const char *backtest_feature(size_t number);
 
 #endif

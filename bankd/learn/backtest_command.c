@@ -18,7 +18,7 @@ enum { CARDS_DEFAULT = 100, CARDS_MAX = 1000000, ENTITIES_DEFAULT = 4000000, KNO
 
 struct work {
     const char             *rules_file, *card_file, *hash, *from, *to, *known_from;
-    const char             *cards, *entities, *format, *scores_file, *changes_file;
+    const char             *cards, *entities, *format, *scores_file, *changes_file, *features_file;
     struct backtest_options options;
     struct backtest_result  result;
     struct fraud_rules     *rules;
@@ -59,6 +59,7 @@ static enum err parse_arguments(struct work *work, int argc, char **argv, struct
         { "--format", &work->format },
         { "--scores", &work->scores_file },
         { "--changes", &work->changes_file },
+        { "--features", &work->features_file },
     };
     struct backtest_options *test = &work->options;
 
@@ -187,6 +188,23 @@ static enum err close_output(const char *path, FILE **file, struct fault *fault)
     return ERR_none;
 }
 
+static enum err open_features(struct work *work, struct fault *fault)
+{
+    FILE       *file;
+    const char *name;
+    enum err err = open_output(work->features_file, "transaction_id,external_id,timestamp,account",
+                               &work->options.features, fault);
+
+    file = work->options.features;
+    if (err != ERR_none || file == NULL)
+        return err;
+    for (size_t i = 0; (name = backtest_feature(i)) != NULL; i++)
+        fprintf(file, ",%s", name);
+    fputc('\n', file);
+    return ferror(file) == 0 ? ERR_none
+                             : fault_set(fault, ERR_io, NULL, "%.150s", work->features_file);
+}
+
 static enum err run(struct work *work, struct conf *conf, struct fault *fault)
 {
     struct backtest_options *test = &work->options;
@@ -204,6 +222,7 @@ static enum err run(struct work *work, struct conf *conf, struct fault *fault)
     TRY(open_output(work->changes_file,
                     "transaction_id,external_id,timestamp,account,change,score_then,score,label\n",
                     &test->changes, fault));
+    TRY(open_features(work, fault));
     test->rules = work->rules;
     test->replay.store = work->home.store;
     test->replay.cancel = candidate_stoppable();
@@ -212,6 +231,7 @@ static enum err run(struct work *work, struct conf *conf, struct fault *fault)
     TRY(backtest_run(test, &work->result, fault));
     work->past_us = clock->monotonic_us(clock) - started_us;
     TRY(close_output(work->scores_file, &test->scores, fault));
+    TRY(close_output(work->features_file, &test->features, fault));
     return close_output(work->changes_file, &test->changes, fault);
 }
 
@@ -234,6 +254,7 @@ int command_backtest(struct conf *conf, int argc, char **argv)
         print_table(work);
     (void)!close_output("", &work->options.scores, &ignored);
     (void)!close_output("", &work->options.changes, &ignored);
+    (void)!close_output("", &work->options.features, &ignored);
     if (work->is_open)
         home_close(&work->home);
     fraud_rules_free(&work->rules);

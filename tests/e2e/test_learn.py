@@ -81,7 +81,7 @@ def test_a_learned_card_finds_later_fraud(home, tmp_path):
     before = (home / "bank.db").read_bytes()
     found = backtest(home, "--scorecard", tmp_path / "card", "--from", "2018-06-22", "--to",
                      "2018-06-29", "--known-from", "2018-06-29", "--scores", tmp_path / "scores",
-                     "--changes", tmp_path / "changes")
+                     "--changes", tmp_path / "changes", "--features", tmp_path / "features")
     assert (home / "bank.db").read_bytes() == before
     with open(tmp_path / "scores", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -89,6 +89,11 @@ def test_a_learned_card_finds_later_fraud(home, tmp_path):
     assert {row["external_id"] for row in rows} == {str(i) for i in range(21 * 150, 28 * 150)}
     assert all(row["timestamp"].startswith("2018-06-2") for row in rows)
     assert found["measured_frauds"] == sum(row["label"] == "1" for row in rows) > 20
+    with open(tmp_path / "features", encoding="utf-8", newline="") as file:
+        features = {row["external_id"]: row for row in csv.DictReader(file)}
+    assert features.keys() == {row["external_id"] for row in rows}
+    assert all(int(row["hour"]) == int(row["timestamp"][11:13]) for row in features.values())
+    assert any(int(row["counterparty_fraud_run"]) > 5 for row in features.values())
     assert found["auc_roc"] > 0.95 and found["average_precision"] > 0.8
     assert abs(area(rows) - found["auc_roc"]) < 1e-5
     with open(tmp_path / "changes", encoding="utf-8", newline="") as file:
