@@ -66,7 +66,7 @@ static enum err parse_feature(struct parser *p, uint16_t *slot)
     if (feature < 0)
         return parser_fail(p, &p->now, "there is no feature `%.*s`%s", (int)p->now.text.n,
                            p->now.text.at, parser_hint(p, p->now.text, hint));
-    TRY(parser_slot(p, &p->now, feature, slot));
+    *slot = parser_slot(p, feature);
     parser_advance(p);
     return ERR_none;
 }

@@ -28,10 +28,10 @@ enum { DECISION_FORMAT = 1, DECISION_CONTROLLED = 2, DECISION_HEAD = RULE_DECISI
 
 enum { WITH_THRESHOLDS = 1, WITH_STEPPED_DOWN = 2, WITH_SUPPRESSED = 4, WITH_ALL = 7 };
 
-static_assert(DECISION_HEAD + RULE_SLOTS_MAX * RULE_NUMBER_MAX + RULE_DECISION_CONTROLS <=
-                  LIMIT_DECISION_MAX,
-              "every decision fits");
-static_assert(RULE_SLOTS_MAX <= UINT8_MAX, "the count of slots fits a byte");
+static_assert((int)DECISION_HEAD + (int)FEATURE_BYTES_ALL + (int)RULE_DECISION_CONTROLS <=
+                  (int)LIMIT_DECISION_MAX,
+              "a decision by the whole catalogue fits");
+static_assert((int)RULE_SLOTS_MAX <= UINT8_MAX, "the count of slots fits a byte");
 static_assert(LIMIT_REASONS_MAX * RULE_SCORE_MAX < INT16_MAX, "the clamp's points fit");
 static_assert(LIMIT_RULES_MAX == FRAUD_RULE_WORDS * 64, "each rule has a bit");
 
@@ -474,6 +474,15 @@ static bool read_decision(const struct fraud_rules *rules, const uint8_t *bytes,
 
 /* --- the calls ------------------------------------------------------------------------------- */
 
+/* A profile lies in 16 lines of the cache; asked for at once, they come while others are waited
+ * for.
+ */
+static void call_up(const struct fraud_profile *profile)
+{
+    for (size_t at = 0; at < sizeof profile->bytes; at += 64)
+        __builtin_prefetch(&profile->bytes[at]);
+}
+
 void fraud_judge(const struct fraud_rules *rules, const struct fraud_profile *subject,
                  const struct fraud_profile *counterparty, const struct fraud_event *event,
                  bool with_text, struct fraud_verdict *out)
@@ -482,12 +491,18 @@ void fraud_judge(const struct fraud_rules *rules, const struct fraud_profile *su
 
     int64_t               values[RULE_SLOTS_MAX];
     struct fraud_controls used;
+    struct feature_cache  cache;
     struct feature_input  input = {
          .event = event,
          .subject = profile_of(subject),
          .other = profile_of(counterparty != NULL ? counterparty : &nobody),
+         .cache = &cache,
     };
 
+    call_up(subject);
+    if (counterparty != NULL)
+        call_up(counterparty);
+    cache.has = 0;
     for (size_t i = 0; i < rules->slot_count; i++)
         values[i] = feature_value((enum feature)rules->slots[i], &input);
     decide(rules, values, event->controls, with_text, &used, out);

@@ -103,6 +103,21 @@ static bool is_comparison(enum rule_op op)
     return op >= OP_EQUAL && op <= OP_GREATER_EQUAL;
 }
 
+/* A slot and a constant that wait for a comparison become one step with it. */
+static bool fuse(struct expression *e, enum rule_op op)
+{
+    struct fraud_rules *rules = e->p->rules;
+    struct rule_step   *slot = &rules->steps[rules->step_count - 2];
+
+    if (!is_comparison(op) || slot[0].op != OP_SLOT || slot[1].op != OP_PUSH)
+        return false;
+    slot->op = OP_COMPARE;
+    slot->value = slot[1].value;
+    slot->count = (uint16_t)op;
+    rules->step_count--;
+    return true;
+}
+
 static enum err emit_one(struct expression *e, const struct token *at, enum rule_op op)
 {
     bool *top = &e->is_condition[e->depth - 1];
@@ -126,7 +141,7 @@ static enum err emit_two(struct expression *e, const struct token *at, enum rule
         return parser_fail(e->p, at, "a condition is yes or no and cannot be larger or smaller");
     e->depth--;
     e->is_condition[e->depth - 1] = is_comparison(op) || op == OP_AND || op == OP_OR;
-    return add_step(e, at, (struct rule_step){ .op = (uint16_t)op });
+    return fuse(e, op) ? ERR_none : add_step(e, at, (struct rule_step){ .op = (uint16_t)op });
 }
 
 /* Emits what waits and binds at least so strongly, down to the next parenthesis. */
@@ -164,10 +179,9 @@ static enum err wait_for(struct expression *e, struct waiting waiting)
 static enum err parse_money(struct expression *e)
 {
     const struct token at = e->p->now;
-    uint16_t           unit = 0;
+    uint16_t           unit = parser_slot(e->p, FEATURE_unit);
 
     /* Hundredths of a unit times minor units of a unit, by 100, is minor units. */
-    TRY(parser_slot(e->p, &at, FEATURE_unit, &unit));
     TRY(emit_operand(e, &at, (struct rule_step){ .op = OP_PUSH, .value = at.value }, false));
     TRY(emit_operand(e, &at, (struct rule_step){ .op = OP_SLOT, .first = unit }, false));
     TRY(emit_two(e, &at, OP_MULTIPLY));
@@ -185,7 +199,7 @@ static enum err parse_word(struct expression *e)
     char               hint[HINT_MAX];
 
     if (feature >= 0) {
-        TRY(parser_slot(e->p, &at, feature, &step.first));
+        step.first = parser_slot(e->p, feature);
         TRY(emit_operand(e, &at, step, feature_rows[feature].unit == UNIT_YES));
     } else if (constant_find(at.text, &step.value)) {
         step.op = OP_PUSH;

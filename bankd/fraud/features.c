@@ -47,14 +47,88 @@ static int64_t share_bp(int64_t part, int64_t whole)
     return share < SHARE_MAX_BP ? share : SHARE_MAX_BP;
 }
 
+/* The first bit of each kind in a cache. */
+enum { HAS_OWN = 0, HAS_OTHERS = 7, HAS_OWN_LABELS = 14, HAS_LABELS = 17, HAS_RUN = 20, HAS_AGE };
+
+static_assert((int)RING_FAN_IN <= (int)HAS_OTHERS - (int)HAS_OWN, "each window has a bit");
+
+/* True the first time: then the caller puts it there. */
+static bool is_missing(struct feature_cache *cache, unsigned bit)
+{
+    bool missing = (cache->has >> bit & 1) == 0;
+
+    cache->has |= UINT32_C(1) << bit;
+    return missing;
+}
+
 static struct profile_sum own(const struct feature_input *in, enum profile_ring ring)
 {
-    return profile_window(in->subject, ring, in->event->at_us);
+    struct feature_cache *cache = in->cache;
+
+    if (cache == NULL)
+        return profile_window(in->subject, ring, in->event->at_us);
+    if (is_missing(cache, HAS_OWN + (unsigned)ring))
+        cache->own[ring] = profile_window(in->subject, ring, in->event->at_us);
+    return cache->own[ring];
 }
 
 static struct profile_sum others(const struct feature_input *in, enum profile_ring ring)
 {
-    return profile_window(in->other, ring, in->event->at_us);
+    struct feature_cache *cache = in->cache;
+
+    if (cache == NULL)
+        return profile_window(in->other, ring, in->event->at_us);
+    if (is_missing(cache, HAS_OTHERS + (unsigned)ring))
+        cache->others[ring] = profile_window(in->other, ring, in->event->at_us);
+    return cache->others[ring];
+}
+
+/* Which of the windows of findings: 1, 7 or 30 days. */
+static unsigned labels_place(int64_t days)
+{
+    return days == 1 ? 0 : days == 7 ? 1 : 2;
+}
+
+static struct profile_labels own_labels(const struct feature_input *in, int64_t days)
+{
+    struct feature_cache *cache = in->cache;
+    unsigned              place = labels_place(days);
+
+    if (cache == NULL)
+        return profile_labels(in->subject, in->event->at_us, days);
+    if (is_missing(cache, HAS_OWN_LABELS + place))
+        cache->own_labels[place] = profile_labels(in->subject, in->event->at_us, days);
+    return cache->own_labels[place];
+}
+
+static struct profile_labels findings(const struct feature_input *in, int64_t days)
+{
+    struct feature_cache *cache = in->cache;
+    unsigned              place = labels_place(days);
+
+    if (cache == NULL)
+        return profile_labels(in->other, in->event->at_us, days);
+    if (is_missing(cache, HAS_LABELS + place))
+        cache->labels[place] = profile_labels(in->other, in->event->at_us, days);
+    return cache->labels[place];
+}
+
+static struct profile_run fraud_run(const struct feature_input *in)
+{
+    if (in->cache == NULL)
+        return profile_fraud_run(in->other, in->event->at_us);
+    if (is_missing(in->cache, HAS_RUN))
+        in->cache->run = profile_fraud_run(in->other, in->event->at_us);
+    return in->cache->run;
+}
+
+static int64_t fraud_age(const struct feature_input *in, bool first)
+{
+    if (in->cache == NULL)
+        return profile_fraud_age(in->other, in->event->at_us, first);
+    if (is_missing(in->cache, first ? HAS_AGE + 1 : HAS_AGE))
+        in->cache->ages[first] = profile_fraud_age(in->other, in->event->at_us, first);
+    return in->cache->ages[first];
 }
 
 #define VALUE_OF(name) static int64_t value_##name(const struct feature_input *in)
@@ -386,12 +460,12 @@ VALUE_OF(dormant_days)
 
 VALUE_OF(frauds_7d)
 {
-    return profile_labels(in->subject, in->event->at_us, 7).frauds;
+    return own_labels(in, 7).frauds;
 }
 
 VALUE_OF(frauds_30d)
 {
-    return profile_labels(in->subject, in->event->at_us, 30).frauds;
+    return own_labels(in, 30).frauds;
 }
 
 VALUE_OF(mean_7d_to_30d_pct)
@@ -535,11 +609,6 @@ VALUE_OF(counterparty_fan_in_7d)
     return profile_fan(in->other, RING_FAN_IN, in->event->at_us);
 }
 
-static struct profile_labels findings(const struct feature_input *in, int64_t days)
-{
-    return profile_labels(in->other, in->event->at_us, days);
-}
-
 static int64_t fraud_share(struct profile_labels labels)
 {
     return share_bp(labels.frauds, labels.known);
@@ -592,22 +661,22 @@ VALUE_OF(counterparty_fraud_share_30d_bp)
 
 VALUE_OF(counterparty_fraud_age_days)
 {
-    return profile_fraud_age(in->other, in->event->at_us, false);
+    return fraud_age(in, false);
 }
 
 VALUE_OF(counterparty_fraud_since_days)
 {
-    return profile_fraud_age(in->other, in->event->at_us, true);
+    return fraud_age(in, true);
 }
 
 VALUE_OF(counterparty_fraud_run)
 {
-    return profile_fraud_run(in->other, in->event->at_us).count;
+    return fraud_run(in).count;
 }
 
 VALUE_OF(counterparty_fraud_run_days)
 {
-    struct profile_run run = profile_fraud_run(in->other, in->event->at_us);
+    struct profile_run run = fraud_run(in);
 
     return run.count > 0 ? profile_bucket(in->event->at_us, US_PER_DAY) - run.day : -1;
 }
@@ -621,15 +690,27 @@ const struct feature_row feature_rows[FEATURE_COUNT] = {
 #undef FEATURE
 };
 
+static int64_t cut(int64_t value, unsigned bytes)
+{
+    int64_t most = bytes < 10 ? (INT64_C(1) << (7 * bytes - 1)) - 1 : INT64_MAX;
+
+    return value > most ? most : value < -most - 1 ? -most - 1 : value;
+}
+
 int64_t feature_value(enum feature feature, const struct feature_input *input)
 {
+    static const uint8_t bytes[FEATURE_COUNT] = {
+#define FEATURE(name, unit, window, source, help) [FEATURE_##name] = FEATURE_BYTES_##unit,
+#include "bankd/fraud/features.def"
+#undef FEATURE
+    };
     static int64_t (*const values[FEATURE_COUNT])(const struct feature_input *) = {
 #define FEATURE(name, unit, window, source, help) [FEATURE_##name] = value_##name,
 #include "bankd/fraud/features.def"
 #undef FEATURE
     };
 
-    return values[feature](input);
+    return cut(values[feature](input), bytes[feature]);
 }
 
 /* The words of the protocol; "minor units" is what makes a terminal write money. */
@@ -649,7 +730,7 @@ size_t fraud_features(const struct fraud_profile *profile, int64_t now_us,
                       struct fraud_feature out[FRAUD_FEATURES_MAX])
 {
     struct fraud_event   now = { .at_us = now_us, .unit = 1 };
-    struct feature_input input = { &now, profile_of(profile), profile_of(profile) };
+    struct feature_input input = { &now, profile_of(profile), profile_of(profile), NULL };
     size_t               count = 0;
 
     for (size_t i = 0; i < FEATURE_COUNT && count < FRAUD_FEATURES_MAX; i++) {

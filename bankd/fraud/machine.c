@@ -26,6 +26,24 @@ static bool is_listed(const int64_t *values, size_t count, int64_t value)
     return false;
 }
 
+static bool compare(uint16_t op, int64_t a, int64_t b)
+{
+    switch (op) {
+    case OP_EQUAL:
+        return a == b;
+    case OP_UNEQUAL:
+        return a != b;
+    case OP_LESS:
+        return a < b;
+    case OP_LESS_EQUAL:
+        return a <= b;
+    case OP_GREATER:
+        return a > b;
+    default:
+        return a >= b; /* OP_GREATER_EQUAL */
+    }
+}
+
 static int64_t run_two(uint16_t op, int64_t a, int64_t b)
 {
     switch (op) {
@@ -41,22 +59,12 @@ static int64_t run_two(uint16_t op, int64_t a, int64_t b)
         return a < b ? a : b;
     case OP_MAX:
         return a > b ? a : b;
-    case OP_EQUAL:
-        return a == b;
-    case OP_UNEQUAL:
-        return a != b;
-    case OP_LESS:
-        return a < b;
-    case OP_LESS_EQUAL:
-        return a <= b;
-    case OP_GREATER:
-        return a > b;
-    case OP_GREATER_EQUAL:
-        return a >= b;
     case OP_AND:
         return a != 0 && b != 0;
+    case OP_OR:
+        return a != 0 || b != 0;
     default:
-        return a != 0 || b != 0; /* OP_OR */
+        return compare(op, a, b);
     }
 }
 
@@ -75,6 +83,9 @@ int64_t rule_run(const struct fraud_rules *rules, struct rule_code code, const i
             break;
         case OP_SLOT:
             stack[depth++] = values[step->first];
+            break;
+        case OP_COMPARE:
+            stack[depth++] = compare(step->count, values[step->first], step->value);
             break;
         case OP_NEGATE:
             *top = nearest(-(__int128)*top);

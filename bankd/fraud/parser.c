@@ -97,21 +97,16 @@ enum err parser_constant(struct parser *p, bool money, int64_t *value)
     return ERR_none;
 }
 
-enum err parser_slot(struct parser *p, const struct token *at, int feature, uint16_t *slot)
+uint16_t parser_slot(struct parser *p, int feature)
 {
     struct fraud_rules *rules = p->rules;
 
     for (size_t i = 0; i < rules->slot_count; i++)
-        if (rules->slots[i] == feature) {
-            *slot = (uint16_t)i;
-            return ERR_none;
-        }
-    if (rules->slot_count == RULE_SLOTS_MAX)
-        return parser_fail(p, at, "the rules use more than %d features, too many for a decision",
-                           (int)RULE_SLOTS_MAX);
-    *slot = (uint16_t)rules->slot_count;
-    rules->slots[rules->slot_count++] = (uint8_t)feature;
-    return ERR_none;
+        if (rules->slots[i] == feature)
+            return (uint16_t)i;
+    CHECK(rules->slot_count < RULE_SLOTS_MAX); /* each feature has one slot at most */
+    rules->slots[rules->slot_count] = (uint8_t)feature;
+    return (uint16_t)rules->slot_count++;
 }
 
 /* --- hints ----------------------------------------------------------------------------------- */

@@ -34,8 +34,7 @@ bool parser_is(const struct parser *p, enum token_kind kind, const char *text);
 /* -1 when there is no such feature. */
 int feature_find(struct slice name);
 /* The slot of a feature, made when it is new. */
-ERR_MUST_USE enum err parser_slot(struct parser *p, const struct token *at, int feature,
-                                  uint16_t *slot);
+uint16_t parser_slot(struct parser *p, int feature);
 /* yes, no, types of transactions, days of the week. */
 bool constant_find(struct slice name, int64_t *value);
 /* A constant with an optional minus sign; money only where it is said. */

@@ -209,11 +209,17 @@ struct profile_sum profile_window(const struct profile *profile, enum profile_ri
 {
     struct profile_sum total = { 0, 0 };
     struct ring_walk   walk = ring_walk(profile, ring, at_us);
-    const uint64_t    *cell;
+    const uint64_t    *cells = (const void *)walk.cells;
+    int64_t            end = (int64_t)walk.slot + walk.left;
+    int64_t            behind = end - (int64_t)walk.cell_count; /* from the first on again */
 
-    while ((cell = ring_next(&walk)) != NULL) {
-        total.count += (int64_t)(*cell >> 48);
-        total.sum += (int64_t)(*cell & CELL_SUM_MAX);
+    for (int64_t i = (int64_t)walk.slot; i < end - (behind > 0 ? behind : 0); i++) {
+        total.count += (int64_t)(cells[i] >> 48);
+        total.sum += (int64_t)(cells[i] & CELL_SUM_MAX);
+    }
+    for (int64_t i = 0; i < behind; i++) {
+        total.count += (int64_t)(cells[i] >> 48);
+        total.sum += (int64_t)(cells[i] & CELL_SUM_MAX);
     }
     return total;
 }
@@ -687,14 +693,41 @@ void fraud_forget_label(struct fraud_profile *profile, int64_t known_at_us, bool
         p->label_frauds[slot]--;
 }
 
-static struct profile_labels labels_of_day(const struct profile *profile, int64_t day)
+/* Walks days back, from the newest to the oldest that is asked for and kept. */
+struct label_walk {
+    const struct profile *profile;
+    int64_t               day; /* the next one */
+    int64_t               last;
+    size_t                slot;
+};
+
+static struct label_walk label_walk(const struct profile *profile, int64_t newest, int64_t oldest)
 {
     int64_t head = profile_bucket(profile->label_at_us, US_PER_DAY);
+    int64_t kept = head - PROFILE_LABEL_DAYS + 1;
 
-    if (day > head || day <= head - PROFILE_LABEL_DAYS)
-        return (struct profile_labels){ 0, 0 };
-    return (struct profile_labels){ .known = profile->label_known[label_slot(day)],
-                                    .frauds = profile->label_frauds[label_slot(day)] };
+    newest = newest < head ? newest : head;
+    return (struct label_walk){ .profile = profile,
+                                .day = newest,
+                                .last = oldest > kept ? oldest : kept,
+                                .slot = label_slot(newest) };
+}
+
+/* Passes over days without findings. */
+static bool label_next(struct label_walk *walk, int64_t *day, struct profile_labels *out)
+{
+    for (; walk->day >= walk->last; walk->day--) {
+        size_t slot = walk->slot;
+
+        walk->slot = slot == 0 ? PROFILE_LABEL_DAYS - 1 : slot - 1;
+        if (walk->profile->label_known[slot] == 0)
+            continue;
+        *out = (struct profile_labels){ .known = walk->profile->label_known[slot],
+                                        .frauds = walk->profile->label_frauds[slot] };
+        *day = walk->day--;
+        return true;
+    }
+    return false;
 }
 
 /* What a look at the findings begins with. */
@@ -707,26 +740,38 @@ struct label_look {
     struct profile_labels now;
 };
 
+/* How many seconds before the latest finding a moment is, upwards; 0 behind it. */
+static uint64_t seconds_back(const struct profile *profile, int64_t at_us)
+{
+    uint64_t back = (uint64_t)profile->label_at_us - (uint64_t)at_us;
+
+    return at_us >= profile->label_at_us ? 0 : (back + US_PER_SECOND - 1) / US_PER_SECOND;
+}
+
 static void label_look(const struct profile *profile, int64_t at_us, struct label_look *out)
 {
+    int64_t  today = profile_bucket(at_us, US_PER_DAY);
+    int64_t  night_us = today < INT64_MAX / US_PER_DAY ? (today + 1) * US_PER_DAY : INT64_MAX;
+    uint64_t now = seconds_back(profile, at_us);
+    uint64_t night = seconds_back(profile, night_us);
     struct profile_labels later = { 0, 0 };
+    struct label_walk     walk = label_walk(profile, today, today);
+    int64_t               day;
 
-    *out = (struct label_look){ .count = exact_count(profile),
-                                .today = profile_bucket(at_us, US_PER_DAY) };
+    *out = (struct label_look){ .count = exact_count(profile), .today = today };
     out->all = out->count < PROFILE_EXACT;
     for (; out->pending < out->count; out->pending++) {
-        int64_t moment_us = exact_moment(profile, out->pending);
+        uint64_t seconds = (profile->exact[out->pending] - 1) / 2;
 
-        if (moment_us <= at_us)
+        if (seconds >= now)
             break;
-        if (profile_bucket(moment_us, US_PER_DAY) != out->today)
-            continue;
+        if (profile->label_at_us >= night_us && seconds <= night)
+            continue; /* of a later day */
         later.known++;
         later.frauds += exact_fraud(profile, out->pending) ? 1 : 0;
     }
-    if (out->pending == out->count && !out->all)
+    if ((out->pending == out->count && !out->all) || !label_next(&walk, &day, &out->now))
         return;
-    out->now = labels_of_day(profile, out->today);
     out->now.known -= later.known < out->now.known ? later.known : out->now.known;
     out->now.frauds -= later.frauds < out->now.frauds ? later.frauds : out->now.frauds;
 }
@@ -741,8 +786,11 @@ static bool exact_cover(const struct profile *profile, const struct label_look *
 struct profile_labels profile_labels(const struct profile *profile, int64_t at_us, int64_t days)
 {
     struct profile_labels total = { 0, 0 };
+    struct profile_labels one;
     struct label_look     look;
+    struct label_walk     walk;
     int64_t               from_us;
+    int64_t               day;
 
     if (profile->label_at_us == 0 || !money_sub(at_us, days * US_PER_DAY, &from_us))
         return total;
@@ -757,9 +805,8 @@ struct profile_labels profile_labels(const struct profile *profile, int64_t at_u
         return total;
     }
     total = look.now;
-    for (int64_t day = look.today - days; day < look.today; day++) {
-        struct profile_labels one = labels_of_day(profile, day);
-
+    walk = label_walk(profile, look.today - 1, look.today - days);
+    while (label_next(&walk, &day, &one)) {
         total.known += one.known;
         total.frauds += one.frauds;
     }
@@ -768,27 +815,30 @@ struct profile_labels profile_labels(const struct profile *profile, int64_t at_u
 
 int64_t profile_fraud_age(const struct profile *profile, int64_t at_us, bool first)
 {
-    struct label_look look;
-    int64_t           age = -1;
+    struct label_look     look;
+    struct label_walk     walk;
+    struct profile_labels one;
+    int64_t               age = -1;
+    int64_t               day;
 
     if (profile->label_at_us == 0)
         return age;
     label_look(profile, at_us, &look);
-    for (int64_t back = 0; back <= PROFILE_LABEL_WINDOW && (first || age < 0); back++) {
-        struct profile_labels day =
-            back == 0 ? look.now : labels_of_day(profile, look.today - back);
-
-        age = day.frauds > 0 ? back : age;
-    }
+    age = look.now.frauds > 0 ? 0 : -1;
+    walk = label_walk(profile, look.today - 1, look.today - PROFILE_LABEL_WINDOW);
+    while ((first || age < 0) && label_next(&walk, &day, &one))
+        age = one.frauds > 0 ? look.today - day : age;
     return age;
 }
 
 /* First the exact ones; behind them days, as long as nothing but frauds was found on them. */
 struct profile_run profile_fraud_run(const struct profile *profile, int64_t at_us)
 {
-    struct profile_run run = { 0, 0 };
-    struct label_look  look;
-    int64_t            day;
+    struct profile_run    run = { 0, 0 };
+    struct label_look     look;
+    struct label_walk     walk;
+    struct profile_labels one;
+    int64_t               day;
 
     if (profile->label_at_us == 0)
         return run;
@@ -801,13 +851,9 @@ struct profile_run profile_fraud_run(const struct profile *profile, int64_t at_u
         run.day = day;
         run.count++;
     }
-    for (day--; !look.all && day >= look.today - PROFILE_LABEL_WINDOW; day--) {
-        struct profile_labels one = labels_of_day(profile, day);
-
-        if (one.frauds < one.known)
-            return run;
-        if (one.frauds > 0)
-            run.day = day;
+    walk = label_walk(profile, day - 1, look.today - PROFILE_LABEL_WINDOW);
+    while (!look.all && label_next(&walk, &day, &one) && one.frauds == one.known) {
+        run.day = day;
         run.count += one.frauds;
     }
     return run;

@@ -88,8 +88,7 @@ static enum err compile_mark(struct parser *p, struct slice rest, char mark[2], 
 {
     const char *end = memchr(rest.at, '}', rest.n);
     char        hint[HINT_MAX];
-    uint16_t    slot = 0;
-    uint16_t    unit = 0;
+    uint16_t    slot;
     int         feature;
     size_t      n;
 
@@ -100,9 +99,9 @@ static enum err compile_mark(struct parser *p, struct slice rest, char mark[2], 
     if (feature < 0)
         return parser_fail(p, &p->now, "the text names the feature `%.*s`, which does not exist%s",
                            (int)n, rest.at + 1, parser_hint(p, slice_of(rest.at + 1, n), hint));
-    TRY(parser_slot(p, &p->now, feature, &slot));
+    slot = parser_slot(p, feature);
     if (feature_rows[feature].unit == UNIT_MINOR)
-        TRY(parser_slot(p, &p->now, FEATURE_unit, &unit)); /* says how many decimals to print */
+        (void)parser_slot(p, FEATURE_unit); /* says how many decimals to print */
     mark[0] = RULE_TEMPLATE_MARK;
     mark[1] = (char)(slot + 1);
     *taken = n + 2;

@@ -40,13 +40,11 @@ enum {
     RULE_VERSION = 1,
     RULE_SCORE_MAX = 1000,
     RULE_SCORE_NEVER = RULE_SCORE_MAX + 1,
-    /* In a decision a value takes at most 10 bytes. */
-    RULE_NUMBER_MAX = 10,
+    RULE_NUMBER_MAX = 10, /* bytes of a number in a decision */
     RULE_DECISION_HEAD = 4,
     RULE_DECISION_CONTROLS = 8 + LIMIT_RULES_MAX / 8 + /* engine.c tells their form */
                              LIMIT_SUPPRESSIONS_PER_ACCOUNT * (2 + 2 * RULE_NUMBER_MAX),
-    RULE_SLOTS_MAX =
-        (LIMIT_DECISION_MAX - RULE_DECISION_HEAD - RULE_DECISION_CONTROLS) / RULE_NUMBER_MAX,
+    RULE_SLOTS_MAX = FEATURE_COUNT,
     /* In a compiled template this byte and slot + 1 stand for a value. */
     RULE_TEMPLATE_MARK = 1,
 };
@@ -73,14 +71,15 @@ enum rule_op {
     OP_NOT,
     OP_IN,
     OP_AND_SKIP, /* a left side of `and` that is no: its right side need not be run */
-    OP_OR_SKIP   /* a left side of `or` that is yes */
+    OP_OR_SKIP,  /* a left side of `or` that is yes */
+    OP_COMPARE   /* a slot with a constant: most of what rules ask, in one step */
 };
 
 struct rule_step {
-    int64_t  value; /* OP_PUSH: the constant */
+    int64_t  value; /* OP_PUSH, OP_COMPARE: the constant */
     uint16_t op;    /* enum rule_op */
-    uint16_t first; /* OP_SLOT: the slot; OP_IN: the list's first value; skips: the step behind */
-    uint16_t count; /* OP_IN: how many */
+    uint16_t first; /* OP_SLOT, OP_COMPARE: the slot; OP_IN: the list's first value; skips: the step behind */
+    uint16_t count; /* OP_IN: how many; OP_COMPARE: which comparison */
 };
 
 struct rule_code {
