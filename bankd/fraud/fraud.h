@@ -251,7 +251,7 @@ struct fraud_feature {
     bool        has_normal;
     int64_t     normal_low, normal_high;
 };
-enum { FRAUD_FEATURES_MAX = 64 };
+enum { FRAUD_FEATURES_MAX = 128 };
 size_t fraud_features(const struct fraud_profile *profile, int64_t now_us,
                       struct fraud_feature out[FRAUD_FEATURES_MAX]);
 

@@ -78,7 +78,8 @@ enum rule_op {
 struct rule_step {
     int64_t  value; /* OP_PUSH, OP_COMPARE: the constant */
     uint16_t op;    /* enum rule_op */
-    uint16_t first; /* OP_SLOT, OP_COMPARE: the slot; OP_IN: the list's first value; skips: the step behind */
+    /* OP_SLOT, OP_COMPARE: the slot; OP_IN: the list's first value; skips: the step behind. */
+    uint16_t first;
     uint16_t count; /* OP_IN: how many; OP_COMPARE: which comparison */
 };
 
