@@ -132,10 +132,12 @@ bool batch_connect(struct batch *batch)
     return batch_trouble_here(batch);
 }
 
+/* Long work has a time of its own; whoever gives up ends this program, and with it the work. */
 bool batch_ask(struct batch *batch, enum op_index op, const void *body, struct net_result *out)
 {
-    uint64_t ticket = net_request(batch->net, op, body, conf_int(batch->conf, "deadline_ms"),
-                                  &batch->fault);
+    bool     is_long = (op_rows[op].flags & OP_LONG) != 0;
+    int64_t  limit_ms = is_long ? LIMIT_LONG_WORK_MS : conf_int(batch->conf, "deadline_ms");
+    uint64_t ticket = net_request(batch->net, op, body, limit_ms, &batch->fault);
 
     if (ticket == 0)
         return batch_trouble_here(batch);

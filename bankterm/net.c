@@ -43,7 +43,7 @@ enum {
     NET_DROP_MS = 15000,          /* stale so long: connect anew */
     NET_BACKOFF_FIRST_MS = 250,
     NET_BACKOFF_MAX_MS = 15000,
-    NET_DEADLINE_MAX_MS = 600000,
+    NET_DEADLINE_MAX_MS = LIMIT_LONG_WORK_MS,
     NET_REPLY_WIRE_MAX = LIMIT_REPLY_MAX + LIMIT_MESSAGE_MAX,
     NET_EVENT_WIRE_MAX = LIMIT_MESSAGE_MAX,
     NET_ARENA = 4 * LIMIT_REPLY_MAX, /* a page is larger in structs than on the wire */
