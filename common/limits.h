@@ -81,6 +81,7 @@ enum {
     LIMIT_RULE_STACK_MAX = 32,            /* nesting of one expression */
     LIMIT_RULE_VALUES_MAX = 1024,         /* values in all lists of one rule set */
     LIMIT_RULE_LISTS_MAX = 32,
+    LIMIT_RULES_PROPOSED_MAX = 32,        /* versions that wait for approval or withdrawal */
     LIMIT_SUPPRESSIONS_PER_ACCOUNT = 8,   /* rules that one account is spared */
     LIMIT_SUPPRESSIONS_MAX = 8192,        /* in force, of all accounts */
     LIMIT_SCREENING_MAX = 32768,          /* entries of the lists that are in force */

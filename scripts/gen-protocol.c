@@ -209,6 +209,8 @@ static void table_limits(void)
         const char *what;
     } rows[] = {
         { LIMIT_MESSAGE_MAX, "bytes", "one request" },
+        { LIMIT_MESSAGE_LARGE_MAX, "bytes",
+          "one request of `rules.propose` or `rules.backtest`, which bring texts along" },
         { LIMIT_REPLY_MAX, "bytes", "one reply or event" },
         { LIMIT_WIRE_MAX, "bytes",
           "what the socket takes at all; a connection that sends more "

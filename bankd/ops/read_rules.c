@@ -52,29 +52,40 @@ static enum err tell_version(struct request *request, const struct rule_set *row
     }
     if (MSG_HAS(&version, rule_version, ended_at))
         MSG_SET(out, rules, ended_at, version.ended_at);
+    MSG_SET(out, rules, rules, version.rules);
+    return ERR_none;
+}
+
+/* An old version may have words that this bankd does not know; its texts are shown all the same. */
+static enum err tell_meaning(struct request *request, int64_t number, struct msg_rules *out)
+{
+    const struct fraud_rules *rules = NULL;
+    struct fraud_thresholds   thresholds;
+    enum err                  err = bank_rules(request->bank, request->store, number, &rules);
+
+    if (err == ERR_storage_corrupt)
+        return ERR_none;
+    TRY(err);
+    thresholds = fraud_rules_thresholds(rules);
+    MSG_SET(out, rules, parts, (int64_t)fraud_rules_parts(rules));
+    bank_rules_release(request->bank, rules);
+    MSG_SET(out, rules, threshold_alert, thresholds.alert);
+    MSG_SET(out, rules, threshold_hold, thresholds.hold);
+    MSG_SET(out, rules, threshold_decline, thresholds.decline);
     return ERR_none;
 }
 
 enum err op_rules_get(struct request *request, const struct msg_rules_ref *in,
                       struct msg_rules *out)
 {
-    const struct fraud_rules *rules = NULL;
-    struct fraud_thresholds   thresholds;
-    struct rule_set           row;
-    struct slice              text;
-    struct slice              card;
+    struct rule_set row;
+    struct slice    text;
+    struct slice    card;
 
     TRY(find_version(request, in, &row));
     TRY(read_rule_texts(request, row.number, &text, &card));
     TRY(tell_version(request, &row, out));
-    TRY(bank_rules(request->bank, request->store, row.number, &rules));
-    thresholds = fraud_rules_thresholds(rules);
-    MSG_SET(out, rules, rules, (int64_t)fraud_rules_count(rules));
-    MSG_SET(out, rules, parts, (int64_t)fraud_rules_parts(rules));
-    bank_rules_release(request->bank, rules);
-    MSG_SET(out, rules, threshold_alert, thresholds.alert);
-    MSG_SET(out, rules, threshold_hold, thresholds.hold);
-    MSG_SET(out, rules, threshold_decline, thresholds.decline);
+    TRY(tell_meaning(request, row.number, out));
     MSG_SET(out, rules, text, text);
     if (card.n > 0)
         MSG_SET(out, rules, scorecard, card);

@@ -81,6 +81,26 @@ static enum err check_new(struct request *request, const uint8_t hash[CHAIN_HASH
     return ERR_none;
 }
 
+static bool count_row(void *context, const void *row)
+{
+    (void)row;
+    return ++*(size_t *)context < LIMIT_RULES_PROPOSED_MAX;
+}
+
+/* Texts are large, so those that nobody decides on are bounded. */
+static enum err check_room(struct request *request)
+{
+    struct rule_set_filter filter = { .state = RULES_PROPOSED };
+    size_t                 count = 0;
+
+    TRY(request->store->ops->rule_sets(request->store, &filter, count_row, &count));
+    if (count < LIMIT_RULES_PROPOSED_MAX)
+        return ERR_none;
+    return fault_set(request->fault, ERR_state_conflict, NULL,
+                     "%d proposals wait already; withdraw those that nobody wants",
+                     (int)LIMIT_RULES_PROPOSED_MAX);
+}
+
 enum err op_rules_propose(struct request *request, const struct msg_rules_propose *in,
                           struct msg_rule_version *out)
 {
@@ -103,6 +123,7 @@ enum err op_rules_propose(struct request *request, const struct msg_rules_propos
     fraud_rules_free(&rules);
     bank_rules_hash(texts.rules, texts.card, row->hash);
     TRY(check_new(request, row->hash));
+    TRY(check_room(request));
     row->number = numbers.rule_set + 1;
     row->state = RULES_PROPOSED;
     row->has_card = texts.card.n > 0;

@@ -529,11 +529,12 @@ static void *rules(struct fake_bank *bank)
                                  .proposed_at = base_us - US_PER_DAY,
                                  .reason = slice_from("Catch fast payments"),
                                  .rules = 2,
-                                 .threshold_alert = 400,
-                                 .threshold_hold = 600,
-                                 .threshold_decline = 1000,
                                  .text = slice_from("# Rules\nrule large 300\n  amount > 10000\n"
                                                     "rule fast 200\n  count_1h > 3\n") };
+    MSG_SET(rules, rules, parts, 0);
+    MSG_SET(rules, rules, threshold_alert, 400);
+    MSG_SET(rules, rules, threshold_hold, 600);
+    MSG_SET(rules, rules, threshold_decline, 1000);
     MSG_SET(rules, rules, approved_by, slice_from("compliance@test.com"));
     MSG_SET(rules, rules, approved_at, base_us);
     return rules;
