@@ -24,6 +24,11 @@ struct bank_settings {
     int64_t  hold_hours;       /* a hold expires after so long */
     int64_t  alert_lock_seconds; /* an analyst's lock on an alert; 0 = LIMIT_ALERT_LOCK_SECONDS */
     int64_t  alert_undo_seconds; /* time to undo a decision; 0 = LIMIT_ALERT_UNDO_SECONDS */
+    /* Unless compliance has set them, see controls.h. */
+    int64_t  valve_share_bp;
+    int64_t  valve_window_min;
+    int64_t  valve_minimum;
+    int64_t  alert_budget;
     int64_t  id_skew_hours;    /* how far the time in a client's id may be from ours */
 };
 

@@ -249,6 +249,10 @@ static enum err read_settings(const struct conf *conf, struct bank_settings *set
     settings->hold_hours = conf_int(conf, "hold_hours");
     settings->alert_lock_seconds = conf_int(conf, "alert_lock_seconds");
     settings->alert_undo_seconds = conf_int(conf, "alert_undo_seconds");
+    settings->valve_share_bp = conf_int(conf, "valve_share") * 100;
+    settings->valve_window_min = conf_int(conf, "valve_minutes");
+    settings->valve_minimum = conf_int(conf, "valve_minimum");
+    settings->alert_budget = conf_int(conf, "alert_budget");
     settings->id_skew_hours = conf_int(conf, "id_skew_hours");
     return ERR_none;
 }

@@ -247,6 +247,8 @@ enum record_kind {
     RECORD_ALERT_NOTE = 6,
     RECORD_CASE = 7,
     RECORD_CASE_ITEM = 8,
+    RECORD_STEPPED_RULE = 9,
+    RECORD_ALERT_COUNTERS = 10,
     RECORD_KIND_END,
 };
 

@@ -6,6 +6,12 @@
 const struct message_desc *record_message(int32_t kind)
 {
     static const struct message_desc *const messages[RECORD_KIND_END] = {
+        [RECORD_SETTING] = &message_control_settings,
+        [RECORD_SCREENING] = &message_screening_entry,
+        [RECORD_SUPPRESSION] = &message_suppression,
+        [RECORD_NOTIFICATION] = &message_notification,
+        [RECORD_STEPPED_RULE] = &message_stepped_rule,
+        [RECORD_ALERT_COUNTERS] = &message_alert_counters_record,
         [RECORD_CASE] = &message_case_record,
         [RECORD_CASE_ITEM] = &message_case_item,
     };

@@ -69,6 +69,8 @@ enum err writer_open(const struct writer_config *config, struct writer **out, st
         err = load_numbers(writer);
     if (err == ERR_none && config->rule_set != 0)
         err = bank_rules(config->bank, config->store, config->rule_set, &writer->rules);
+    if (err == ERR_none)
+        err = writer_controls_open(writer);
     if (err != ERR_none) {
         writer_close(&writer);
         return fault_set(fault, err, NULL, "The writer could not be started");
@@ -101,6 +103,13 @@ static void save_everything(struct writer *writer)
     enum err     err;
 
     writer_abandon(writer);
+    err = writer_controls_save(writer);
+    if (err == ERR_none)
+        err = writer_commit(writer, &fault);
+    if (err != ERR_none) {
+        log_event(LOG_WARNING, "counters_not_saved", "error=%s", err_name(err));
+        writer_abandon(writer);
+    }
     writer->signed_at_us = 0;
     do
         err = writer_idle(writer, &fault);
@@ -115,6 +124,7 @@ static void drop_next_rules(struct writer *writer)
     if (writer->next_rules != NULL)
         bank_rules_release(writer->config.bank, writer->next_rules);
     writer->next_rules = NULL;
+    writer_controls_bind(writer);
 }
 
 static void take_next_rules(struct writer *writer)
@@ -147,6 +157,8 @@ void writer_close(struct writer **writer)
     writer_saving_close(w);
     for (size_t i = 0; i < WRITER_EVENTS_MAX; i++)
         buf_free(&w->events[i].bytes);
+    controls_close(&w->controls);
+    arena_free(&w->scratch);
     free(w->drafts);
     free(w->records);
     free(w);
@@ -646,6 +658,7 @@ static void forget_all(struct writer *writer)
     cache_clear(writer->ids);
     cache_clear(writer->parties);
     writer_saving_forget(writer);
+    writer_controls_forget(writer);
     writer->numbers.head = writer->committed;
     err = load_numbers(writer);
     if (err != ERR_none)
@@ -721,6 +734,8 @@ enum err writer_commit(struct writer *writer, struct fault *fault)
     if (names)
         names_changed(writer->config.bank->names);
     group_clear(writer);
+    controls_keep(writer->controls);
+    writer->controls_touched = false;
     take_next_rules(writer);
     return ERR_none;
 }

@@ -20,6 +20,7 @@
 #include "bankd/request.h"
 #include "common/clock.h"
 
+struct controls;
 struct writer;
 
 struct writer_config {
@@ -182,6 +183,25 @@ void writer_alert_change(struct draft *draft, const struct alert *after);
  * to be. ERR_busy when the group has no more room for such profiles: commit it and ask again. */
 ERR_MUST_USE enum err writer_label(struct writer *writer, struct draft *draft,
                                    const struct transaction *row, bool fraud, int64_t known_at_us);
+
+/* Adds a notification to the draft and tells the sessions of it after the commit. ERR_busy when the
+ * draft or the group has no more room. */
+struct notice {
+    int32_t            topic;   /* enum notification_topic */
+    enum role          role;    /* for everybody of this role; 0 = for `user` */
+    const struct user *user;    /* NULL when it is for a role */
+    const char        *subject; /* name or id; NULL = none */
+    struct slice       text;    /* cut to fit */
+};
+ERR_MUST_USE enum err writer_notify(struct writer *writer, struct draft *draft,
+                                    const struct notice *notice);
+
+/* The controls as planned so far. A handler that has added a draft with one of their records gives
+ * it to writer_controls_take, so that what is planned after it sees it. */
+ERR_MUST_USE enum err writer_controls(struct writer *writer, struct controls **out);
+void                  writer_controls_take(struct writer *writer, const struct record *record);
+/* The next writer_expire looks whether the thresholds keep the alert budget; else one a minute. */
+void writer_budget_soon(struct writer *writer);
 
 struct draft *writer_draft(struct writer *writer); /* NULL when the group is full */
 /* Adds a record to the draft, which becomes a copy of `from` in its next version, or a new one with

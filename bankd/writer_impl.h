@@ -6,6 +6,7 @@
 #define BANKD_WRITER_IMPL_H
 
 #include "bankd/cache.h"
+#include "bankd/controls.h"
 #include "bankd/profile.h"
 #include "bankd/recent.h"
 #include "bankd/shelf.h"
@@ -140,6 +141,15 @@ struct writer {
 
     struct ending       endings[LIMIT_ALERT_HITS_MAX]; /* of the decision that is being planned */
     struct ending_books ending_books;
+    /* Controls, see writer_control.c. */
+    struct controls    *controls;
+    bool                controls_stale;   /* they are not as the store has them: read again */
+    bool                controls_touched; /* by this group */
+    bool                tripped;          /* a rule is to be stepped down */
+    struct control_trip trip;
+    int64_t             budget_at_us;   /* when it was looked at last */
+    int64_t             counters_at_us; /* when they were written last */
+    struct arena        scratch;
 };
 
 /* Keyed, so that nobody outside can foresee it. */
@@ -195,6 +205,23 @@ void                  writer_saving_forget(struct writer *writer);
 void   writer_lot_collect(struct writer *writer, int64_t now_us, bool idle);
 void   writer_lot_saved(struct writer *writer);
 size_t writer_waiting(const struct writer *writer); /* profiles to be saved */
+
+/* Memory and records of the controls; the rules are bound. */
+ERR_MUST_USE enum err writer_controls_open(struct writer *writer);
+/* Other rules judge from now on: what names a rule finds it again. */
+void writer_controls_bind(struct writer *writer);
+/* Reads them again when a failed commit has made them stale. */
+ERR_MUST_USE enum err writer_controls_fresh(struct writer *writer);
+void                  writer_controls_forget(struct writer *writer);
+/* Counts the verdict; when the safety valve opens, the rule is stepped down by writer_step_down. */
+void writer_controls_count(struct writer *writer, const struct transaction *row, bool history,
+                           const struct fraud_verdict *verdict);
+/* Plans what the valve wants; without room in the group it waits for the next call. */
+void writer_step_down(struct writer *writer);
+/* Ends entries and suppressions whose time has come, and moves the thresholds. */
+ERR_MUST_USE enum err writer_controls_expire(struct writer *writer);
+/* Plans to write the counters when there is something new in them. */
+ERR_MUST_USE enum err writer_controls_save(struct writer *writer);
 
 /* Moves the cells of a transaction's present status; sign is +1 or -1. */
 void writer_count_status(struct draft *draft, const struct transaction *row, int32_t status,

@@ -196,6 +196,25 @@ static enum err plan_profiles(struct writer *writer, struct plan *plan,
     return ERR_none;
 }
 
+/* Only what happens now is judged by what is set now. */
+static const struct fraud_controls *find_controls(struct writer *writer, const struct plan *plan)
+{
+    struct control_subject subject = {
+        .now_us = plan->now_us,
+        .account = plan->account->number,
+        .customer = plan->account->customer,
+        .party = plan->post->party,
+    };
+
+    if (plan->post->history)
+        return NULL;
+    if (plan->other->kind == ACCOUNT_CUSTOMER) {
+        subject.other = plan->other->number;
+        subject.other_customer = plan->other->customer;
+    }
+    return controls_for(writer->controls, &subject);
+}
+
 static void judge(struct writer *writer, struct plan *plan, struct transaction *row,
                   struct fraud_verdict *verdict)
 {
@@ -210,6 +229,7 @@ static void judge(struct writer *writer, struct plan *plan, struct transaction *
     plan->judged = writer->rules != NULL && !post->unjudged && plan->subject_profile != NULL;
     if (plan->judged) {
         profile_event(row, &plan->debit, &plan->credit, &event);
+        event.controls = find_controls(writer, plan);
         fraud_judge(writer->rules, &plan->subject_profile->profile,
                     plan->counterparty_profile != NULL ? &plan->counterparty_profile->profile
                                                        : NULL,
@@ -227,7 +247,7 @@ static void judge(struct writer *writer, struct plan *plan, struct transaction *
         row->initial_status = STATUS_DECLINED;
     if (row->initial_status == STATUS_HELD)
         row->hold_expires_at_us =
-            plan->now_us + writer->config.bank->settings.hold_hours * US_PER_HOUR;
+            plan->now_us + controls_values(writer->controls)->hold_hours * US_PER_HOUR;
     row->status = row->initial_status;
     row->flagged = verdict->alert || verdict->verdict != VERDICT_APPROVE;
 }
@@ -391,6 +411,8 @@ enum err writer_post(struct writer *writer, const struct post *post, struct post
 
     if (err != ERR_not_found)
         return err;
+    TRY(writer_controls_fresh(writer));
+    writer_step_down(writer);
     draft = writer_draft(writer);
     if (draft == NULL)
         return ERR_busy;
@@ -405,5 +427,8 @@ enum err writer_post(struct writer *writer, const struct post *post, struct post
     TRY(ledger_enter(&draft->transaction, &plan.debit, &plan.credit, fault));
     take(writer, draft, &plan, &debit, &credit, &out->verdict);
     tell(out, draft, &plan);
+    if (plan.judged)
+        writer_controls_count(writer, &draft->transaction, post->history, &out->verdict);
+    writer_step_down(writer);
     return ERR_none;
 }

@@ -188,6 +188,14 @@ static inline void fraud_rule_bit_set(struct fraud_rule_bits *bits, size_t rule)
 {
     bits->words[rule / 64] |= UINT64_C(1) << rule % 64;
 }
+static inline bool fraud_rule_bits_any(const struct fraud_rule_bits *bits)
+{
+    uint64_t any = 0;
+
+    for (size_t i = 0; i < FRAUD_RULE_WORDS; i++)
+        any |= bits->words[i];
+    return any != 0;
+}
 
 /* The same verdict again from a stored decision, with texts. False when the bytes do not belong
  * to the rule set. */

@@ -1336,6 +1336,51 @@ def test_what_would_have_changed_a_verdict(fraud, compliance):
         compliance.call("transaction.whatif", transaction_id=uuid7())
 
 
+def test_lists_and_suppressions(fraud, finance, compliance):
+    source, target = new_account(finance, funds=900000), new_account(finance)
+    entry = fraud.call("screening.add", list="deny", account_id=target, reason="A mule")
+    assert post(finance, "transfer", source, 100,
+                counterparty_account_id=target)["status"] == "declined"
+    assert fraud.call("screening.list", account_id=target)["items"] == [entry]
+    ended = compliance.call("screening.remove", entry_id=entry["entry_id"], reason="Cleared")
+    assert ended["state"] == "removed" and ended["ended_by"] == "compliance@test.com"
+    assert post(finance, "transfer", source, 100,
+                counterparty_account_id=target)["status"] == "completed"
+    spared = fraud.call("suppression.add", rule="large_from_new_account", account_id=source,
+                        until=time.time_ns() // 1000 + 3_600_000_000, reason="She buys a car")
+    assert fraud.call("suppression.list", account_id=source)["items"] == [spared]
+    paid = post(finance, "transfer", source, 600000, counterparty_account_id=target)
+    told = {reason["rule"]: reason for reason in paid["reasons"]}["large_from_new_account"]
+    assert told["points"] == 0 and told["text"].startswith("suppressed until ")
+    assert sum(reason["points"] for reason in paid["reasons"]) == paid["score"]
+    ended = fraud.call("suppression.remove", suppression_id=spared["suppression_id"], reason="Done")
+    assert ended["state"] == "removed"
+
+
+def test_the_safety_valve_and_who_is_told(fraud, finance, compliance):
+    source, target = new_account(finance, funds=2000000), new_account(finance)
+    before = compliance.call("controls.get")
+    compliance.call("controls.set", valve_share_bp=1, valve_minimum=1, reason="A test")
+    assert post(finance, "transfer", source, 600000,
+                counterparty_account_id=target)["status"] == "held"
+    down = {rule["rule"]: rule for rule in fraud.call("controls.get")["stepped"]}
+    assert down["large_from_new_account"]["stopped"] >= 1
+    paid = post(finance, "transfer", source, 600000, counterparty_account_id=target)
+    assert any("stepped down" in reason["text"] for reason in paid["reasons"])
+    topics = [note["topic"] for note in compliance.call("notification.list")["items"]]
+    assert "rule_stepped_down" in topics
+    compliance.call("controls.set", valve_share_bp=before["valve_share_bp"],
+                    valve_minimum=before["valve_minimum"], reason="As before")
+    for rule in down:
+        restored = fraud.call("controls.restore", rule=rule, reason="It was a test")
+        assert restored["state"] == "removed" and restored["restored_by"] == "fraud@test.com"
+    assert compliance.call("controls.get")["stepped"] == []
+    note = fraud.call("notification.list", state="unread", limit=1)["items"][0]
+    read = fraud.call("notification.read", notification_id=note["notification_id"])
+    assert read["state"] == "read" and read["read_by"] == "fraud@test.com"
+    assert finance.call("notification.list")["items"] == []
+
+
 def test_the_page_is_what_the_programs_were_made_from():
     done = subprocess.run([conftest.BUILD / "scripts/gen-protocol", "--check", page.PAGE],
                           capture_output=True, text=True, check=False)
