@@ -4,70 +4,9 @@
  * A file that is refused must say where and why. One that loads must judge anything: the reasons
  * add up to the score, and the decision explains itself again to the byte. Seeds are in
  * tests/fuzz/corpus/fuzz_rules. */
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include "bankd/fraud/fraud.h"
-#include "common/check.h"
-
-enum { EVENT_BYTES = 18 };
+#include "tests/fuzz/judging.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static struct fraud_event event_of(const uint8_t *bytes)
-{
-    struct fraud_event event = {
-        .unit = bytes[0] % 4 == 0 ? bytes[1] : 100,
-        .type = bytes[1] % 9,
-        .status = bytes[2] % 6,
-        .incoming = bytes[3] % 2 == 0,
-        .counterparty = bytes[4] % 5,
-        .balance = (int64_t)bytes[5] * 1000 - 20000,
-    };
-
-    memcpy(&event.at_us, bytes + 6, sizeof event.at_us);
-    memcpy(&event.amount, bytes + 10, sizeof event.amount); /* shares bytes with the time */
-    event.opened_at_us = event.at_us ^ event.amount;
-    return event;
-}
-
-static void check_verdict(const struct fraud_rules *rules, const struct fraud_verdict *verdict)
-{
-    static struct fraud_verdict again;
-    int                         sum = 0;
-
-    for (size_t i = 0; i < verdict->reason_count; i++) {
-        sum += verdict->reasons[i].points;
-        CHECK(slice_is_utf8(slice_from(verdict->reasons[i].text)));
-    }
-    CHECK(sum == verdict->score && sum >= 0 && sum <= 1000);
-    CHECK(fraud_explain(rules, verdict->decision, verdict->decision_size, &again));
-    CHECK(again.score == verdict->score && again.verdict == verdict->verdict &&
-          again.reason_count == verdict->reason_count);
-    CHECK(again.decision_size == verdict->decision_size &&
-          memcmp(again.decision, verdict->decision, verdict->decision_size) == 0);
-}
-
-static void judge_all(const struct fraud_rules *rules, const uint8_t *bytes, size_t n)
-{
-    static struct fraud_verdict verdict;
-    struct fraud_profile        subject;
-    struct fraud_profile        other;
-
-    fraud_profile_init(&subject);
-    fraud_profile_init(&other);
-    for (; n >= EVENT_BYTES; bytes += EVENT_BYTES, n -= EVENT_BYTES) {
-        struct fraud_event event = event_of(bytes);
-
-        fraud_judge(rules, &subject, &other, &event, true, &verdict);
-        check_verdict(rules, &verdict);
-        fraud_observe(&subject, &event, FRAUD_SUBJECT, event.counterparty);
-        fraud_observe(&other, &event, FRAUD_COUNTERPARTY, 77);
-        CHECK(fraud_profile_valid(&subject) && fraud_profile_valid(&other));
-    }
-    fraud_explain(rules, bytes, n, &verdict);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -79,8 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
     if (fraud_rules_parse(slice_of((const char *)data, text_n), "fuzz", &rules, &fault) !=
         ERR_none) {
-        CHECK(fault.err != ERR_none && fault.text[0] >= '1' && fault.text[0] <= '9');
-        CHECK(slice_is_utf8(slice_from(fault.text)) && rules == NULL);
+        check_refusal(&fault);
+        CHECK(rules == NULL);
         return 0;
     }
     judge_all(rules, one, sizeof one);
