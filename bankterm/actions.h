@@ -29,6 +29,8 @@ enum place {
     IN_REVIEW = 1 << 15,
     IN_LOGIN = 1 << 16,
     IN_PROMPT = 1 << 17, /* takes all keys itself */
+    IN_ALERT_FULL = 1 << 18,
+    IN_RULES = 1 << 19,
 };
 
 enum action_flag {

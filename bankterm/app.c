@@ -9,6 +9,7 @@
 
 #include "bankterm/frame.h"
 #include "bankterm/screens/screens.h"
+#include "bankterm/screens/subject.h"
 #include "bankterm/widgets/table.h"
 #include "common/check.h"
 
@@ -514,6 +515,8 @@ static bool act_global(struct app *app, enum action action, const char *argument
     case ACTION_alert:
         show_by_id(app, action, argument);
         return true;
+    case ACTION_next:
+        return app_push(app, &screen_alert, "next") != NULL;
     case ACTION_deposit:
     case ACTION_withdraw:
     case ACTION_transfer:
@@ -547,6 +550,17 @@ static bool act_go(struct app *app, enum action action, const char *argument)
         app_home(app, &screen_audit, argument);
         return true;
     case ACTION_rules:
+        app_push(app, &screen_rules, "");
+        return true;
+    case ACTION_scoreboard:
+        app_push(app, &screen_scoreboard, "");
+        return true;
+    case ACTION_curves:
+        app_push(app, &screen_curves, "");
+        return true;
+    case ACTION_backtest:
+        backtest_ask(app, slice_of("", 0));
+        return true;
     case ACTION_status:
     case ACTION_session:
     case ACTION_verify:

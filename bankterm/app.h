@@ -19,12 +19,12 @@ enum {
     APP_PENDING_MAX = 64,
     APP_WIDTH_MIN = 40,
     APP_HEIGHT_MIN = 10,
-    APP_FRAME_MS = 50,       /* at most 20 frames a second */
+    APP_FRAME_MS = 50, /* at most 20 frames a second */
     APP_NOTICE_MS = 8000,
     APP_DEADLINE_MS = 15000, /* of an ordinary question */
     APP_SLOW_MS = 200,       /* an answer that takes longer is told to be waited for */
     APP_COPY_MAX = 4096,
-    APP_COMMANDS_MAX = 50,   /* remembered by the palette */
+    APP_COMMANDS_MAX = 50, /* remembered by the palette */
     APP_COMMAND_MAX = 200,
 };
 
@@ -55,7 +55,7 @@ struct app_wishes {
     bool bell;
     bool suspend;
     bool quit;
-    bool mouse;   /* wanted state */
+    bool mouse; /* wanted state */
     char copy[APP_COPY_MAX];
 };
 
@@ -80,14 +80,14 @@ struct app {
     char               notice[LIMIT_DETAIL_MAX];
     enum style         notice_style;
     int64_t            notice_until_us;
-    int64_t            last_input_us;  /* monotonic, as all below */
+    int64_t            last_input_us; /* monotonic, as all below */
     int64_t            last_tick_us;
     int64_t            last_ledger_us;
     int64_t            last_bell_us;
-    int64_t            last_slow_us; /* the slow question that was drawn */
+    int64_t            last_slow_us;   /* the slow question that was drawn */
     bool               ledger_changed; /* screens have not been told yet */
     bool               was_logged_in;
-    enum role          role;           /* of the session, kept while the screen is locked */
+    enum role          role; /* of the session, kept while the screen is locked */
     char               user[LIMIT_EMAIL_MAX + 1];
     char               user_name[LIMIT_NAME_MAX + 1];
     unsigned           alerts_new;
@@ -98,7 +98,7 @@ struct app {
 
 ERR_MUST_USE enum err app_open(struct app **out, const struct app_config *config, int width,
                                int height);
-void app_close(struct app **app);
+void                  app_close(struct app **app);
 
 void    app_input(struct app *app, const struct input *input);
 void    app_pump(struct app *app); /* everything that the link has to tell */
@@ -108,7 +108,7 @@ void    app_draw(struct app *app); /* onto app->canvas */
 
 /* --- for screens ------------------------------------------------------------------------- */
 
-int64_t app_now_us(const struct app *app);       /* wall clock */
+int64_t app_now_us(const struct app *app); /* wall clock */
 int64_t app_monotonic_us(const struct app *app);
 
 /* Puts a new screen on top; NULL when the stack is full. */

@@ -207,6 +207,20 @@ static enum err set_time(const struct setter *set)
     return ERR_none;
 }
 
+bool values_moment(struct slice text, int64_t now_us, int64_t *out)
+{
+    int64_t number = 0;
+    size_t  n = 0;
+
+    while (n < text.n && n < 4 && text.at[n] >= '0' && text.at[n] <= '9')
+        number = number * 10 + (text.at[n++] - '0');
+    if (n > 0 && n + 1 == text.n && (text.at[n] == 'h' || text.at[n] == 'd')) {
+        *out = now_us + number * (text.at[n] == 'h' ? US_PER_HOUR : US_PER_DAY);
+        return true;
+    }
+    return time_parse(text.at, text.n, out) == ERR_none;
+}
+
 static enum err set_uuid(const struct setter *set)
 {
     struct uuid id;

@@ -35,6 +35,9 @@ ERR_MUST_USE enum err values_set(const struct message_desc *desc, void *msg, str
 ERR_MUST_USE enum err values_complete(const struct message_desc *desc, const void *msg,
                                       struct fault *fault);
 
+/* A moment as people name it: "2h" and "3d" from now, or a date; false when it is none. */
+bool values_moment(struct slice text, int64_t now_us, int64_t *out);
+
 /* The exponent of the message's own `currency` field; false when it has none that is known. */
 bool values_exponent(const struct message_desc *desc, const void *msg, uint8_t *exponent);
 /* The text of a TEXT or BYTES field where it lies; empty when absent. */

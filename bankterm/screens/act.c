@@ -4,8 +4,10 @@
  * An answer that did not come is looked up: the record is fetched and its present state is told,
  * so that the user knows before deciding again. Ids of new records are made when the box opens. */
 #include "bankterm/app.h"
+#include "bankterm/screens/act.h"
 #include "bankterm/screens/screens.h"
 #include "bankterm/screens/subject.h"
+#include "bankterm/values.h"
 #include "bankterm/widgets/form.h"
 #include "common/clock.h"
 #include "common/money.h"
@@ -13,14 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FACTS_MAX = 8, FACT_MAX = 200, BOX_WIDTH = 78, LOOKUP_EVERY_US = 2000000 };
-
-enum stage { ACT_EDIT, ACT_REVIEW, ACT_SENT, ACT_UNKNOWN };
-
-struct fact {
-    const char *label;
-    char        text[FACT_MAX];
-};
+enum { FACT_MAX = ACT_FACT_MAX, BOX_WIDTH = 78, LOOKUP_EVERY_US = 2000000 };
 
 union act_body {
     struct msg_transaction_act     transaction;
@@ -28,25 +23,14 @@ union act_body {
     struct msg_alert_ref           alert;
     struct msg_alert_decide        decide;
     struct msg_alert_note          note;
-    struct msg_account_freeze      freeze;
-    struct msg_account_act         account;
-    struct msg_customer_verify     verify;
-    struct msg_account_create      open;
-    struct msg_customer_create     customer;
-};
-
-struct act {
-    struct screen screen;
-    enum action   action;
-    enum stage    stage;
-    struct uuid   id;     /* of the subject */
-    struct uuid   new_id; /* of what is made */
-    struct fact   facts[FACTS_MAX];
-    int           fact_count;
-    struct form   form;
-    uint64_t      ticket;
-    struct fetch  lookup;
-    char          error[LIMIT_DETAIL_MAX];
+    struct msg_alert_snooze        snooze;
+    struct msg_alert_assign        assign;
+    _Alignas(16) char any[ACT_BODY_MAX];
+    struct msg_account_freeze  freeze;
+    struct msg_account_act     account;
+    struct msg_customer_verify verify;
+    struct msg_account_create  open;
+    struct msg_customer_create customer;
 };
 
 static const struct enum_value proof_values[] = {
@@ -62,18 +46,9 @@ static struct act *act_of(struct screen *screen)
     return (struct act *)screen;
 }
 
-static void add_fact(struct act *act, const char *label, struct slice text)
-{
-    if (act->fact_count == FACTS_MAX)
-        return;
-    struct fact *fact = &act->facts[act->fact_count++];
-    fact->label = label;
-    slice_copy(text, fact->text, sizeof fact->text);
-}
-
 static void add_text(struct act *act, const char *label, const char *text)
 {
-    add_fact(act, label, slice_from(text));
+    operate_fact(act, label, slice_from(text));
 }
 
 /* --- what each decision asks for ------------------------------------------------------------ */
@@ -89,6 +64,16 @@ static void add_fields(struct act *act)
     struct form_field *field;
     switch ((int)act->action) {
     case ACTION_take:
+    case ACTION_give_back:
+        return;
+    case ACTION_snooze:
+        form_add(form, "until", "Until", FORM_TEXT, 20, "2h, 3d, or a date such as 2026-12-31")
+            ->required = true;
+        add_reason(act, "reason", "Reason", LIMIT_REASON_MAX);
+        return;
+    case ACTION_assign:
+        form_add(form, "email", "Colleague", FORM_TEXT, LIMIT_EMAIL_MAX, "Address of the analyst")
+            ->required = true;
         return;
     case ACTION_decide:
         field = form_add_choice(form, "decision", "Finding", &enum_alert_decision, "");
@@ -129,6 +114,14 @@ static void add_fields(struct act *act)
     }
 }
 
+static void send(struct act *act);
+
+/* What can be taken back by the next key is not asked about. */
+static bool is_quick(enum action action)
+{
+    return action == ACTION_take || action == ACTION_give_back;
+}
+
 static struct act *begin(struct app *app, enum action action, const struct uuid *id)
 {
     struct screen *screen = app_push(app, &screen_act, "");
@@ -158,8 +151,8 @@ void act_on_transaction(struct app *app, enum action action, const struct msg_tr
     snprintf(text, sizeof text, "%s of %s, %s, %s UTC", enum_text(&enum_transaction_type, tx->type),
              sum, enum_text(&enum_transaction_status, tx->status), minute);
     add_text(act, "Transaction", text);
-    add_fact(act, "Account", tx->account_name);
-    add_fact(act, "Other side", tx->counterparty_name);
+    operate_fact(act, "Account", tx->account_name);
+    operate_fact(act, "Other side", tx->counterparty_name);
     snprintf(text, sizeof text, "%d of 1000%s", (int)tx->score, tx->fraud_flag ? ", flagged" : "");
     add_text(act, "Score", text);
     add_text(act, "Id", uuid_text(&tx->transaction_id, text));
@@ -179,10 +172,44 @@ void act_on_alert(struct app *app, enum action action, const struct msg_alert *a
     snprintf(text, sizeof text, "%s of %s, %s", enum_text(&enum_transaction_type, alert->type), sum,
              enum_text(&enum_transaction_status, alert->status));
     add_text(act, "Transaction", text);
-    add_fact(act, "Account", alert->account_name);
+    operate_fact(act, "Account", alert->account_name);
     if (alert->reasons.count > 0)
-        add_fact(act, "First reason", alert->reasons.at[0].text);
+        operate_fact(act, "First reason", alert->reasons.at[0].text);
     add_text(act, "Id", uuid_text(&alert->alert_id, text));
+    act->hits = alert->hit_count;
+    if (is_quick(action))
+        send(act);
+}
+
+/* Which alerts, for a box about several: their number, their sum and whose they are. */
+static void add_several(struct act *act, const void *const *rows, int count)
+{
+    char   text[FACT_MAX];
+    char   names[FACT_MAX] = "";
+    size_t n = 0;
+    int    held = 0;
+    for (int i = 0; i < count; i++) {
+        const struct msg_alert *alert = rows[i];
+        act->items[i].alert_id = alert->alert_id;
+        held += alert->status == STATUS_HELD;
+        if (n < sizeof names - LIMIT_NAME_MAX)
+            n += (size_t)snprintf(names + n, sizeof names - n, "%s%.*s", i > 0 ? ", " : "",
+                                  (int)(alert->account_name.n < 40 ? alert->account_name.n : 40),
+                                  alert->account_name.at);
+    }
+    act->item_count = count;
+    snprintf(text, sizeof text, "%d, of them %d with held funds", count, held);
+    add_text(act, "Alerts", text);
+    add_text(act, "Sum", alerts_sum(rows, count, text, sizeof text));
+    add_text(act, "Accounts", names);
+}
+
+void act_on_alerts(struct app *app, const void *const *rows, int count)
+{
+    struct act *act = count > 0 ? begin(app, ACTION_decide, NULL) : NULL;
+    if (act == NULL)
+        return;
+    add_several(act, rows, count < LIMIT_ALERT_BULK_MAX ? count : LIMIT_ALERT_BULK_MAX);
 }
 
 void act_on_account(struct app *app, enum action action, const struct msg_account *account)
@@ -192,9 +219,9 @@ void act_on_account(struct app *app, enum action action, const struct msg_accoun
     struct act *act = begin(app, action, &account->account_id);
     if (act == NULL)
         return;
-    add_fact(act, "Account", account->name);
+    operate_fact(act, "Account", account->name);
     if (account->holder.n > 0)
-        add_fact(act, "Holder", account->holder);
+        operate_fact(act, "Holder", account->holder);
     show_sum(account->balance, account->currency, sum, sizeof sum);
     snprintf(text, sizeof text, "%s, balance %s", enum_text(&enum_account_status, account->status),
              sum);
@@ -208,8 +235,8 @@ void act_on_customer(struct app *app, enum action action, const struct msg_custo
     struct act *act = begin(app, action, customer != NULL ? &customer->customer_id : NULL);
     if (act == NULL || customer == NULL)
         return;
-    add_fact(act, "Customer", customer->name);
-    add_fact(act, "E-mail", customer->email);
+    operate_fact(act, "Customer", customer->name);
+    operate_fact(act, "E-mail", customer->email);
     add_text(act, "Identity", customer->verified ? "proved" : "not proved");
     add_text(act, "Id", uuid_text(&customer->customer_id, text));
 }
@@ -225,9 +252,29 @@ static struct slice value_of(struct act *act, const char *name)
 static bool wrong(struct act *act, const char *name, const char *text)
 {
     struct form_field *field = form_find(&act->form, name);
-    if (field != NULL)
+    if (field != NULL) {
         snprintf(field->error, sizeof field->error, "%s", text);
+        act->form.focus = (int)(field - act->form.fields);
+    }
     return false;
+}
+
+static bool fill_snooze(struct act *act, struct msg_alert_snooze *body)
+{
+    body->alert_id = act->id;
+    body->reason = value_of(act, "reason");
+    if (values_moment(value_of(act, "until"), app_now_us(act->screen.app), &body->until))
+        return true;
+    return wrong(act, "until", "Such as 2h, 3d or 2026-12-31");
+}
+
+static void fill_decide(struct act *act, union act_body *body)
+{
+    body->decide.alert_id = act->item_count > 0 ? act->items[act->item_at].alert_id : act->id;
+    body->decide.decision = form_find(&act->form, "decision")->number;
+    body->decide.note = value_of(act, "note");
+    if (act->hits > 0)
+        MSG_SET(&body->decide, alert_decide, hits_seen, act->hits);
 }
 
 static bool fill_freeze(struct act *act, struct msg_account_freeze *body)
@@ -242,8 +289,8 @@ static bool fill_freeze(struct act *act, struct msg_account_freeze *body)
         MSG_SET(body, account_freeze, authority, authority);
     if (until.n == 0)
         return true;
-    if (time_parse(until.at, until.n, &at) != ERR_none)
-        return wrong(act, "until", "A date such as 2026-12-31");
+    if (!values_moment(until, app_now_us(act->screen.app), &at))
+        return wrong(act, "until", "Such as 3d or 2026-12-31");
     MSG_SET(body, account_freeze, until, at);
     return true;
 }
@@ -287,14 +334,21 @@ static void fill_customer(struct act *act, struct msg_customer_create *body)
 static bool fill(struct act *act, union act_body *body)
 {
     memset(body, 0, sizeof *body);
+    if (act->generic)
+        return operate_fill(act, body);
     switch ((int)act->action) {
     case ACTION_take:
+    case ACTION_give_back:
         body->alert.alert_id = act->id;
         return true;
     case ACTION_decide:
-        body->decide.alert_id = act->id;
-        body->decide.decision = form_find(&act->form, "decision")->number;
-        body->decide.note = value_of(act, "note");
+        fill_decide(act, body);
+        return true;
+    case ACTION_snooze:
+        return fill_snooze(act, &body->snooze);
+    case ACTION_assign:
+        body->assign.alert_id = act->id;
+        body->assign.email = value_of(act, "email");
         return true;
     case ACTION_note:
         body->note.alert_id = act->id;
@@ -339,14 +393,41 @@ static void review(struct act *act)
         act->stage = ACT_REVIEW;
 }
 
+static enum op_index op_of(const struct act *act)
+{
+    if (act->generic)
+        return act->op;
+    return (enum op_index)action_row(act->action)->op;
+}
+
+/* The box makes room for the screen that goes on with the message. */
+static void hand_over(struct act *act, const union act_body *body)
+{
+    struct app   *app = act->screen.app;
+    struct record kept = { 0 };
+    void (*take)(struct app *, const void *) = act->hand_over;
+    if (record_keep(&kept, op_rows[act->op].request, body) != ERR_none) {
+        snprintf(act->error, sizeof act->error, "%s", err_what(ERR_memory));
+        return;
+    }
+    app_pop(app, &act->screen);
+    take(app, kept.body);
+    record_free(&kept);
+}
+
 static void send(struct act *act)
 {
     union act_body body;
     struct fault   fault = { 0 };
-    enum op_index  op = (enum op_index)action_row(act->action)->op;
-    act->error[0] = '\0';
+    enum op_index  op = op_of(act);
+    if (act->item_at == 0)
+        act->error[0] = '\0';
     if (!fill(act, &body)) {
         act->stage = ACT_EDIT;
+        return;
+    }
+    if (act->hand_over != NULL) {
+        hand_over(act, &body);
         return;
     }
     act->ticket = app_ask(&act->screen, op, &body, APP_DEADLINE_MS, &fault);
@@ -374,8 +455,13 @@ static enum op_index lookup_op(const struct act *act, const struct uuid **id)
     case ACTION_verify_customer:
         return OP_INDEX_customer_get;
     case ACTION_take:
+    case ACTION_give_back:
+    case ACTION_snooze:
+    case ACTION_assign:
     case ACTION_decide:
     case ACTION_note:
+        if (act->item_count > 0)
+            *id = &act->items[act->item_at].alert_id;
         return OP_INDEX_alert_get;
     case ACTION_freeze:
     case ACTION_unfreeze:
@@ -399,7 +485,9 @@ static void state_text(enum op_index op, const void *body, char *out, size_t siz
 {
     const struct message_desc *desc = op_rows[op].reply;
     int32_t                    value;
-    int field = message_field(desc, desc == &message_alert ? "state" : "status");
+    int                        field = message_field(desc, "state");
+    if (field < 0)
+        field = message_field(desc, "status");
     if (desc == &message_customer) {
         const struct msg_customer *customer = body;
         snprintf(out, size, "%s", customer->verified ? "verified" : "entered, not verified");
@@ -413,10 +501,48 @@ static void state_text(enum op_index op, const void *body, char *out, size_t siz
     snprintf(out, size, "%s", enum_text(desc->fields[field].choice, value));
 }
 
+/* One of several alerts was decided or refused; the next one follows. */
+static void next_of_several(struct act *act, const struct net_result *result)
+{
+    struct app *app = act->screen.app;
+    if (result->kind == NET_REPLY)
+        act->decided++;
+    else
+        snprintf(act->error, sizeof act->error, "%.200s", result->what);
+    act->item_at++;
+    if (act->item_at < act->item_count) {
+        send(act);
+        return;
+    }
+    int refused = act->item_count - act->decided;
+    if (refused == 0)
+        app_notice(app, STYLE_GOOD, "Done: %d alerts are decided now", act->decided);
+    else
+        app_notice(app, STYLE_WARN, "%d alerts are decided now, %d %s refused: %.200s",
+                   act->decided, refused, refused == 1 ? "was" : "were", act->error);
+    app_pop(app, &act->screen);
+}
+
+static void done_generic(struct act *act, const struct net_result *result)
+{
+    struct app                *app = act->screen.app;
+    const struct message_desc *desc = op_rows[result->op].reply;
+    char                       state[48] = "";
+    if (message_field(desc, "state") >= 0)
+        state_text(result->op, result->body, state, sizeof state);
+    app_notice(app, STYLE_GOOD, "Done: %s%s%s", act->title, state[0] != '\0' ? ", now " : "",
+               state);
+    app_pop(app, &act->screen);
+}
+
 static void done(struct act *act, const struct net_result *result)
 {
     struct app *app = act->screen.app;
     char        state[48];
+    if (act->generic) {
+        done_generic(act, result);
+        return;
+    }
     state_text(result->op, result->body, state, sizeof state);
     app_pop(app, &act->screen);
     const struct msg_alert *alert = result->body;
@@ -449,8 +575,14 @@ static void act_result(struct screen *screen, const struct net_result *result)
     if (result->ticket != act->ticket)
         return;
     act->ticket = 0;
-    if (result->kind == NET_REPLY) {
+    if (act->item_count > 0 && result->class != ERR_CLASS_UNKNOWN) {
+        next_of_several(act, result);
+    } else if (result->kind == NET_REPLY) {
         done(act, result);
+    } else if (result->class == ERR_CLASS_UNKNOWN && act->generic) {
+        snprintf(act->error, sizeof act->error,
+                 "The answer was lost. Look whether it is done before you send it again.");
+        act->stage = ACT_REVIEW;
     } else if (result->class == ERR_CLASS_UNKNOWN) {
         act->stage = ACT_UNKNOWN;
         look_up(act);
@@ -480,13 +612,14 @@ static void act_close(struct screen *screen)
 {
     fetch_free(&act_of(screen)->lookup);
     form_wipe(&act_of(screen)->form);
+    operate_free(act_of(screen));
 }
 
 /* --- keys and drawing ------------------------------------------------------------------------ */
 
 static unsigned act_places(const struct screen *screen)
 {
-    enum stage stage = ((const struct act *)screen)->stage;
+    enum act_stage stage = ((const struct act *)screen)->stage;
     if (stage == ACT_EDIT)
         return IN_FORM;
     return stage == ACT_REVIEW ? IN_REVIEW : IN_PROMPT;
@@ -584,6 +717,11 @@ static int values_height(const struct act *act, int width)
     return lines;
 }
 
+static const char *title_of(const struct act *act)
+{
+    return act->generic ? act->title : action_row(act->action)->label;
+}
+
 static void draw_ask(const struct act *act, struct canvas *canvas, struct rect rect, int y)
 {
     if (act->stage == ACT_SENT || act->stage == ACT_UNKNOWN) {
@@ -597,7 +735,7 @@ static void draw_ask(const struct act *act, struct canvas *canvas, struct rect r
     canvas_cursor(canvas, rect.x, y);
     canvas_string(canvas, rect.x + used + 3, y, 1, STYLE_KEY, "Y");
     canvas_print(canvas, rect.x + used + 5, y, rect.w - used - 5, STYLE_TEXT, "confirm: %s",
-                 action_row(act->action)->label);
+                 title_of(act));
 }
 
 static void act_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
@@ -611,7 +749,8 @@ static void act_draw(struct screen *screen, struct canvas *canvas, struct rect r
     if (h > rect.h)
         h = rect.h;
     struct rect box = { rect.x + (rect.w - w) / 2, rect.y + (rect.h - h) / 2, w, h };
-    snprintf(title, sizeof title, "%s%s", row->label, act->stage == ACT_REVIEW ? ": review" : "");
+    snprintf(title, sizeof title, "%s%s", title_of(act),
+             act->stage == ACT_REVIEW ? ": review" : "");
     struct rect in =
         canvas_box(canvas, box, (row->flags & ACT_DANGER) != 0 ? STYLE_WARN : STYLE_RULE, title);
     int         y = in.y + gap;

@@ -6,16 +6,18 @@
  * that failed hides nothing else. What changes by the minute is asked anew with every event, the
  * rest when the screen opens and when the user asks. */
 #include "bankterm/app.h"
+#include "bankterm/screens/graph.h"
 #include "bankterm/screens/rows.h"
 #include "bankterm/screens/screens.h"
 #include "bankterm/screens/subject.h"
+#include "bankterm/widgets/chart.h"
 #include "bankterm/widgets/panels.h"
 #include "common/clock.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { FACT_MAX = 320, HEAD_LINES = 4, EARLIER_ROWS = 20 };
+enum { FACT_MAX = 320, HEAD_LINES = 5, NOTE_LINES = 8, AMOUNT_BAR = 30 };
 
 struct alert_view {
     struct screen screen;
@@ -23,8 +25,13 @@ struct alert_view {
     struct fetch  alert;
     struct fetch  transaction;
     struct fetch  risk;
-    struct fetch  earlier;
+    struct fetch  account;
+    struct fetch  similar;
+    struct fetch  whatif;
+    struct fetch  graph;
+    struct fetch  next; /* another alert to work on, which then takes this one's place */
     struct panels panels;
+    struct panel *hits_panel;
     bool          followed; /* the payment and the account were asked for */
 };
 
@@ -64,27 +71,91 @@ static void ask_rest(struct alert_view *view)
     const struct msg_alert    *alert = alert_of(view);
     struct msg_transaction_ref transaction = { .transaction_id = alert->transaction_id };
     struct msg_account_ref     account = { .account_id = alert->account_id };
-    struct msg_alert_query     earlier = { 0 };
+    struct msg_similar_query   similar = { .alert_id = view->id };
+    struct msg_graph_query     graph = { .account_id = alert->account_id };
     view->followed = true;
-    MSG_SET(&earlier, alert_query, account_id, alert->account_id);
-    MSG_SET(&earlier, alert_query, limit, EARLIER_ROWS);
     ask_if_allowed(view, &view->transaction, OP_INDEX_transaction_get, &transaction);
+    ask_if_allowed(view, &view->account, OP_INDEX_account_get, &account);
+    ask_if_allowed(view, &view->graph, OP_INDEX_risk_graph, &graph);
+    ask_if_allowed(view, &view->whatif, OP_INDEX_transaction_whatif, &transaction);
     ask_if_allowed(view, &view->risk, OP_INDEX_risk_account, &account);
-    ask_if_allowed(view, &view->earlier, OP_INDEX_alert_list, &earlier);
+    ask_if_allowed(view, &view->similar, OP_INDEX_alert_similar, &similar);
 }
 
 static void view_refresh(struct screen *screen)
 {
     struct alert_view *view = view_of(screen);
+    if (alert_of(view) == NULL && view->next.ticket != 0)
+        return;
     ask_alert(view);
     if (alert_of(view) != NULL)
         ask_rest(view);
 }
 
+enum { REST_COUNT = 6 };
+
+/* What is asked by ask_rest. */
+static void rest_of(struct alert_view *view, struct fetch *out[REST_COUNT])
+{
+    struct fetch *rest[REST_COUNT] = { &view->transaction, &view->account, &view->risk,
+                                       &view->similar,     &view->whatif,  &view->graph };
+    memcpy(out, rest, sizeof rest);
+}
+
+/* --- the next alert -------------------------------------------------------------------------- */
+
+/* Asks for the costliest alert that is free; the one at hand is passed over while it waits. */
+static void ask_next(struct alert_view *view)
+{
+    struct msg_alert_next body = { 0 };
+    if (alert_of(view) != NULL && alert_of(view)->state != ALERT_DECIDED)
+        MSG_SET(&body, alert_next, after, view->id);
+    fetch_ask(&view->screen, &view->next, OP_INDEX_alert_next, &body);
+}
+
+static void drop_rest(struct alert_view *view)
+{
+    struct fetch *rest[REST_COUNT];
+    rest_of(view, rest);
+    for (int i = 0; i < REST_COUNT; i++) {
+        app_forget(&view->screen, rest[i]->ticket);
+        fetch_free(rest[i]);
+    }
+    app_forget(&view->screen, view->alert.ticket);
+    fetch_free(&view->alert);
+    view->followed = false;
+}
+
+/* The alert that was given becomes the one that is shown. */
+static void take_next(struct alert_view *view)
+{
+    struct app *app = view->screen.app;
+    if (view->next.failed) {
+        app_notice(app, STYLE_WARN, "%s", view->next.error);
+        if (alert_of(view) == NULL)
+            app_pop(app, &view->screen);
+        return;
+    }
+    drop_rest(view);
+    view->alert.record = view->next.record;
+    view->alert.fresh = true;
+    view->next.record = (struct record){ 0 };
+    view->id = alert_of(view)->alert_id;
+    for (int i = 0; i < view->panels.count; i++)
+        view->panels.at[i].scroll = 0;
+    view->panels.focus = 0;
+    ask_alert(view);
+    ask_rest(view);
+}
+
 static void view_result(struct screen *screen, const struct net_result *result)
 {
     struct alert_view *view = view_of(screen);
-    struct fetch      *rest[] = { &view->transaction, &view->risk, &view->earlier };
+    struct fetch      *rest[REST_COUNT];
+    if (fetch_take(&view->next, result)) {
+        take_next(view);
+        return;
+    }
     if (fetch_take(&view->alert, result)) {
         if (fetch_again(&view->alert))
             ask_alert(view);
@@ -92,7 +163,8 @@ static void view_result(struct screen *screen, const struct net_result *result)
             ask_rest(view);
         return;
     }
-    for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++) {
+    rest_of(view, rest);
+    for (int i = 0; i < REST_COUNT; i++) {
         if (fetch_take(rest[i], result)) {
             (void)fetch_again(rest[i]);
             return;
@@ -102,7 +174,7 @@ static void view_result(struct screen *screen, const struct net_result *result)
 
 static void view_event(struct screen *screen, const struct net_result *result)
 {
-    if (result->kind == NET_EVENT)
+    if (result->kind == NET_EVENT && alert_of(view_of(screen)) != NULL)
         ask_alert(view_of(screen));
 }
 
@@ -134,39 +206,72 @@ static void status_text(const struct alert_view *view, char *out, size_t size)
     }
 }
 
+/* Who works on it and for how long, or how it ended. */
 static void handling_text(const struct alert_view *view, char *out, size_t size)
 {
     const struct msg_alert *alert = alert_of(view);
-    char                    minute[32];
-    snprintf(out, size, "%s", enum_text(&enum_alert_state, alert->state));
-    if (alert->state == ALERT_TAKEN)
-        snprintf(out, size, "taken by %.*s since %s UTC", (int)alert->assigned_to.n,
-                 alert->assigned_to.at != NULL ? alert->assigned_to.at : "",
-                 show_minute(alert->taken_at, minute, sizeof minute));
-    if (alert->state == ALERT_DECIDED)
-        snprintf(out, size, "%s, decided by %.*s on %s UTC",
-                 enum_text(&enum_alert_decision, alert->decision), (int)alert->decided_by.n,
-                 alert->decided_by.at != NULL ? alert->decided_by.at : "",
-                 show_minute(alert->decided_at, minute, sizeof minute));
+    const struct app       *app = view->screen.app;
+    int64_t                 now = app_now_us(app);
+    int32_t                 state = alert_state_now(alert, now);
+    char                    left[32];
+    int                     n = 0;
+    if (state == ALERT_TAKEN) {
+        bool mine = slice_is(alert->assigned_to, app->user);
+        n = snprintf(out, size, "%s%.*s", mine ? "yours" : "locked by ",
+                     mine ? 0 : (int)alert->assigned_to.n, alert->assigned_to.at);
+        if (MSG_HAS(alert, alert, lock_until) && n > 0 && (size_t)n < size)
+            snprintf(out + n, size - (size_t)n, " for %s",
+                     show_age(alert->lock_until - now, left, sizeof left));
+    } else if (state == ALERT_SNOOZED) {
+        snprintf(out, size, "snoozed, back in %s",
+                 show_age(alert->snoozed_until - now, left, sizeof left));
+    } else if (state == ALERT_DECIDED) {
+        n = snprintf(out, size, "%s by %.*s", enum_text(&enum_alert_decision, alert->decision),
+                     (int)alert->decided_by.n,
+                     alert->decided_by.at != NULL ? alert->decided_by.at : "");
+    } else {
+        snprintf(out, size, "open");
+    }
+}
+
+static void loss_text(const struct alert_view *view, char *out, size_t size)
+{
+    const struct msg_alert *alert = alert_of(view);
+    char                    sum[64];
+    char                    age[32];
+    int64_t                 us = app_now_us(view->screen.app) - alert->created_at;
+    show_sum(alert->expected_loss, alert->currency, sum, sizeof sum);
+    snprintf(out, size, "expected loss %s in %d payment%s, raised %s ago", sum,
+             (int)alert->hit_count, alert->hit_count == 1 ? "" : "s",
+             show_age(us, age, sizeof age));
 }
 
 static void draw_head(const struct alert_view *view, struct canvas *canvas, struct rect in)
 {
-    const struct msg_alert *alert = alert_of(view);
-    char                    text[FACT_MAX];
-    char                    age[32];
-    int64_t                 us = app_now_us(view->screen.app) - alert->created_at;
-    int                     y = in.y;
-    y = detail_line(canvas, in, y, "Account", STYLE_VALUE, alert->account_name);
+    const struct msg_alert   *alert = alert_of(view);
+    const struct msg_account *account = view->account.record.body;
+    struct cell_text          due = { .text = "" };
+    char                      text[FACT_MAX];
+    int                       y = in.y;
+    bool                      stopped = account != NULL && account->status != ACCOUNT_ACTIVE;
+    snprintf(text, sizeof text, "%.*s%s%s", (int)alert->account_name.n, alert->account_name.at,
+             stopped ? ", ! account " : "",
+             stopped ? enum_text(&enum_account_status, account->status) : "");
+    y = detail_line(canvas, in, y, "Account", stopped ? STYLE_WARN : STYLE_VALUE, slice_from(text));
     what_text(view, text, sizeof text);
     y = detail_line(canvas, in, y, "Payment", STYLE_VALUE, slice_from(text));
     status_text(view, text, sizeof text);
     y = detail_line(canvas, in, y, "", style_of_status(alert->status), slice_from(text));
+    loss_text(view, text, sizeof text);
+    y = detail_line(canvas, in, y, "Alert", STYLE_TEXT, slice_from(text));
     handling_text(view, text, sizeof text);
-    size_t n = strlen(text);
-    snprintf(text + n, sizeof text - n, "; raised %s ago", show_age(us, age, sizeof age));
-    detail_line(canvas, in, y, "Alert", alert->state == ALERT_OPEN ? STYLE_WARN : STYLE_TEXT,
+    detail_line(canvas, in, y, "", alert->state == ALERT_OPEN ? STYLE_WARN : STYLE_TEXT,
                 slice_from(text));
+    if (alert->state == ALERT_DECIDED)
+        return;
+    due_text(alert->due_at - app_now_us(view->screen.app), &due);
+    snprintf(text, sizeof text, "%s%s", due.style == STYLE_BAD ? "" : "due ", due.text);
+    canvas_right(canvas, in.x, y, in.w, due.style, text);
 }
 
 /* --- the panels ------------------------------------------------------------------------------ */
@@ -187,74 +292,231 @@ static int draw_reasons(const void *context, struct canvas *canvas, struct rect 
 {
     const struct alert_view *view = context;
     const struct msg_alert  *alert = alert_of(view);
-    return reasons_draw(canvas, rect, alert->reasons.at, alert->reasons.count, alert->score);
+    return reasons_draw(canvas, rect, alert->reasons.at, alert->reasons.count, alert->score, NULL);
 }
 
-/* "sum_24h  12,345.00 USD  Paid out within a day" */
+/* --- the payment beside the customer's own, and what would have changed the verdict ------------
+ */
+
+/* One bar an amount, all on the same scale. */
+static int draw_amount(struct canvas *canvas, struct rect rect, int y, const char *label,
+                       int64_t amount, int64_t most, struct slice currency, enum style style)
+{
+    enum { LABEL = 10, SUM = 20 };
+    char sum[64];
+    int  bar = rect.w - LABEL - SUM - 2;
+    canvas_string(canvas, rect.x, y, LABEL - 1, STYLE_LABEL, label);
+    canvas_right(canvas, rect.x + LABEL, y, SUM, STYLE_VALUE,
+                 show_sum(amount, currency, sum, sizeof sum));
+    if (bar > 4)
+        bar_draw(canvas, rect.x + LABEL + SUM + 1, y, bar < AMOUNT_BAR ? bar : AMOUNT_BAR, style,
+                 amount, most);
+    return y + 1;
+}
+
+static int draw_baseline(const struct msg_alert *alert, const struct msg_whatif *whatif,
+                         struct canvas *canvas, struct rect rect)
+{
+    int64_t most = alert->amount;
+    int     y = rect.y;
+    if (!MSG_HAS(whatif, whatif, baseline)) {
+        canvas_string(canvas, rect.x, y, rect.w, STYLE_DIM, "Too few earlier payments to compare.");
+        return 1;
+    }
+    y += canvas_paragraph(canvas, (struct rect){ rect.x, y, rect.w, 4 }, STYLE_TEXT,
+                          whatif->baseline);
+    if (!MSG_HAS(whatif, whatif, median) || !MSG_HAS(whatif, whatif, largest))
+        return y - rect.y;
+    if (whatif->largest > most)
+        most = whatif->largest;
+    y = draw_amount(canvas, rect, y, "this", alert->amount, most, alert->currency,
+                    STYLE_CHART_WARN);
+    y = draw_amount(canvas, rect, y, "median", whatif->median, most, alert->currency, STYLE_CHART);
+    y = draw_amount(canvas, rect, y, "largest", whatif->largest, most, alert->currency,
+                    STYLE_CHART);
+    return y - rect.y;
+}
+
+static int draw_whatif(const void *context, struct canvas *canvas, struct rect rect)
+{
+    const struct alert_view *view = context;
+    const struct msg_whatif *whatif = view->whatif.record.body;
+    int                      y = rect.y;
+    if (whatif == NULL)
+        return draw_absent(&view->whatif, canvas, rect);
+    for (size_t i = 0; i < whatif->items.count; i++) {
+        const struct msg_whatif_item *item = &whatif->items.at[i];
+        bool                          better = item->score < whatif->score;
+        canvas_print(canvas, rect.x, y, 7, better ? STYLE_GOOD : STYLE_WARN, "%c %4d",
+                     better ? '-' : '+', (int)item->score);
+        y += canvas_paragraph(canvas, (struct rect){ rect.x + 8, y, rect.w - 8, 4 }, STYLE_TEXT,
+                              item->text);
+    }
+    if (whatif->items.count == 0)
+        canvas_string(canvas, rect.x, y++, rect.w, STYLE_DIM,
+                      "No single change would have made another verdict.");
+    if (!whatif->exact)
+        y += canvas_paragraph(canvas, (struct rect){ rect.x, y, rect.w, 3 }, STYLE_DIM,
+                              slice_from("Something was found out since; this holds with it."));
+    return y - rect.y;
+}
+
+/* --- figures --------------------------------------------------------------------------------- */
+
+static const char *figure_text(int64_t value, struct slice unit, struct slice currency, char *out,
+                               size_t size)
+{
+    if (slice_is(unit, "minor units"))
+        return show_money(value, currency_exponent(currency), out, size);
+    if (slice_is(unit, "basis points"))
+        return show_share(value, out, size);
+    return show_count(value, out, size);
+}
+
+/* "! sum_24h  12,345.00  usual 0.00 to 800.00  Paid out within a day"; the sign stands where the
+ * value lies outside. */
 static int draw_figure(struct canvas *canvas, struct rect rect, const struct msg_feature *feature,
                        struct slice currency)
 {
-    enum { NAME = 24, VALUE = 18 };
+    enum { NAME = 24, VALUE = 14, RANGE = 27 };
     char value[64];
-    if (slice_is(feature->unit, "minor units"))
-        show_sum(feature->value, currency, value, sizeof value);
-    else
-        show_count(feature->value, value, sizeof value);
-    canvas_text(canvas, rect.x, rect.y, NAME - 1, STYLE_LABEL, feature->name);
-    canvas_right(canvas, rect.x + NAME, rect.y, VALUE, STYLE_VALUE, value);
-    canvas_text(canvas, rect.x + NAME + VALUE + 2, rect.y, rect.w - NAME - VALUE - 2, STYLE_DIM,
-                feature->help);
+    char range[80] = "";
+    bool has = MSG_HAS(feature, feature, normal_low) && MSG_HAS(feature, feature, normal_high);
+    bool outside =
+        has && (feature->value < feature->normal_low || feature->value > feature->normal_high);
+    int x = rect.x + NAME + VALUE + 2;
+    if (has) {
+        char low[32];
+        char high[32];
+        figure_text(feature->normal_low, feature->unit, currency, low, sizeof low);
+        figure_text(feature->normal_high, feature->unit, currency, high, sizeof high);
+        snprintf(range, sizeof range, "usual %s to %s", low, high);
+    }
+    figure_text(feature->value, feature->unit, currency, value, sizeof value);
+    canvas_string(canvas, rect.x, rect.y, 1, STYLE_WARN, outside ? "!" : "");
+    canvas_text(canvas, rect.x + 2, rect.y, NAME - 3, STYLE_LABEL, feature->name);
+    canvas_right(canvas, rect.x + NAME, rect.y, VALUE, outside ? STYLE_WARN : STYLE_VALUE, value);
+    canvas_string(canvas, x, rect.y, rect.x + rect.w - x, outside ? STYLE_TEXT : STYLE_DIM, range);
+    if (x + RANGE + 12 < rect.x + rect.w)
+        canvas_text(canvas, x + RANGE, rect.y, rect.x + rect.w - x - RANGE, STYLE_DIM,
+                    feature->help);
     return 1;
 }
 
+/* What lies outside of the usual comes first, as it is what explains. */
 static int draw_figures(const void *context, struct canvas *canvas, struct rect rect)
 {
     const struct alert_view       *view = context;
     const struct msg_risk_account *risk = view->risk.record.body;
+    const struct msg_whatif       *whatif = view->whatif.record.body;
     int                            y = rect.y;
+    if (whatif != NULL)
+        y += draw_baseline(alert_of(view), whatif, canvas, rect);
     if (risk == NULL)
-        return draw_absent(&view->risk, canvas, rect);
-    for (size_t i = 0; i < risk->features.count; i++)
-        y += draw_figure(canvas, (struct rect){ rect.x, y, rect.w, 1 }, &risk->features.at[i],
-                         risk->currency);
+        return y - rect.y + draw_absent(&view->risk, canvas, (struct rect){ rect.x, y, rect.w, 3 });
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < risk->features.count; i++) {
+            const struct msg_feature *feature = &risk->features.at[i];
+            bool                      has =
+                MSG_HAS(feature, feature, normal_low) && MSG_HAS(feature, feature, normal_high);
+            bool outside = has && (feature->value < feature->normal_low ||
+                                   feature->value > feature->normal_high);
+            if (outside == (pass == 0))
+                y += draw_figure(canvas, (struct rect){ rect.x, y, rect.w, 1 }, feature,
+                                 risk->currency);
+        }
+    }
     return y - rect.y;
 }
 
-/* When, how much, how it ended; the first reason in a second line. */
-static int draw_other_alert(struct canvas *canvas, struct rect rect, const struct msg_alert *alert)
+/* --- similar alerts -------------------------------------------------------------------------- */
+
+/* When, how much, how it ended; what both have in common in a second line. */
+static int draw_like(struct canvas *canvas, struct rect rect, const struct msg_similar_alert *like)
 {
     char        day[32];
     char        sum[64];
     char        text[FACT_MAX];
-    bool        decided = MSG_HAS(alert, alert, decision);
-    bool        fraud = decided && alert->decision == DECISION_CONFIRMED_FRAUD;
+    bool        decided = MSG_HAS(like, similar_alert, decision);
+    bool        fraud = decided && like->decision == DECISION_CONFIRMED_FRAUD;
     const char *sign = fraud ? "! " : "";
-    show_sum(alert->amount, alert->currency, sum, sizeof sum);
-    snprintf(text, sizeof text, "%s  %4d  %20s  %s%s", show_day(alert->created_at, day, sizeof day),
-             (int)alert->score, sum, sign,
-             decided ? enum_text(&enum_alert_decision, alert->decision)
-                     : enum_text(&enum_alert_state, alert->state));
+    show_sum(like->amount, like->currency, sum, sizeof sum);
+    snprintf(text, sizeof text, "%s  %4d  %18s  %s%s", show_day(like->created_at, day, sizeof day),
+             (int)like->score, sum, sign,
+             decided ? enum_text(&enum_alert_decision, like->decision) : "undecided");
     canvas_string(canvas, rect.x, rect.y, rect.w, fraud ? STYLE_BAD : STYLE_TEXT, text);
-    if (alert->reasons.count == 0)
-        return 1;
-    canvas_text(canvas, rect.x + 12, rect.y + 1, rect.w - 12, STYLE_DIM, alert->reasons.at[0].text);
+    snprintf(text, sizeof text, "%d%% alike: %.*s; %.*s", (int)(like->similarity_bp / 100),
+             (int)like->shared.n, like->shared.at,
+             like->same_account ? 12 : (int)like->account_name.n,
+             like->same_account ? "this account" : like->account_name.at);
+    canvas_string(canvas, rect.x + 12, rect.y + 1, rect.w - 12, STYLE_DIM, text);
     return 2;
 }
 
-static int draw_earlier(const void *context, struct canvas *canvas, struct rect rect)
+/* How they ended, as numbers and one bar of shares. */
+static int draw_endings(struct canvas *canvas, struct rect rect,
+                        const struct msg_similar_page *page)
 {
-    const struct alert_view     *view = context;
-    const struct msg_alert_page *page = view->earlier.record.body;
-    int                          y = rect.y;
-    if (page == NULL)
-        return draw_absent(&view->earlier, canvas, rect);
-    for (size_t i = 0; i < page->items.count; i++) {
-        const struct msg_alert *alert = &page->items.at[i];
-        if (!uuid_equal(&alert->alert_id, &view->id))
-            y += draw_other_alert(canvas, (struct rect){ rect.x, y, rect.w, 2 }, alert);
+    char share[32];
+    int  y = rect.y;
+    canvas_print(canvas, rect.x, y++, rect.w, STYLE_TEXT, "%lld like it among %lld earlier alerts",
+                 (long long)page->similar, (long long)page->looked_at);
+    if (page->similar == 0)
+        return 1;
+    canvas_print(canvas, rect.x, y++, rect.w, STYLE_TEXT,
+                 "%lld fraud, %lld not, %lld inconclusive, %lld undecided",
+                 (long long)page->confirmed, (long long)page->false_positive,
+                 (long long)page->inconclusive, (long long)page->undecided);
+    if (MSG_HAS(page, similar_page, confirmed_bp)) {
+        canvas_print(canvas, rect.x, y, 12, STYLE_VALUE, "%s",
+                     show_share(page->confirmed_bp, share, sizeof share));
+        canvas_string(canvas, rect.x + 9, y, 10, STYLE_DIM, "fraud");
+        bar_draw(canvas, rect.x + 15, y++, rect.w - 15 < AMOUNT_BAR ? rect.w - 15 : AMOUNT_BAR,
+                 STYLE_CHART_BAD, page->confirmed_bp, 10000);
     }
-    if (y == rect.y)
-        canvas_string(canvas, rect.x, y++, rect.w, STYLE_DIM, "The account had no other alert.");
+    return y - rect.y;
+}
+
+static int draw_similar(const void *context, struct canvas *canvas, struct rect rect)
+{
+    const struct alert_view       *view = context;
+    const struct msg_similar_page *page = view->similar.record.body;
+    int                            y = rect.y;
+    if (page == NULL)
+        return draw_absent(&view->similar, canvas, rect);
+    y += draw_endings(canvas, rect, page);
+    for (size_t i = 0; i < page->items.count; i++)
+        y += draw_like(canvas, (struct rect){ rect.x, y, rect.w, 2 }, &page->items.at[i]);
+    return y - rect.y;
+}
+
+/* --- payments, notes, the record ------------------------------------------------------------- */
+
+static int draw_graph(const void *context, struct canvas *canvas, struct rect rect)
+{
+    const struct alert_view *view = context;
+    if (view->graph.record.body == NULL)
+        return draw_absent(&view->graph, canvas, rect);
+    return graph_draw(view->graph.record.body, canvas, rect);
+}
+
+static int draw_hits(const void *context, struct canvas *canvas, struct rect rect)
+{
+    const struct alert_view *view = context;
+    const struct msg_alert  *alert = alert_of(view);
+    int                      y = rect.y;
+    for (size_t i = 0; i < alert->hits.count; i++, y++) {
+        const struct msg_alert_hit *hit = &alert->hits.at[i];
+        char                        minute[32];
+        char                        sum[64];
+        bool                        decided = MSG_HAS(hit, alert_hit, decision);
+        show_sum(hit->amount, hit->currency, sum, sizeof sum);
+        canvas_print(canvas, rect.x, y, rect.w, style_of_status(hit->status),
+                     "%s  %4d  %18s  %-9s  %s", show_minute(hit->timestamp, minute, sizeof minute),
+                     (int)hit->score, sum, enum_text(&enum_transaction_status, hit->status),
+                     decided ? enum_text(&enum_alert_decision, hit->decision)
+                             : enum_text(&enum_transaction_type, hit->type));
+    }
     return y - rect.y;
 }
 
@@ -274,6 +536,11 @@ static int draw_record(const void *context, struct canvas *canvas, struct rect r
                     slice_from(uuid_text(&alert->transaction_id, text)));
     y = detail_line(canvas, rect, y, "Account", STYLE_DIM,
                     slice_from(uuid_text(&alert->account_id, text)));
+    if (alert->note.n > 0) {
+        canvas_string(canvas, rect.x, y, 14, STYLE_LABEL, "Newest note");
+        y += canvas_paragraph(canvas, (struct rect){ rect.x + 15, y, rect.w - 15, NOTE_LINES },
+                              STYLE_TEXT, alert->note);
+    }
     if (tx == NULL)
         return y - rect.y;
     snprintf(text, sizeof text, "%s UTC", show_minute(tx->timestamp, minute, sizeof minute));
@@ -292,25 +559,33 @@ static int draw_record(const void *context, struct canvas *canvas, struct rect r
 
 /* --- the screen ------------------------------------------------------------------------------ */
 
+/* The argument is the alert's id, or "next" for the one to work on next. */
 static void view_open(struct screen *screen, const char *argument)
 {
     struct alert_view *view = view_of(screen);
     struct panels     *panels = &view->panels;
     panels_add(panels, "Reasons", 0, 0, draw_reasons);
-    panels_add(panels, "Figures", 1, 1, draw_figures);
-    panels_add(panels, "Earlier alerts", 1, 2, draw_earlier);
+    panels_add(panels, "What if", 0, 0, draw_whatif);
+    panels_add(panels, "Customer", 1, 1, draw_figures);
+    panels_add(panels, "Similar", 1, 2, draw_similar);
+    panels_add(panels, "Related", 1, 2, draw_graph);
+    view->hits_panel = panels_add(panels, "Payments", 0, 0, draw_hits);
     panels_add(panels, "Record", 0, 0, draw_record);
-    if (uuid_parse(argument, strlen(argument), &view->id) == ERR_none)
+    if (strcmp(argument, "next") == 0)
+        ask_next(view);
+    else if (uuid_parse(argument, strlen(argument), &view->id) == ERR_none)
         ask_alert(view);
 }
 
 static void view_close(struct screen *screen)
 {
     struct alert_view *view = view_of(screen);
+    struct fetch      *rest[REST_COUNT];
+    rest_of(view, rest);
+    for (int i = 0; i < REST_COUNT; i++)
+        fetch_free(rest[i]);
     fetch_free(&view->alert);
-    fetch_free(&view->transaction);
-    fetch_free(&view->risk);
-    fetch_free(&view->earlier);
+    fetch_free(&view->next);
 }
 
 static void view_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
@@ -330,23 +605,44 @@ static void view_draw(struct screen *screen, struct canvas *canvas, struct rect 
              enum_text(&enum_verdict, alert_of(view)->verdict), (int)alert_of(view)->score);
     canvas_rule(canvas, rect.x, rect.y, rect.w, title, view->alert.failed ? view->alert.error : "");
     draw_head(view, canvas, in);
+    view->hits_panel->count = (int)alert_of(view)->hit_count;
     int used = HEAD_LINES + 1;
     panels_draw(&view->panels, view, canvas,
                 (struct rect){ rect.x, rect.y + used, rect.w, rect.h - used });
+}
+
+/* What is done to the payment or the account, which are on the screen too. */
+static bool act_beside(struct alert_view *view, enum action action)
+{
+    struct app *app = view->screen.app;
+    if (action == ACTION_release || action == ACTION_reject)
+        return transaction_act(app, view->transaction.record.body, action);
+    if (action == ACTION_freeze)
+        return account_act(app, view->account.record.body, action);
+    return false;
 }
 
 static bool view_act(struct screen *screen, enum action action, const char *argument)
 {
     struct alert_view *view = view_of(screen);
     (void)argument;
-    if (panels_act(&view->panels, action))
+    if (action == ACTION_next) {
+        ask_next(view);
+        return true;
+    }
+    if (panels_act(&view->panels, action) || act_beside(view, action))
         return true;
     return action != ACTION_open && alert_act(screen->app, alert_of(view), action);
 }
 
 static bool view_can(const struct screen *screen, enum action action)
 {
-    return alert_can(alert_of(view_of_const(screen)), action);
+    const struct alert_view *view = view_of_const(screen);
+    if (action == ACTION_release || action == ACTION_reject)
+        return transaction_can(view->transaction.record.body, action);
+    if (action == ACTION_freeze)
+        return account_can(view->account.record.body, action);
+    return alert_can(screen->app, alert_of(view), action);
 }
 
 static bool view_click(struct screen *screen, int x, int y)
@@ -365,7 +661,7 @@ const struct screen_ops screen_alert = {
     .name = "alert",
     .title = "Alert",
     .size = sizeof(struct alert_view),
-    .places = IN_ANY | IN_TEXT | IN_DETAIL | IN_PANELS | IN_ALERT,
+    .places = IN_ANY | IN_TEXT | IN_DETAIL | IN_PANELS | IN_ALERT | IN_ALERT_FULL,
     .open = view_open,
     .close = view_close,
     .shown = view_refresh,

@@ -67,7 +67,8 @@ static void query_alerts(const struct screen *screen, void *body)
 {
     struct msg_alert_query *query = body;
     (void)screen;
-    MSG_SET(query, alert_query, state, ALERT_OPEN);
+    MSG_SET(query, alert_query, snoozed, false);
+    MSG_SET(query, alert_query, order, ALERT_ORDER_LOSS);
 }
 
 static void query_top(const struct screen *screen, void *body)
@@ -108,6 +109,7 @@ static void fraud_open(struct screen *screen, const char *argument)
     (void)argument;
     period_init(&dash->period);
     list_init(&dash->list, OP_INDEX_alert_list, rows_alert, rows_alert_count, query_alerts);
+    dash->list.table.context = screen->app;
     dash_refresh(screen);
 }
 
@@ -236,7 +238,7 @@ static bool dash_can(const struct screen *screen, enum action action)
     const struct dash *dash = dash_of_const(screen);
     const void        *row = table_selected(&dash->list.table);
     if (screen->ops == &screen_fraud)
-        return alert_can(row, action);
+        return alert_can(screen->app, row, action);
     return screen->ops != &screen_finance || transaction_can(row, action);
 }
 
@@ -441,7 +443,7 @@ static void draw_why(const struct dash *dash, struct canvas *canvas, struct rect
     if (alert == NULL)
         return;
     reasons_draw(canvas, (struct rect){ rect.x + 2, rect.y + 1, rect.w - 4, rect.h - 1 },
-                 alert->reasons.at, alert->reasons.count, alert->score);
+                 alert->reasons.at, alert->reasons.count, alert->score, NULL);
 }
 
 static void fraud_draw(struct screen *screen, struct canvas *canvas, struct rect rect)

@@ -166,7 +166,7 @@ static void draw_score(struct canvas *canvas, struct rect rect, int32_t verdict,
              (int)score);
     canvas_rule(canvas, rect.x, rect.y, rect.w, title, "");
     reasons_draw(canvas, (struct rect){ rect.x + 2, rect.y + 1, rect.w - 4, rect.h - 1 }, reasons,
-                 count, score);
+                 count, score, NULL);
 }
 
 static void transaction_draw(struct screen *screen, struct canvas *canvas, struct rect rect)

@@ -1,5 +1,5 @@
-/* The lists of accounts, alerts, customers and audit entries: a search, one choice that a key steps
- * through, and the table. Each list is a row of the table of kinds. */
+/* The lists of accounts, customers and audit entries: a search, one choice that a key steps
+ * through, and the table. */
 #include "bankterm/app.h"
 #include "bankterm/screens/rows.h"
 #include "bankterm/screens/screens.h"
@@ -189,84 +189,6 @@ const struct screen_ops screen_accounts = {
     .can = accounts_can,
     .click = listing_click,
     .draw = accounts_draw,
-    .table = listing_table,
-};
-
-/* --- alerts -------------------------------------------------------------------------------- */
-
-static void query_alerts(const struct screen *screen, void *body)
-{
-    struct msg_alert_query *query = body;
-    if (listing_of_const(screen)->choice != 0)
-        MSG_SET(query, alert_query, state, listing_of_const(screen)->choice);
-}
-
-static void alerts_open(struct screen *screen, const char *argument)
-{
-    struct listing *listing = listing_of(screen);
-    (void)argument;
-    list_init(&listing->list, OP_INDEX_alert_list, rows_alert, rows_alert_count, query_alerts);
-    screen->app->alerts_new = 0;
-    listing_refresh(screen);
-}
-
-static bool alerts_act(struct screen *screen, enum action action, const char *argument)
-{
-    struct listing *listing = listing_of(screen);
-    screen->app->alerts_new = 0;
-    if (action == ACTION_state) {
-        step_choice(listing, &enum_alert_state);
-        return true;
-    }
-    if (alert_act(screen->app, table_selected(&listing->list.table), action))
-        return true;
-    return list_act(screen, &listing->list, action, argument);
-}
-
-static bool alerts_can(const struct screen *screen, enum action action)
-{
-    return alert_can(table_selected(&listing_of_const(screen)->list.table), action);
-}
-
-static void alerts_event(struct screen *screen, const struct net_result *result)
-{
-    if (result->kind == NET_EVENT && result->event == EVENT_INDEX_alert)
-        listing_shown(screen);
-}
-
-static void alerts_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
-{
-    struct listing         *listing = listing_of(screen);
-    const struct msg_alert *alert = table_selected(&listing->list.table);
-    char                    title[48];
-    snprintf(title, sizeof title, "Alerts: %s",
-             listing->choice == 0 ? "all" : enum_text(&enum_alert_state, listing->choice));
-    if (rect.h >= 26 && alert != NULL) {
-        int why = rect.h / 4;
-        rect.h -= why;
-        struct rect below = { rect.x, rect.y + rect.h, rect.w, why };
-        canvas_rule(canvas, below.x, below.y, below.w, "Why the selected alert was raised", "");
-        reasons_draw(canvas, (struct rect){ below.x + 2, below.y + 1, below.w - 4, below.h - 1 },
-                     alert->reasons.at, alert->reasons.count, alert->score);
-    }
-    listing_draw_titled(screen, canvas, rect, title);
-}
-
-const struct screen_ops screen_alerts = {
-    .name = "alerts",
-    .title = "Alerts",
-    .size = sizeof(struct listing),
-    .places = IN_ANY | IN_TABLE | IN_ALERT | IN_ALERTS,
-    .open = alerts_open,
-    .close = listing_close,
-    .shown = listing_shown,
-    .refresh = listing_refresh,
-    .result = listing_result,
-    .event = alerts_event,
-    .act = alerts_act,
-    .can = alerts_can,
-    .click = listing_click,
-    .draw = alerts_draw,
     .table = listing_table,
 };
 

@@ -559,7 +559,7 @@ static void draw_done(const struct pay *pay, struct canvas *canvas, struct rect 
                         slice_from("It was there already: nothing moved a second time"));
     y++;
     y += reasons_draw(canvas, (struct rect){ rect.x, y, rect.w, rect.y + rect.h - y - 2 },
-                      tx->reasons.at, tx->reasons.count, tx->score);
+                      tx->reasons.at, tx->reasons.count, tx->score, NULL);
     canvas_string(canvas, rect.x, y + 1, rect.w, STYLE_DIM,
                   "Enter closes, o shows the transaction");
     canvas_cursor(canvas, rect.x, rect.y);

@@ -2,12 +2,16 @@
  * or a warning beside the colour, a small function makes it. */
 #include "bankterm/screens/rows.h"
 
+#include "bankterm/app.h"
 #include "bankterm/record.h"
+#include "bankterm/screens/subject.h"
 #include "bankterm/show.h"
 #include "bankterm/widgets/waterfall.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define DUE_SOON_US (INT64_C(2) * US_PER_HOUR)
 
 enum style style_of_status(int32_t status)
 {
@@ -30,6 +34,15 @@ enum style style_of_score(int64_t score)
     if (score >= 700)
         return STYLE_BAD;
     return score >= 400 ? STYLE_WARN : STYLE_TEXT;
+}
+
+void due_text(int64_t left_us, struct cell_text *out)
+{
+    char age[32];
+    bool late = left_us <= 0;
+    show_age(late ? -left_us : left_us, age, sizeof age);
+    snprintf(out->text, sizeof out->text, late ? "! %s late" : "in %s", age);
+    out->style = late ? STYLE_BAD : left_us < DUE_SOON_US ? STYLE_WARN : STYLE_TEXT;
 }
 
 static void set_text(struct cell_text *out, enum style style, const char *text)
@@ -150,12 +163,47 @@ static void alert_score(const struct table *table, const void *row, struct cell_
     snprintf(out->text, sizeof out->text, "%d", (int)alert->score);
 }
 
+/* The table's context is the app, for the time and the user. */
 static void alert_state(const struct table *table, const void *row, struct cell_text *out)
 {
     const struct msg_alert *alert = row;
+    const struct app       *app = table->context;
+    int64_t                 now = app_now_us(app);
+    int32_t                 state = alert_state_now(alert, now);
+    char                    left[32] = "";
+    bool                    mine = slice_is(alert->assigned_to, app->user);
+    set_text(out, state == ALERT_OPEN ? STYLE_TEXT : STYLE_DIM,
+             enum_text(&enum_alert_state, state));
+    if (state == ALERT_TAKEN && MSG_HAS(alert, alert, lock_until))
+        show_age(alert->lock_until - now, left, sizeof left);
+    if (state == ALERT_TAKEN)
+        snprintf(out->text, sizeof out->text, "%s %s", mine ? "yours" : "locked", left);
+    if (state == ALERT_TAKEN && mine)
+        out->style = STYLE_GOOD;
+    if (state == ALERT_SNOOZED)
+        snprintf(out->text, sizeof out->text, "back in %s",
+                 show_age(alert->snoozed_until - now, left, sizeof left));
+}
+
+static void alert_due(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_alert *alert = row;
+    if (alert->state != ALERT_DECIDED)
+        due_text(alert->due_at - app_now_us(table->context), out);
+}
+
+static void alert_age(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_alert *alert = row;
+    show_age(app_now_us(table->context) - alert->created_at, out->text, sizeof out->text);
+}
+
+static void alert_hits(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_alert *alert = row;
     (void)table;
-    set_text(out, alert->state == ALERT_OPEN ? STYLE_WARN : STYLE_TEXT,
-             enum_text(&enum_alert_state, alert->state));
+    if (alert->hit_count > 1)
+        snprintf(out->text, sizeof out->text, "x%d", (int)alert->hit_count);
 }
 
 static void alert_status(const struct table *table, const void *row, struct cell_text *out)
@@ -183,16 +231,21 @@ static void alert_who(const struct table *table, const void *row, struct cell_te
 }
 
 const struct column rows_alert[] = {
-    { "time", "Raised, UTC", "created_at", 16, 0, NULL },
+    { "account", "Account", "account_name", 30, COLUMN_GROW, NULL },
+    { "loss", "Exp. loss", "expected_loss", 22, COLUMN_RIGHT, NULL },
+    { "due", "Due", "due_at", 13, 0, alert_due },
     { "score", "Score", "score", 5, COLUMN_RIGHT, alert_score },
-    { "state", "State", "state", 8, 0, alert_state },
+    { "state", "State", "state", 14, 0, alert_state },
     { "amount", "Amount", "amount", 22, COLUMN_RIGHT, NULL },
     { "currency", "Cur", "currency", 3, 0, NULL },
-    { "account", "Account", "account_name", 26, 0, NULL },
-    { "reason", "First reason", NULL, 60, COLUMN_GROW, alert_reason },
+    { "hits", "Hits", "hit_count", 4, 0, alert_hits },
+    { "age", "Age", "created_at", 6, 0, alert_age },
+    { "reason", "First reason", NULL, 60, 0, alert_reason },
     { "status", "Booking", "status", 9, 0, alert_status },
-    { "decision", "Decision", "decision", 15, 0, NULL },
     { "who", "Who", "assigned_to", 24, 0, alert_who },
+    { "decision", "Decision", "decision", 15, 0, NULL },
+    { "notes", "Notes", "notes", 5, COLUMN_RIGHT, NULL },
+    { "time", "Raised, UTC", "created_at", 16, COLUMN_HIDDEN, NULL },
     { "type", "Type", "type", 10, COLUMN_HIDDEN, NULL },
     { "verdict", "Verdict", "verdict", 8, COLUMN_HIDDEN, NULL },
     { "note", "Note", "note", 60, COLUMN_HIDDEN, NULL },
@@ -323,6 +376,94 @@ const struct column rows_monitor[] = {
 };
 const int rows_monitor_count = sizeof rows_monitor / sizeof rows_monitor[0];
 
+/* --- rules and what bears on them --------------------------------------------------------------
+ */
+
+static void version_state(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_rule_version *version = row;
+    (void)table;
+    set_text(out,
+             version->state == RULES_ACTIVE     ? STYLE_GOOD
+             : version->state == RULES_PROPOSED ? STYLE_WARN
+                                                : STYLE_DIM,
+             enum_text(&enum_rules_state, version->state));
+}
+
+const struct column rows_version[] = {
+    { "version", "Version", "rule_set", 8, COLUMN_RIGHT, NULL },
+    { "state", "State", "state", 10, 0, version_state },
+    { "proposed", "Proposed, UTC", "proposed_at", 16, 0, NULL },
+    { "author", "By", "author", 24, 0, NULL },
+    { "reason", "Reason", "reason", 60, COLUMN_GROW, NULL },
+    { "approved", "Approved, UTC", "approved_at", 16, 0, NULL },
+    { "approver", "By", "approved_by", 24, 0, NULL },
+    { "rules", "Rules", "rules", 5, COLUMN_RIGHT, NULL },
+    { "card", "Card", "has_scorecard", 4, 0, NULL },
+    { "ended", "Ended, UTC", "ended_at", 16, COLUMN_HIDDEN, NULL },
+    { "hash", "Hash", "hash", 16, 0, NULL },
+};
+const int rows_version_count = sizeof rows_version / sizeof rows_version[0];
+
+static void score_advice(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_rule_score *score = row;
+    bool                         keep = score->advice == ADVICE_KEEP;
+    (void)table;
+    snprintf(out->text, sizeof out->text, "%s%s", keep ? "" : "! ",
+             enum_text(&enum_rule_advice, score->advice));
+    out->style = keep ? STYLE_GOOD : STYLE_WARN;
+}
+
+static void score_precision(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_rule_score *score = row;
+    (void)table;
+    if (MSG_HAS(score, rule_score, precision_bp))
+        show_share(score->precision_bp, out->text, sizeof out->text);
+}
+
+/* The table's context is the code of the currency. */
+static void score_saved(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_rule_score *score = row;
+    show_short_sum(score->saved, slice_from(table->context), out->text, sizeof out->text);
+}
+
+static void score_drift(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_rule_score *score = row;
+    (void)table;
+    if (MSG_HAS(score, rule_score, drift_bp))
+        snprintf(out->text, sizeof out->text, "%+d%%", (int)(score->drift_bp / 100));
+}
+
+static void score_overlap(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_rule_score *score = row;
+    (void)table;
+    if (MSG_HAS(score, rule_score, overlap_bp))
+        show_share(score->overlap_bp, out->text, sizeof out->text);
+}
+
+const struct column rows_rule_score[] = {
+    { "rule", "Rule", "rule", 28, COLUMN_GROW, NULL },
+    { "advice", "Advice", "advice", 9, 0, score_advice },
+    { "fired", "Fired", "fired", 9, COLUMN_RIGHT, NULL },
+    { "fraud", "Fraud", "confirmed", 7, COLUMN_RIGHT, NULL },
+    { "precision", "Precision", "precision_bp", 9, COLUMN_RIGHT, score_precision },
+    { "saved", "Saved", "saved", 12, COLUMN_RIGHT, score_saved },
+    { "unique", "Alone", "unique_catches", 6, COLUMN_RIGHT, NULL },
+    { "drift", "Drift", "drift_bp", 7, COLUMN_RIGHT, score_drift },
+    { "overlap", "Overlap", "overlap_bp", 8, COLUMN_RIGHT, score_overlap },
+    { "points", "Points", "points_mean", 6, COLUMN_RIGHT, NULL },
+    { "action", "Action", "action", 8, 0, NULL },
+    { "good", "Good", "false_positive", 8, COLUMN_RIGHT, NULL },
+    { "alerted", "Alerts", "alerted", 8, COLUMN_RIGHT, NULL },
+    { "severity", "Severity", "severity", 8, 0, NULL },
+};
+const int rows_rule_score_count = sizeof rows_rule_score / sizeof rows_rule_score[0];
+
 /* --- details ------------------------------------------------------------------------------- */
 
 enum { DETAIL_LABEL = 15, SCORE_MAX = 1000 };
@@ -337,8 +478,23 @@ int detail_line(struct canvas *canvas, struct rect rect, int y, const char *labe
     return y + 1;
 }
 
+/* Limits that no score reaches are not drawn. */
+static void add_limits(struct waterfall *fall, const struct thresholds *marks)
+{
+    const struct waterfall_limit limits[] = {
+        { marks->alert, "alert", STYLE_WARN },
+        { marks->hold, "hold", STYLE_WARN },
+        { marks->decline, "decline", STYLE_BAD },
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        bool again = i > 0 && limits[i].at == limits[i - 1].at;
+        if (limits[i].at > 0 && limits[i].at <= SCORE_MAX && !again)
+            fall->limits[fall->limit_count++] = limits[i];
+    }
+}
+
 int reasons_draw(struct canvas *canvas, struct rect rect, const struct msg_reason *reasons,
-                 size_t count, int64_t score)
+                 size_t count, int64_t score, const struct thresholds *marks)
 {
     struct waterfall fall = { .total = score, .scale = SCORE_MAX };
     if (count == 0) {
@@ -348,6 +504,8 @@ int reasons_draw(struct canvas *canvas, struct rect rect, const struct msg_reaso
     for (size_t i = 0; i < count && i < WATERFALL_PARTS_MAX; i++)
         fall.parts[fall.count++] =
             (struct waterfall_part){ .points = reasons[i].points, .text = reasons[i].text };
+    if (marks != NULL)
+        add_limits(&fall, marks);
     fall.total_style = style_of_score(score);
     snprintf(fall.words, sizeof fall.words, "score of %d, their sum", SCORE_MAX);
     return waterfall_draw(&fall, canvas, rect);

@@ -77,37 +77,105 @@ bool transaction_act(struct app *app, const struct msg_transaction *tx, enum act
     }
 }
 
-bool alert_can(const struct msg_alert *alert, enum action action)
+/* --- alerts --------------------------------------------------------------------------------- */
+
+enum who { WHO_ANYBODY, WHO_HOLDER, WHO_SYSTEM };
+
+enum alert_act {
+#define ALERT_ACT(act, help) ALERT_ACT_##act,
+#include "proto/alerts.def"
+    ALERT_ACT_none
+};
+
+/* The same table that the server asks. */
+static const struct {
+    enum alert_act act;
+    int32_t        from;
+    enum who       who;
+} moves[] = {
+#define ALERT_MOVE(act, from, who, to, help) { ALERT_ACT_##act, ALERT_##from, WHO_##who },
+#include "proto/alerts.def"
+};
+
+enum { MOVE_COUNT = sizeof moves / sizeof moves[0] };
+
+int32_t alert_state_now(const struct msg_alert *alert, int64_t now_us)
+{
+    bool lock_ended = MSG_HAS(alert, alert, lock_until) && alert->lock_until <= now_us;
+    bool sleep_ended = MSG_HAS(alert, alert, snoozed_until) && alert->snoozed_until <= now_us;
+    if ((alert->state == ALERT_TAKEN && lock_ended) ||
+        (alert->state == ALERT_SNOOZED && sleep_ended))
+        return ALERT_OPEN;
+    return alert->state;
+}
+
+static enum alert_act act_of_action(enum action action)
 {
     switch ((int)action) {
     case ACTION_take:
-        return alert != NULL && alert->state == ALERT_OPEN;
+        return ALERT_ACT_take;
     case ACTION_decide:
-        return alert != NULL && alert->state != ALERT_DECIDED;
+        return ALERT_ACT_decide;
+    case ACTION_give_back:
+        return ALERT_ACT_return;
+    case ACTION_snooze:
+        return ALERT_ACT_snooze;
+    case ACTION_assign:
+        return ALERT_ACT_assign;
     case ACTION_note:
-    case ACTION_open:
-    case ACTION_show_account:
-    case ACTION_show_transaction:
-        return alert != NULL;
+        return ALERT_ACT_note;
     default:
-        return true;
+        return ALERT_ACT_none;
     }
+}
+
+static bool may_move(const struct app *app, const struct msg_alert *alert, enum alert_act act)
+{
+    int64_t now = app_now_us(app);
+    int32_t state = alert_state_now(alert, now);
+    bool    mine = slice_is(alert->assigned_to, app->user);
+    if (act == ALERT_ACT_take && state == ALERT_TAKEN && mine)
+        return false; /* allowed, but there is nothing to gain */
+    for (int i = 0; i < MOVE_COUNT; i++) {
+        if (moves[i].act == act && moves[i].from == state &&
+            (moves[i].who == WHO_ANYBODY || (moves[i].who == WHO_HOLDER && mine)))
+            return true;
+    }
+    return false;
+}
+
+bool alert_can(const struct app *app, const struct msg_alert *alert, enum action action)
+{
+    enum alert_act act = act_of_action(action);
+    if (act != ALERT_ACT_none)
+        return alert != NULL && may_move(app, alert, act);
+    if (action == ACTION_open || action == ACTION_show_account || action == ACTION_show_transaction)
+        return alert != NULL;
+    return true;
+}
+
+static void say_not_now(struct app *app, const struct msg_alert *alert)
+{
+    int32_t state = alert_state_now(alert, app_now_us(app));
+    if (state == ALERT_TAKEN && !slice_is(alert->assigned_to, app->user))
+        app_notice(app, STYLE_WARN, "%.*s works on the alert", (int)alert->assigned_to.n,
+                   alert->assigned_to.at != NULL ? alert->assigned_to.at : "");
+    else
+        app_notice(app, STYLE_WARN, "The alert is %s already", enum_text(&enum_alert_state, state));
 }
 
 bool alert_act(struct app *app, const struct msg_alert *alert, enum action action)
 {
     if (alert == NULL)
         return false;
-    switch ((int)action) {
-    case ACTION_take:
-    case ACTION_decide:
-    case ACTION_note:
-        if (alert_can(alert, action))
+    if (act_of_action(action) != ALERT_ACT_none) {
+        if (alert_can(app, alert, action))
             act_on_alert(app, action, alert);
         else
-            app_notice(app, STYLE_WARN, "The alert is %s already",
-                       enum_text(&enum_alert_state, alert->state));
+            say_not_now(app, alert);
         return true;
+    }
+    switch ((int)action) {
     case ACTION_open:
         app_show_alert(app, &alert->alert_id);
         return true;
@@ -121,6 +189,40 @@ bool alert_act(struct app *app, const struct msg_alert *alert, enum action actio
         return false;
     }
 }
+
+const char *alerts_sum(const void *const *rows, int count, char *out, size_t size)
+{
+    enum { CURRENCIES_MAX = 4 };
+    struct slice currency[CURRENCIES_MAX] = { { 0 } };
+    int64_t      sum[CURRENCIES_MAX] = { 0 };
+    bool         more = false;
+    size_t       n = 0;
+    out[0] = '\0';
+    for (int i = 0; i < count; i++) {
+        const struct msg_alert *alert = rows[i];
+        int                     at = 0;
+        while (at < CURRENCIES_MAX && currency[at].n > 0 &&
+               !slice_equal(currency[at], alert->currency))
+            at++;
+        if (at == CURRENCIES_MAX) {
+            more = true;
+            continue;
+        }
+        currency[at] = alert->currency;
+        if (__builtin_add_overflow(sum[at], alert->amount, &sum[at]))
+            sum[at] = INT64_MAX;
+    }
+    for (int i = 0; i < CURRENCIES_MAX && currency[i].n > 0 && n < size; i++) {
+        char text[64];
+        n += (size_t)snprintf(out + n, size - n, "%s%s", i > 0 ? ", " : "",
+                              show_sum(sum[i], currency[i], text, sizeof text));
+    }
+    if (more && n < size)
+        snprintf(out + n, size - n, " and others");
+    return out;
+}
+
+/* --- accounts and customers ------------------------------------------------------------------ */
 
 bool account_can(const struct msg_account *account, enum action action)
 {

@@ -10,7 +10,7 @@
 bool transaction_act(struct app *app, const struct msg_transaction *tx, enum action action);
 bool transaction_can(const struct msg_transaction *tx, enum action action);
 bool alert_act(struct app *app, const struct msg_alert *alert, enum action action);
-bool alert_can(const struct msg_alert *alert, enum action action);
+bool alert_can(const struct app *app, const struct msg_alert *alert, enum action action);
 bool account_act(struct app *app, const struct msg_account *account, enum action action);
 bool account_can(const struct msg_account *account, enum action action);
 bool customer_act(struct app *app, const struct msg_customer *customer, enum action action);
@@ -19,7 +19,16 @@ bool customer_act(struct app *app, const struct msg_customer *customer, enum act
  * needs none. */
 void act_on_transaction(struct app *app, enum action action, const struct msg_transaction *tx);
 void act_on_alert(struct app *app, enum action action, const struct msg_alert *alert);
-void act_on_account(struct app *app, enum action action, const struct msg_account *account);
-void act_on_customer(struct app *app, enum action action, const struct msg_customer *customer);
+/* One decision about several alerts; rows are struct msg_alert. */
+void act_on_alerts(struct app *app, const void *const *rows, int count);
+/* What they are about: "1,200.00 USD, 300.00 EUR"; returns out. */
+const char *alerts_sum(const void *const *rows, int count, char *out, size_t size);
+/* The form of a back test, of the version with this hash unless it is empty; and the back test. */
+void backtest_ask(struct app *app, struct slice hash);
+void backtest_run(struct app *app, const void *body);
+/* Where it stands now: locks and snoozes end by themselves. */
+int32_t alert_state_now(const struct msg_alert *alert, int64_t now_us);
+void    act_on_account(struct app *app, enum action action, const struct msg_account *account);
+void    act_on_customer(struct app *app, enum action action, const struct msg_customer *customer);
 
 #endif

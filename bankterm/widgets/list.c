@@ -1,6 +1,6 @@
-/* Pages are kept as the replies they came in, and rows are pointers into them. All page messages
- * of the protocol have their list first and a field `next`; that is all that is known of them
- * here. */
+/* Pages are kept as the replies they came in, and rows are pointers into them. The rows of a reply
+ * are its first list, and a field `next` tells that there are more; that is all that is known of
+ * them here. */
 #include "bankterm/widgets/list.h"
 
 #include "bankterm/app.h"
@@ -10,6 +10,15 @@
 #include <string.h>
 
 enum { QUERY_MAX = 1024 };
+
+/* The field that holds the rows. */
+static int rows_field(const struct message_desc *page)
+{
+    int field = 0;
+    while ((size_t)field + 1 < page->count && page->fields[field].type != FIELD_LIST)
+        field++;
+    return field;
+}
 
 void list_init(struct list *list, enum op_index op, const struct column *columns, int count,
                void (*query)(const struct screen *, void *))
@@ -21,7 +30,7 @@ void list_init(struct list *list, enum op_index op, const struct column *columns
     list->query = query;
     list->limit = LIST_PAGE_ROWS;
     list->total = -1;
-    table_init(&list->table, columns, count, page->fields[0].item);
+    table_init(&list->table, columns, count, page->fields[rows_field(page)].item);
 }
 
 static void drop_pages(struct list *list)
@@ -114,9 +123,10 @@ void list_restart(struct screen *screen, struct list *list)
 static enum err add_page(struct list *list)
 {
     struct record *page = &list->fetch.record;
+    int            rows = rows_field(page->desc);
     size_t         count;
-    const char    *items = message_list(page->desc, page->body, 0, &count);
-    size_t         size = page->desc->fields[0].item->size;
+    const char    *items = message_list(page->desc, page->body, rows, &count);
+    size_t         size = page->desc->fields[rows].item->size;
     int            total = message_field(page->desc, "total");
     int            kept = list->row_count;
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP = 2, GUTTER = 2, CUT_MIN = 10 };
+enum { GAP = 2, GUTTER = 2, GUTTER_MARKS = 3, CUT_MIN = 10 };
 
 void field_text(const struct message_desc *desc, const void *message, int field, char *out,
                 size_t size)
@@ -219,6 +219,68 @@ static void find_selected(struct table *table)
     table_select(table, table->selected_at);
 }
 
+/* --- marks ---------------------------------------------------------------------------------- */
+
+static int find_mark(const struct table *table, const void *row)
+{
+    struct row_key key = table_key(table->item, row);
+    for (int i = 0; i < table->mark_count; i++) {
+        if (row_key_equal(&table->marks[i], &key))
+            return i;
+    }
+    return -1;
+}
+
+bool table_is_marked(const struct table *table, const void *row)
+{
+    return find_mark(table, row) >= 0;
+}
+
+void table_unmark(struct table *table)
+{
+    table->mark_count = 0;
+}
+
+int table_marked(const struct table *table, const void **out)
+{
+    int n = 0;
+    for (int i = 0; i < table->view_count && n < table->mark_count; i++) {
+        const void *row = table->rows[table->view[i]];
+        if (table_is_marked(table, row))
+            out[n++] = row;
+    }
+    return n;
+}
+
+static void set_mark(struct table *table, const void *row, bool on)
+{
+    int at = find_mark(table, row);
+    if (!on && at >= 0)
+        table->marks[at] = table->marks[--table->mark_count];
+    else if (on && at < 0 && table->mark_count < TABLE_MARKS_MAX)
+        table->marks[table->mark_count++] = table_key(table->item, row);
+}
+
+/* Marks all rows that are shown; when all are marked already, none. */
+static void mark_all(struct table *table)
+{
+    const void *marked[TABLE_MARKS_MAX];
+    int         count = table_marked(table, marked);
+    bool        all = count == table->view_count || count == TABLE_MARKS_MAX;
+    for (int i = 0; i < table->view_count; i++)
+        set_mark(table, table->rows[table->view[i]], !all);
+}
+
+/* Only what is shown stays marked. */
+static void prune_marks(struct table *table)
+{
+    const void *marked[TABLE_MARKS_MAX];
+    int         count = table_marked(table, marked);
+    for (int i = 0; i < count; i++)
+        table->marks[i] = table_key(table->item, marked[i]);
+    table->mark_count = count;
+}
+
 static void rebuild(struct table *table)
 {
     int n = 0;
@@ -231,6 +293,7 @@ static void rebuild(struct table *table)
         qsort_r(table->view, (size_t)n, sizeof *table->view, view_compare, table);
     measure(table);
     find_selected(table);
+    prune_marks(table);
 }
 
 enum err table_set_rows(struct table *table, const char *const *rows, int count)
@@ -358,6 +421,16 @@ bool table_act(struct table *table, enum action action, const char *argument)
     case ACTION_prev_match:
         next_match(table, -1);
         return true;
+    case ACTION_mark:
+        if (!table->marking || table_selected(table) == NULL)
+            return table->marking;
+        set_mark(table, table_selected(table), !table_is_marked(table, table_selected(table)));
+        table_select(table, table->selected_at + 1);
+        return true;
+    case ACTION_mark_all:
+        if (table->marking)
+            mark_all(table);
+        return table->marking;
     case ACTION_sort:
         sort_by(table, argument);
         return true;
@@ -397,12 +470,18 @@ static void plan_add(struct plan *plan, int column, int width)
     plan->count++;
 }
 
+/* Columns before the first one: the pointer, and a mark. */
+static int gutter(const struct table *table)
+{
+    return table->marking ? GUTTER_MARKS : GUTTER;
+}
+
 /* The column that grows gives way first when the others do not fit beside it. */
 static int shrunk_width(const struct table *table, int column, int room)
 {
     int width = table->widths[column];
     int least = table->columns[column].width_max * 2 / 3;
-    int used = GUTTER - GAP;
+    int used = gutter(table) - GAP;
     if ((table->columns[column].flags & COLUMN_GROW) == 0 || width <= least)
         return width;
     for (int c = 0; c < table->column_count; c++)
@@ -414,7 +493,7 @@ static int shrunk_width(const struct table *table, int column, int room)
 static struct plan plan_columns(const struct table *table, int room)
 {
     struct plan plan = { .count = 0 };
-    int         used = GUTTER;
+    int         used = gutter(table);
     room--; /* the arrow that tells of more columns */
     for (int c = 0; c < table->column_count; c++) {
         int width = shrunk_width(table, c, room);
@@ -450,7 +529,7 @@ static struct plan plan_columns(const struct table *table, int room)
 static void draw_header(const struct table *table, struct canvas *canvas, struct rect rect,
                         const struct plan *plan)
 {
-    int x = rect.x + GUTTER;
+    int x = rect.x + gutter(table);
     canvas_fill(canvas, (struct rect){ rect.x, rect.y, rect.w, 1 }, STYLE_HEADER, ' ');
     for (int i = 0; i < plan->count; i++) {
         int                  c = plan->column[i];
@@ -476,7 +555,7 @@ static void draw_header(const struct table *table, struct canvas *canvas, struct
 static void draw_row(const struct table *table, struct canvas *canvas, struct rect line,
                      const struct plan *plan, const void *row, bool selected, bool focused)
 {
-    int x = line.x + GUTTER;
+    int x = line.x + gutter(table);
     for (int i = 0; i < plan->count; i++) {
         struct cell_text cell;
         table_cell(table, plan->column[i], row, &cell);
@@ -486,10 +565,15 @@ static void draw_row(const struct table *table, struct canvas *canvas, struct re
             canvas_string(canvas, x, line.y, plan->width[i], cell.style, cell.text);
         x += plan->width[i] + GAP;
     }
-    if (!selected)
-        return;
-    canvas_restyle(canvas, line, focused ? STYLE_SELECTED : STYLE_SELECTED_OFF);
-    if (focused) {
+    bool marked = table->marking && table_is_marked(table, row);
+    if (marked)
+        canvas_restyle(canvas, line, STYLE_MATCH);
+    if (selected)
+        canvas_restyle(canvas, line, focused ? STYLE_SELECTED : STYLE_SELECTED_OFF);
+    if (marked)
+        canvas_glyph(canvas, line.x + 1, line.y, selected && focused ? STYLE_SELECTED : STYLE_MATCH,
+                     GLYPH_MARK);
+    if (selected && focused) {
         canvas_glyph(canvas, line.x, line.y, STYLE_SELECTED, GLYPH_POINTER);
         canvas_cursor(canvas, line.x, line.y);
     }

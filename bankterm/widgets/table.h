@@ -3,7 +3,11 @@
  * The rule: the selection is a record's id, never a row number. New rows above the selected one
  * move neither the selection nor, where there is room, its place on the screen. Sorting is stable
  * and ends with the order of the server, so that equal rows never swap. Columns that do not fit
- * are reached by scrolling; the first stays, and arrows in the header tell that there are more. */
+ * are reached by scrolling; the first stays, and arrows in the header tell that there are more.
+ *
+ * Where it is allowed, several records can be marked, to do the same to all of them. Marks belong
+ * to records too; one whose record is no longer among the rows is gone, so that nothing is done to
+ * what the user does not see. */
 #ifndef BANKTERM_WIDGETS_TABLE_H
 #define BANKTERM_WIDGETS_TABLE_H
 
@@ -14,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TABLE_COLUMNS_MAX = 24, CELL_TEXT_MAX = 240, TABLE_FILTER_MAX = 64 };
+enum { TABLE_COLUMNS_MAX = 24, CELL_TEXT_MAX = 240, TABLE_FILTER_MAX = 64, TABLE_MARKS_MAX = 100 };
 
 enum column_flag {
     COLUMN_RIGHT = 1,  /* flush right, never cut */
@@ -67,6 +71,9 @@ struct table {
     char                       filter[TABLE_FILTER_MAX];
     char                       last_filter[TABLE_FILTER_MAX];
     int                        widths[TABLE_COLUMNS_MAX];
+    bool                       marking; /* records can be marked */
+    struct row_key             marks[TABLE_MARKS_MAX];
+    int                        mark_count;
 };
 
 void table_init(struct table *table, const struct column *columns, int count,
@@ -79,7 +86,11 @@ const void           *table_selected(const struct table *table); /* row; NULL wh
 void                  table_select(struct table *table, int view_index);
 /* Other rows are about to come, which have nothing to do with these. */
 void table_restart(struct table *table);
-/* Movement, sorting, horizontal scrolling; false when the action is something else. */
+bool table_is_marked(const struct table *table, const void *row);
+void table_unmark(struct table *table); /* all */
+/* The marked rows in the order they are shown in, at most TABLE_MARKS_MAX; returns how many. */
+int table_marked(const struct table *table, const void **out);
+/* Movement, marking, sorting, horizontal scrolling; false when the action is something else. */
 bool table_act(struct table *table, enum action action, const char *argument);
 bool table_click(struct table *table, int x, int y);
 /* Header and rows. An unfocused table shows its selection faintly and leaves the cursor alone. */

@@ -131,7 +131,11 @@ def test_an_analyst_sees_an_alert_at_once_and_decides_it(bank):
         screen.shows("New alert", 1.0 if PLAIN else WAIT)
         screen.shows("15,123.45", 1.0 if PLAIN else WAIT)
         assert screen.selected() == selected
-        screen.keys("g", "Enter")
+        screen.keys("/")
+        screen.type("15,123.45")
+        screen.keys("Enter")
+        screen.shows('with "15,123.45"')
+        screen.keys("Enter")
         screen.shows("Alert: hold")
         screen.shows("15,123.45 USD")
         screen.keys("D")
@@ -145,8 +149,68 @@ def test_an_analyst_sees_an_alert_at_once_and_decides_it(bank):
         screen.shows("decided now, its transaction completed")
         after = client.call("account.get", account_id=source["account_id"])
         assert after["balance"] == source["balance"] - 1512345
-        screen.keys("Escape")
+        screen.keys("Escape", "Escape")
         screen.shows("Risk distribution")
+
+
+def held_transfers(bank, count):
+    """Opens so many accounts, pays something in, and raises an alert about a large transfer out."""
+    with bank.client() as client:
+        client.login(USERS["FINANCIAL_MANAGER"], PASSWORD)
+        target = client.call("account.list", kind="customer", currency="USD", limit=1)["items"][0]
+        customers = client.call("customer.list", limit=count)["items"]
+        sources = []
+        for number, customer in enumerate(customers):
+            source = client.call("account.create", account_id=bankclient.uuid7(),
+                                 customer_id=customer["customer_id"], currency="USD")
+            client.call("transaction.create", type="deposit", amount=2000000,
+                        transaction_id=bankclient.uuid7(), account_id=source["account_id"])
+            posted = client.call("transaction.create", type="transfer",
+                                 transaction_id=bankclient.uuid7(),
+                                 account_id=source["account_id"],
+                                 counterparty_account_id=target["account_id"],
+                                 amount=1600000 + number * 1000)
+            assert posted["status"] == "held"
+            sources.append(source)
+    return sources
+
+
+def test_an_analyst_takes_the_next_alert_and_decides_in_bulk(bank):
+    sources = held_transfers(bank, 3)
+    with console(bank, "FRAUD_ANALYST") as screen, bank.client() as client:
+        screen.shows("Risk distribution")
+        screen.keys("W")
+        screen.shows("yours for 1")
+        screen.shows("[Reasons]")
+        screen.shows("of 1000, their sum")
+        first = screen.text()
+        screen.keys("Tab")
+        screen.shows("[What if]")
+        screen.keys("Tab")
+        screen.shows("[Customer]")
+        screen.keys("W")  # another one; the first stays taken
+        until(lambda: "[Reasons]" in screen.text() and screen.text() != first, "no other alert")
+        screen.keys("4")
+        screen.shows("Alerts to do, costliest first")
+        screen.shows("yours")
+        screen.keys("/")
+        screen.type("16,0")
+        screen.keys("Enter")
+        screen.shows('with "16,0"')
+        screen.keys("m")
+        screen.shows("3 marked, 48,030.00 USD")
+        screen.keys("D")
+        screen.shows("Finding")
+        screen.keys("Right", "Tab")
+        screen.type("Named by the police")
+        screen.keys("F2")
+        screen.shows("3, of them 3 with held funds")
+        screen.shows("confirmed_fraud")
+        screen.keys("Y")
+        screen.shows("3 alerts are decided now")
+        client.login(USERS["FRAUD_ANALYST"], PASSWORD)
+        held = [client.call("account.get", account_id=a["account_id"])["held"] for a in sources]
+        assert held == [0, 0, 0]
 
 
 def test_an_analyst_flags_freezes_and_looks_at_the_risk(bank):

@@ -148,6 +148,24 @@ static void make_transaction(struct fake_bank *bank, int n, struct msg_transacti
     make_reasons(bank, score, &tx->reasons.at, &tx->reasons.count);
 }
 
+static void make_hits(struct fake_bank *bank, int n, struct msg_alert *alert)
+{
+    size_t                count = (size_t)alert->hit_count;
+    struct msg_alert_hit *hits = arena_take(&bank->arena, count * sizeof *hits);
+    CHECK(hits != NULL);
+    for (size_t i = 0; i < count; i++)
+        hits[i] = (struct msg_alert_hit){ .transaction_id = fake_id('t', n * 9 + (int)i),
+                                          .type = TYPE_TRANSFER,
+                                          .status = i == 1 ? STATUS_COMPLETED : STATUS_HELD,
+                                          .amount = alert->amount - (int64_t)i * 700000,
+                                          .currency = slice_from("USD"),
+                                          .score = alert->score - (int64_t)i * 40,
+                                          .timestamp =
+                                              alert->created_at + (int64_t)i * 11 * US_PER_MINUTE };
+    alert->hits.at = hits;
+    alert->hits.count = count;
+}
+
 static void make_alert(struct fake_bank *bank, int n, struct msg_alert *alert)
 {
     int64_t score = 900 - n * 70 % 500;
@@ -164,11 +182,30 @@ static void make_alert(struct fake_bank *bank, int n, struct msg_alert *alert)
         .verdict = VERDICT_HOLD,
         .state = n % 4 == 3 ? ALERT_TAKEN : ALERT_OPEN,
         .created_at = base_us - (60 - n) * 13 * US_PER_MINUTE,
+        .expected_loss = (2500000 + n * 12345) / 1000 * score / 1000 * score,
+        .hit_count = n % 3 == 0 ? 3 : 1,
+        .due_at = base_us + (n - 1) * 100 * US_PER_MINUTE,
+        .notes = n % 2 == 0 ? 2 : 0,
     };
     if (alert->state == ALERT_TAKEN) {
-        MSG_SET(alert, alert, assigned_to, slice_from("fraud@test.com"));
-        MSG_SET(alert, alert, taken_at, base_us - US_PER_HOUR);
+        MSG_SET(alert, alert, assigned_to,
+                slice_from(n == 3 ? "fraud@test.com" : "colleague@test.com"));
+        MSG_SET(alert, alert, taken_at, base_us - US_PER_MINUTE);
+        MSG_SET(alert, alert, lock_until, base_us + 14 * US_PER_MINUTE);
     }
+    if (n == bank->taken - 1) {
+        alert->state = ALERT_TAKEN;
+        MSG_SET(alert, alert, assigned_to, slice_from("fraud@test.com"));
+        MSG_SET(alert, alert, lock_until, base_us + 15 * US_PER_MINUTE);
+    }
+    if ((bank->decided >> n & 1) != 0) {
+        alert->state = ALERT_DECIDED;
+        MSG_SET(alert, alert, decision, DECISION_CONFIRMED_FRAUD);
+        MSG_SET(alert, alert, decided_by, slice_from("fraud@test.com"));
+        MSG_SET(alert, alert, decided_at, base_us);
+        MSG_SET(alert, alert, undo_until, base_us + 10 * US_PER_MINUTE);
+    }
+    make_hits(bank, n, alert);
     make_reasons(bank, score, &alert->reasons.at, &alert->reasons.count);
 }
 
@@ -287,10 +324,98 @@ static void *transactions(struct fake_bank *bank)
     FILL_PAGE(transaction_page, transaction, TRANSACTIONS, make_transaction(bank, i, row));
 }
 
-/* The newest alert has the highest number. */
+/* The newest alert has the highest number, the costliest the lowest. */
 static void *alerts(struct fake_bank *bank)
 {
-    FILL_PAGE(alert_page, alert, bank->alerts, make_alert(bank, bank->alerts - 1 - i, row));
+    const struct msg_alert_query *query = bank->request.body;
+    int                           numbers[64];
+    int                           count = 0;
+    bool loss = MSG_HAS(query, alert_query, order) && query->order == ALERT_ORDER_LOSS;
+    for (int i = 0; i < bank->alerts && count < 64; i++) {
+        int  n = loss ? i : bank->alerts - 1 - i;
+        bool decided = (bank->decided >> n & 1) != 0;
+        if (MSG_HAS(query, alert_query, state) ? decided == (query->state == ALERT_DECIDED)
+                                               : !(loss && decided))
+            numbers[count++] = n;
+    }
+    FILL_PAGE(alert_page, alert, count, make_alert(bank, numbers[i], row));
+}
+
+static void *similar(struct fake_bank *bank)
+{
+    static const int32_t     decisions[] = { DECISION_CONFIRMED_FRAUD, DECISION_FALSE_POSITIVE, 0 };
+    struct msg_similar_page *page = take(bank, 1, sizeof *page);
+    *page = (struct msg_similar_page){
+        .looked_at = 240, .similar = 14, .confirmed = 9, .false_positive = 4, .undecided = 1
+    };
+    MSG_SET(page, similar_page, confirmed_bp, 6923);
+    page->items.count = 3;
+    page->items.at = take(bank, 3, sizeof *page->items.at);
+    for (int i = 0; i < 3; i++) {
+        struct msg_similar_alert *like = &page->items.at[i];
+        *like = (struct msg_similar_alert){ .alert_id = fake_id('l', i + 20),
+                                            .transaction_id = fake_id('t', i + 20),
+                                            .account_id = fake_id('a', i),
+                                            .account_name = name_of(bank, i),
+                                            .same_account = i == 0,
+                                            .created_at = base_us - (i + 3) * 9 * US_PER_DAY,
+                                            .amount = 1899000 - i * 40000,
+                                            .currency = slice_from("USD"),
+                                            .score = 720 - i * 60,
+                                            .similarity_bp = 9100 - i * 1400,
+                                            .shared =
+                                                slice_from("amount_over_habit, new_counterparty") };
+        if (decisions[i] != 0)
+            MSG_SET(like, similar_alert, decision, decisions[i]);
+    }
+    return page;
+}
+
+/* The account deals with a merchant and with somebody who deals with the same merchant. */
+static void *graph(struct fake_bank *bank)
+{
+    struct msg_graph *out = take(bank, 1, sizeof *out);
+    *out = (struct msg_graph){ .account_id = fake_id('a', 0),
+                               .currency = slice_from("USD"),
+                               .looked_at = 412,
+                               .left_out = 3 };
+    out->nodes.count = 5;
+    out->nodes.at = take(bank, 5, sizeof *out->nodes.at);
+    for (int i = 0; i < 5; i++)
+        out->nodes.at[i] = (struct msg_graph_node){
+            .node = i + 1,
+            .level = i == 0  ? 0
+                     : i < 3 ? 1
+                             : 2,
+            .kind = i == 1 ? GRAPH_PARTY : GRAPH_ACCOUNT,
+            .name = i == 1 ? slice_from("bank:LT30/70000022") : name_of(bank, i),
+            .shared = i == 3 ? 2 : 1,
+        };
+    out->nodes.at[1].findings = 4;
+    out->nodes.at[1].frauds = 3;
+    MSG_SET(&out->nodes.at[1], graph_node, fraud_bp, 7500);
+    MSG_SET(&out->nodes.at[3], graph_node, alerts, 2);
+    out->edges.count = 6;
+    out->edges.at = take(bank, 6, sizeof *out->edges.at);
+    static const int ends[6][2] = { { 1, 2 }, { 1, 3 }, { 3, 1 }, { 4, 2 }, { 5, 2 }, { 4, 3 } };
+    for (int i = 0; i < 6; i++)
+        out->edges.at[i] = (struct msg_graph_edge){ .from = ends[i][0],
+                                                    .to = ends[i][1],
+                                                    .count = 5 - i % 3,
+                                                    .amount = 2500000 - i * 310000,
+                                                    .first_at = base_us - US_PER_DAY,
+                                                    .last_at = base_us };
+    out->chains.count = 1;
+    out->chains.at = take(bank, 1, sizeof *out->chains.at);
+    out->chains.at[0] = (struct msg_graph_chain){ .in_id = fake_id('t', 2),
+                                                  .out_id = fake_id('t', 1),
+                                                  .in_amount = 2550000,
+                                                  .out_amount = 2500000,
+                                                  .in_at = base_us - 3 * US_PER_HOUR,
+                                                  .out_at = base_us - 140 * US_PER_MINUTE };
+    MSG_SET(&out->chains.at[0], graph_chain, from, 3);
+    MSG_SET(&out->chains.at[0], graph_chain, to, 2);
+    return out;
 }
 
 static void *accounts(struct fake_bank *bank)
@@ -470,23 +595,81 @@ static void *monitors(struct fake_bank *bank)
 
 static void *risk_account(struct fake_bank *bank)
 {
+    static const struct msg_feature features[] = {
+        { .name = { "count_1h", 8 },
+          .value = 4,
+          .unit = { "count", 5 },
+          .help = { "Transactions in an hour", 23 },
+          .normal_low = 0,
+          .normal_high = 2 },
+        { .name = { "count_24h", 9 },
+          .value = 5,
+          .unit = { "count", 5 },
+          .help = { "Transactions in a day", 21 },
+          .normal_low = 1,
+          .normal_high = 6 },
+        { .name = { "sum_24h", 7 },
+          .value = 1234500,
+          .unit = { "minor units", 11 },
+          .help = { "Paid out within a day", 21 },
+          .normal_low = 0,
+          .normal_high = 240000 },
+        { .name = { "drained", 7 },
+          .value = 8600,
+          .unit = { "basis points", 12 },
+          .help = { "Share of the balance that goes out", 34 },
+          .normal_low = 100,
+          .normal_high = 2500 },
+        { .name = { "account_age", 11 },
+          .value = 412,
+          .unit = { "days", 4 },
+          .help = { "Since the first payment", 23 } },
+    };
+    enum { COUNT = sizeof features / sizeof features[0] };
     struct msg_risk_account *risk = take(bank, 1, sizeof *risk);
     *risk = (struct msg_risk_account){ .account_id = fake_id('a', 1),
                                        .currency = slice_from("USD"),
                                        .alerts_open = 1,
                                        .alerts_total = 4,
                                        .score_max = 720 };
-    risk->features.count = 2;
-    risk->features.at = take(bank, 2, sizeof *risk->features.at);
-    risk->features.at[0] = (struct msg_feature){ .name = slice_from("sum_24h"),
-                                                 .value = 1234500,
-                                                 .unit = slice_from("minor units"),
-                                                 .help = slice_from("Paid out within a day") };
-    risk->features.at[1] = (struct msg_feature){ .name = slice_from("count_1h"),
-                                                 .value = 4,
-                                                 .unit = slice_from("count"),
-                                                 .help = slice_from("Transactions in an hour") };
+    risk->features.count = COUNT;
+    risk->features.at = take(bank, COUNT, sizeof *risk->features.at);
+    for (int i = 0; i < COUNT; i++) {
+        struct msg_feature *feature = &risk->features.at[i];
+        *feature = features[i];
+        if (i + 1 == COUNT)
+            continue;
+        MSG_SET(feature, feature, normal_low, features[i].normal_low);
+        MSG_SET(feature, feature, normal_high, features[i].normal_high);
+    }
     return risk;
+}
+
+static void *whatif(struct fake_bank *bank)
+{
+    static const char *const words[] = { "Approved below 4,120.00, all else the same",
+                                         "Approved from 2026-11-22 14:20 UTC on",
+                                         "Approved if the rule new_counterparty had not fired",
+                                         "Declined from 61,000.00 on" };
+    struct msg_whatif       *out = take(bank, 1, sizeof *out);
+    *out = (struct msg_whatif){ .transaction_id = fake_id('t', 9),
+                                .currency = slice_from("USD"),
+                                .verdict = VERDICT_HOLD,
+                                .alert = true,
+                                .score = 640,
+                                .exact = true };
+    out->items.count = 4;
+    out->items.at = take(bank, 4, sizeof *out->items.at);
+    for (int i = 0; i < 4; i++)
+        out->items.at[i] = (struct msg_whatif_item){ .text = slice_from(words[i]),
+                                                     .kind = WHATIF_AMOUNT,
+                                                     .verdict = VERDICT_APPROVE,
+                                                     .score = i == 3 ? 910 : 380 - i * 20 };
+    MSG_SET(out, whatif, baseline,
+            slice_from("7.3 x the usual 412.00, larger than 99.8% of 214 earlier payments"));
+    MSG_SET(out, whatif, median, 41200);
+    MSG_SET(out, whatif, largest, 310000);
+    return out;
 }
 
 static void *session(struct fake_bank *bank)
@@ -519,25 +702,217 @@ static void *status(struct fake_bank *bank)
     return status;
 }
 
+/* Version 2 is in force, 3 is proposed. */
 static void *rules(struct fake_bank *bank)
 {
-    struct msg_rules *rules = take(bank, 1, sizeof *rules);
-    *rules = (struct msg_rules){ .rule_set = 1,
-                                 .hash = slice_from("0123456789abcdef"),
-                                 .state = RULES_ACTIVE,
-                                 .author = slice_from("fraud@test.com"),
+    static const char hash[] = "0123456789abcdef0123456789abcde";
+    static const char old_text[] = "# Rules\nrule large 300\n  amount > 10000\nrule fast 200\n"
+                                   "  count_1h > 3\nrule night 50\n  hour < 5\n";
+    static const char new_text[] = "# Rules\nrule large 350\n  amount > 12000\nrule fast 200\n"
+                                   "  count_1h > 3\nrule night 50\n  hour < 5\nrule far 90\n"
+                                   "  new_country == 1\n";
+    const struct msg_rules_ref *in = bank->request.body;
+    bool                        proposed = MSG_HAS(in, rules_ref, rule_set) && in->rule_set == 3;
+    struct msg_rules           *rules = take(bank, 1, sizeof *rules);
+    *rules = (struct msg_rules){ .rule_set = proposed ? 3 : 2,
+                                 .hash = slice_of(hash, 32),
+                                 .state = proposed ? RULES_PROPOSED : RULES_ACTIVE,
+                                 .author = slice_from(proposed ? "fraud@test.com" : "operator"),
                                  .proposed_at = base_us - US_PER_DAY,
-                                 .reason = slice_from("Catch fast payments"),
-                                 .rules = 2,
-                                 .text = slice_from("# Rules\nrule large 300\n  amount > 10000\n"
-                                                    "rule fast 200\n  count_1h > 3\n") };
+                                 .reason = slice_from(proposed ? "Too many false alarms in October"
+                                                               : "The first rules of the bank"),
+                                 .rules = proposed ? 4 : 3,
+                                 .text = slice_from(proposed ? new_text : old_text) };
     MSG_SET(rules, rules, parts, 0);
     MSG_SET(rules, rules, threshold_alert, 400);
     MSG_SET(rules, rules, threshold_hold, 600);
-    MSG_SET(rules, rules, threshold_decline, 1000);
-    MSG_SET(rules, rules, approved_by, slice_from("compliance@test.com"));
-    MSG_SET(rules, rules, approved_at, base_us);
+    MSG_SET(rules, rules, threshold_decline, 1001);
     return rules;
+}
+
+static void make_version(int n, struct msg_rule_version *version)
+{
+    static const char    hash[] = "0123456789abcdef0123456789abcdef";
+    static const int32_t states[] = { RULES_PROPOSED, RULES_ACTIVE, RULES_SUPERSEDED };
+    *version =
+        (struct msg_rule_version){ .rule_set = 3 - n,
+                                   .hash = slice_of(hash, 32),
+                                   .state = states[n],
+                                   .author = slice_from(n == 2 ? "operator" : "fraud@test.com"),
+                                   .proposed_at = base_us - (n * 20 + 1) * US_PER_DAY,
+                                   .reason =
+                                       slice_from(n == 0 ? "Too many false alarms in October"
+                                                         : "Learned from three months of findings"),
+                                   .rules = 3 + n,
+                                   .has_scorecard = n < 2 };
+    if (n == 0)
+        return;
+    MSG_SET(version, rule_version, approved_by, slice_from("compliance@test.com"));
+    MSG_SET(version, rule_version, approved_at, base_us - n * 20 * US_PER_DAY);
+}
+
+static void *versions(struct fake_bank *bank)
+{
+    FILL_PAGE(rules_page, rule_version, 3, make_version(i, row));
+}
+
+/* One figure with five ranges and a pair of two by three. */
+static void *curves(struct fake_bank *bank)
+{
+    static const int64_t     points[] = { -40, 0, 25, 90, 180 };
+    struct msg_rules_curves *out = take(bank, 1, sizeof *out);
+    struct msg_curve        *curve = take(bank, 2, sizeof *curve);
+    *out = (struct msg_rules_curves){ .rule_set = 2, .hash = slice_from("x"), .base = 35 };
+    out->curves.at = curve;
+    out->curves.count = 2;
+    curve[0] = (struct msg_curve){ .name = slice_from("amount_to_mean"),
+                                   .unit = slice_from("basis points"),
+                                   .help = slice_from("The amount beside the account's own mean") };
+    curve[0].points.count = 5;
+    curve[0].points.at = take(bank, 5, sizeof *curve[0].points.at);
+    for (int i = 0; i < 5; i++) {
+        struct msg_curve_point *point = &curve[0].points.at[i];
+        *point = (struct msg_curve_point){ .points = points[i] };
+        if (i > 0)
+            MSG_SET(point, curve_point, from, i * 10000);
+        if (i < 4)
+            MSG_SET(point, curve_point, below, (i + 1) * 10000);
+    }
+    curve[1] = (struct msg_curve){ .name = slice_from("count_24h"),
+                                   .unit = slice_from("count"),
+                                   .help = slice_from("Payments within a day, by the hour") };
+    MSG_SET(&curve[1], curve, with_name, slice_from("hour"));
+    MSG_SET(&curve[1], curve, with_unit, slice_from("hour"));
+    curve[1].points.count = 6;
+    curve[1].points.at = take(bank, 6, sizeof *curve[1].points.at);
+    for (int i = 0; i < 6; i++) {
+        struct msg_curve_point *point = &curve[1].points.at[i];
+        *point = (struct msg_curve_point){ .points = (i - 1) * 15 };
+        MSG_SET(point, curve_point, from, i / 3 * 4);
+        MSG_SET(point, curve_point, with_from, i % 3 * 8);
+        MSG_SET(point, curve_point, with_below, i % 3 * 8 + 8);
+    }
+    return out;
+}
+
+static void *scoreboard(struct fake_bank *bank)
+{
+    static const char *const words[] = { "amount_over_habit", "new_counterparty", "velocity_1h",
+                                         "round_amount" };
+    static const int32_t   advice[] = { ADVICE_KEEP, ADVICE_MERGE, ADVICE_TIGHTEN, ADVICE_RETIRE };
+    struct msg_scoreboard *out = take(bank, 1, sizeof *out);
+    *out = (struct msg_scoreboard){ .from = base_us - 30 * US_PER_DAY,
+                                    .to = base_us,
+                                    .currency = slice_from("USD"),
+                                    .payments = 12480,
+                                    .alerts = 311 };
+    out->items.count = 4;
+    out->items.at = take(bank, 4, sizeof *out->items.at);
+    for (int i = 0; i < 4; i++) {
+        struct msg_rule_score *row = &out->items.at[i];
+        *row = (struct msg_rule_score){ .rule = slice_from(words[i]),
+                                        .in_force = i != 3,
+                                        .action = slice_from(i == 0 ? "hold" : "score"),
+                                        .severity = slice_from("medium"),
+                                        .fired = 400 - i * 90,
+                                        .points_mean = 180 - i * 40,
+                                        .alerted = 200 - i * 60,
+                                        .confirmed = 60 - i * 20,
+                                        .false_positive = 90 + i * 50,
+                                        .undecided = 12,
+                                        .saved = 12345600 - i * 4000000,
+                                        .unique_catches = 9 - i * 3,
+                                        .rate_first_ppm = 31000,
+                                        .rate_second_ppm = 34000 + i * 1000,
+                                        .advice = advice[i],
+                                        .advice_text = slice_from(
+                                            "It fires on 90 good payments for 60 frauds") };
+        MSG_SET(row, rule_score, precision_bp, 4000 - i * 1200);
+        MSG_SET(row, rule_score, drift_bp, 900 - i * 600);
+        MSG_SET(row, rule_score, overlap_rule, slice_from(words[(i + 1) % 4]));
+        MSG_SET(row, rule_score, overlap_bp, 8100 - i * 1000);
+    }
+    return out;
+}
+
+static void *backtest(struct fake_bank *bank)
+{
+    static const char *const words[] = { "alerts",      "alerts_then",   "alerts_gained",
+                                         "alerts_lost", "frauds_caught", "frauds_missed" };
+    struct msg_backtest     *out = take(bank, 1, sizeof *out);
+    *out = (struct msg_backtest){ .read = 123456,
+                                  .judged = 98765,
+                                  .labelled = 90000,
+                                  .days = 14,
+                                  .alerts_per_day_x100 = 6123,
+                                  .precision_bp = 3100,
+                                  .measured = 88000,
+                                  .measured_frauds = 700,
+                                  .auc_roc_ppm = 881200,
+                                  .average_precision_ppm = 691000,
+                                  .cards = 100,
+                                  .card_precision_ppm = 302500,
+                                  .payments_per_second = 412000,
+                                  .changes_total = 60 };
+    out->lines.count = 6;
+    out->lines.at = take(bank, 6, sizeof *out->lines.at);
+    for (int i = 0; i < 6; i++) {
+        struct msg_backtest_line *line = &out->lines.at[i];
+        *line = (struct msg_backtest_line){ .name = slice_from(words[i]), .count = 860 - i * 100 };
+        line->money.count = 1;
+        line->money.at = take(bank, 1, sizeof *line->money.at);
+        line->money.at[0] = (struct msg_backtest_money){ .currency = slice_from("USD"),
+                                                         .amount = 98765432 - i * 10000000 };
+    }
+    out->changes.count = 12;
+    out->changes.at = take(bank, 12, sizeof *out->changes.at);
+    for (int i = 0; i < 12; i++) {
+        struct msg_backtest_change *change = &out->changes.at[i];
+        *change = (struct msg_backtest_change){ .transaction_id = fake_id('t', i),
+                                                .account_id = fake_id('a', i),
+                                                .timestamp = base_us - i * US_PER_HOUR,
+                                                .amount = 120000 + i * 7700,
+                                                .currency = slice_from("USD"),
+                                                .gained = i % 3 != 0,
+                                                .score_then = 300 + i * 10,
+                                                .score = 450 - i * 7 };
+        if (i % 2 == 0)
+            MSG_SET(change, backtest_change, fraud, i % 4 == 0);
+    }
+    return out;
+}
+
+static void *version_now(struct fake_bank *bank, int32_t state)
+{
+    struct msg_rule_version *version = take(bank, 1, sizeof *version);
+    make_version(0, version);
+    version->state = state;
+    return version;
+}
+
+/* The operations of rules and what bears on them; NULL for others. */
+static void *answer_rules(struct fake_bank *bank, enum op_index op)
+{
+    switch (op) {
+    case OP_INDEX_rules_get:
+        return rules(bank);
+    case OP_INDEX_rules_list:
+        return versions(bank);
+    case OP_INDEX_rules_curves:
+        return curves(bank);
+    case OP_INDEX_rules_propose:
+        return version_now(bank, RULES_PROPOSED);
+    case OP_INDEX_rules_approve:
+        return version_now(bank, RULES_ACTIVE);
+    case OP_INDEX_rules_withdraw:
+        return version_now(bank, RULES_WITHDRAWN);
+    case OP_INDEX_rules_scoreboard:
+        return scoreboard(bank);
+    case OP_INDEX_rules_backtest:
+        return backtest(bank);
+    default:
+        return NULL;
+    }
 }
 
 /* --- changes ------------------------------------------------------------------------------- */
@@ -611,6 +986,47 @@ static void *get_alert(struct fake_bank *bank, int32_t state)
     return NULL;
 }
 
+/* The first alert that nobody works on. */
+static void *next_alert(struct fake_bank *bank)
+{
+    const struct msg_alert_next *in = bank->request.body;
+    bool                         below = !MSG_HAS(in, alert_next, after);
+    for (int i = 0; i < bank->alerts; i++) {
+        struct msg_alert *alert = take(bank, 1, sizeof *alert);
+        struct uuid       id = fake_id('l', i);
+        make_alert(bank, i, alert);
+        if (alert->state == ALERT_OPEN && below) {
+            bank->taken = i + 1;
+            make_alert(bank, i, alert);
+            return alert;
+        }
+        below = below || uuid_equal(&id, &in->after);
+    }
+    return NULL;
+}
+
+/* Decides or takes back; NULL when there is no such alert. */
+static void *set_decided(struct fake_bank *bank, const struct uuid *alert_id, bool decided)
+{
+    for (int i = 0; i < bank->alerts; i++) {
+        struct uuid       id = fake_id('l', i);
+        struct msg_alert *alert = take(bank, 1, sizeof *alert);
+        if (!uuid_equal(&id, alert_id))
+            continue;
+        bank->decided =
+            decided ? bank->decided | UINT64_C(1) << i : bank->decided & ~(UINT64_C(1) << i);
+        make_alert(bank, i, alert);
+        return alert;
+    }
+    return NULL;
+}
+
+static void *decided_alert(struct fake_bank *bank)
+{
+    const struct msg_alert_decide *in = bank->request.body;
+    return set_decided(bank, &in->alert_id, true);
+}
+
 static void *get_account(struct fake_bank *bank, int32_t state)
 {
     const struct msg_account_ref *ref = bank->request.body;
@@ -650,6 +1066,36 @@ static void *verification(struct fake_bank *bank)
     return out;
 }
 
+/* The operations of alerts; other ones are answered elsewhere. */
+static void *answer_alerts(struct fake_bank *bank, enum op_index op)
+{
+    switch (op) {
+    case OP_INDEX_alert_list:
+        return alerts(bank);
+    case OP_INDEX_alert_get:
+    case OP_INDEX_alert_note:
+        return get_alert(bank, 0);
+    case OP_INDEX_alert_take:
+        return get_alert(bank, ALERT_TAKEN);
+    case OP_INDEX_alert_decide:
+        return decided_alert(bank);
+    case OP_INDEX_alert_next:
+        return next_alert(bank);
+    case OP_INDEX_alert_return:
+        return get_alert(bank, ALERT_OPEN);
+    case OP_INDEX_alert_assign:
+        return get_alert(bank, ALERT_TAKEN);
+    case OP_INDEX_alert_snooze:
+        return get_alert(bank, ALERT_SNOOZED);
+    case OP_INDEX_risk_graph:
+        return graph(bank);
+    case OP_INDEX_alert_similar:
+        return similar(bank);
+    default:
+        return answer_rules(bank, op);
+    }
+}
+
 /* NULL: there is no such record. */
 static void *answer(struct fake_bank *bank, enum op_index op)
 {
@@ -687,15 +1133,8 @@ static void *answer(struct fake_bank *bank, enum op_index op)
         return transactions(bank);
     case OP_INDEX_transaction_export:
         return export_piece(bank);
-    case OP_INDEX_alert_list:
-        return alerts(bank);
-    case OP_INDEX_alert_get:
-    case OP_INDEX_alert_note:
-        return get_alert(bank, 0);
-    case OP_INDEX_alert_take:
-        return get_alert(bank, ALERT_TAKEN);
-    case OP_INDEX_alert_decide:
-        return get_alert(bank, ALERT_DECIDED);
+    case OP_INDEX_transaction_whatif:
+        return whatif(bank);
     case OP_INDEX_risk_account:
         return risk_account(bank);
     case OP_INDEX_risk_summary:
@@ -713,10 +1152,10 @@ static void *answer(struct fake_bank *bank, enum op_index op)
         return entries(bank);
     case OP_INDEX_audit_verify:
         return verification(bank);
-    case OP_INDEX_rules_get:
-        return rules(bank);
+    case OP_INDEX_work_cancel:
+        return take(bank, 1, sizeof(struct msg_empty));
     default:
-        return NULL;
+        return answer_alerts(bank, op);
     }
 }
 
@@ -801,6 +1240,11 @@ static bool bank_pump(void *self, struct net_result *out)
     if (out->kind != NET_REPLY)
         return true;
     arena_reset(&bank->arena);
+    if (out->op == OP_INDEX_alert_decide && bank->refuse_second && bank->decided != 0) {
+        bank->refuse_second = false;
+        fail(out, ERR_alert_locked);
+        return true;
+    }
     if (bank->refuse_next != ERR_none) {
         fail(out, bank->refuse_next);
         bank->refuse_next = ERR_none;
@@ -903,6 +1347,20 @@ void fake_ledger(struct fake_bank *bank)
     event.sequence++;
     push(bank,
          &(struct net_result){ .kind = NET_EVENT, .event = EVENT_INDEX_ledger, .body = &event });
+}
+
+void fake_work(struct fake_bank *bank, int64_t done, int64_t total)
+{
+    static struct msg_event_work event;
+    event = (struct msg_event_work){ .operation = slice_from("rules.backtest"),
+                                     .done = done,
+                                     .total = total };
+    for (int i = 0; i < bank->call_count; i++) {
+        if (bank->calls[i].op == OP_INDEX_rules_backtest)
+            event.request_id = (int64_t)bank->calls[i].ticket;
+    }
+    push(bank,
+         &(struct net_result){ .kind = NET_EVENT, .event = EVENT_INDEX_work, .body = &event });
 }
 
 void fake_session_end(struct fake_bank *bank, const char *why)

@@ -22,9 +22,10 @@ struct fake_bank {
     enum net_state    state;
     enum role         role; /* whose password is right */
     bool              logged_in;
-    bool              silent;      /* asks are kept and not answered until fake_answer */
-    bool              lose_next;   /* the next change is done, its answer lost */
-    enum err          refuse_next; /* the next request is refused */
+    bool              silent;        /* asks are kept and not answered until fake_answer */
+    bool              lose_next;     /* the next change is done, its answer lost */
+    enum err          refuse_next;   /* the next request is refused */
+    bool              refuse_second; /* of several alerts that are decided together */
     uint64_t          tickets;
     struct net_result queue[FAKE_QUEUE_MAX];
     struct record     requests[FAKE_QUEUE_MAX]; /* of the queued answers */
@@ -35,11 +36,13 @@ struct fake_bank {
     int               create_count;
     struct uuid       posted[FAKE_POSTED_MAX];
     int               posted_count;
-    int               moved; /* how often money moved */
-    int               alerts; /* open ones; new ones come on top */
+    int               moved;   /* how often money moved */
+    int               alerts;  /* open ones; new ones come on top */
+    int               taken;   /* 1 + number of the alert that was given out; 0: none */
+    uint64_t          decided; /* bit n: the alert of this number */
     int               export_pieces;
     char              hostile_name[64]; /* replaces every account's name when not empty */
-    struct record     request; /* of the answer that is being made */
+    struct record     request;          /* of the answer that is being made */
     struct arena      arena;
     bool              logout_asked;
     int64_t           era_us; /* added to the times of transactions */
@@ -54,6 +57,8 @@ void fake_state(struct fake_bank *bank, enum net_state state);
 /* A new alert is raised and told. */
 void fake_alert(struct fake_bank *bank);
 void fake_ledger(struct fake_bank *bank);
+/* The newest back test tells how far it is. */
+void fake_work(struct fake_bank *bank, int64_t done, int64_t total);
 void fake_session_end(struct fake_bank *bank, const char *why);
 /* The id of the n-th made-up record of a kind ('t', 'a', 'l', 'c'). */
 struct uuid fake_id(char kind, int n);

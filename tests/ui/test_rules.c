@@ -57,14 +57,14 @@ static void an_open_decision_keeps_its_subject(void **state)
     char                id[UUID_TEXT_MAX];
     (void)state;
     start(&console, ROLE_FRAUD_ANALYST);
-    struct uuid first = fake_id('l', 6);
-    console_type(&console, "T");
+    struct uuid first = fake_id('l', 0);
+    console_type(&console, "D \rSeen before\r");
     fake_alert(&console.bank);
     console_settle(&console);
     assert_true(console_shows(&console, uuid_text(&first, id)));
     console_type(&console, "Y");
-    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_take), 1);
-    assert_true(console_shows(&console, "the alert is taken now"));
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_decide), 1);
+    assert_true(console_shows(&console, "the alert is decided now"));
     console_close(&console);
 }
 

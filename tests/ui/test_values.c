@@ -10,6 +10,7 @@
 
 #include "bankterm/values.h"
 #include "common/check.h"
+#include "common/clock.h"
 
 enum { STRUCT_MAX = 4096, ARENA_SIZE = 65536 };
 
@@ -311,6 +312,23 @@ static void test_distances(void **state)
     assert_false(values_near(slice_from(""), slice_from("a")));
 }
 
+static void test_moments_are_hours_days_or_dates(void **state)
+{
+    static const int64_t now = INT64_C(1795365665000000);
+    int64_t              at = 0;
+    (void)state;
+    assert_true(values_moment(slice_from("2h"), now, &at));
+    assert_int_equal(at, now + 2 * US_PER_HOUR);
+    assert_true(values_moment(slice_from("30d"), now, &at));
+    assert_int_equal(at, now + 30 * US_PER_DAY);
+    assert_true(values_moment(slice_from("1970-01-02"), now, &at));
+    assert_int_equal(at, US_PER_DAY);
+    assert_false(values_moment(slice_from(""), now, &at));
+    assert_false(values_moment(slice_from("h"), now, &at));
+    assert_false(values_moment(slice_from("99999d"), now, &at));
+    assert_false(values_moment(slice_from("soon"), now, &at));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_was_set_passes_the_codec, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_arena_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_distances, set_up, tear_down),
+        cmocka_unit_test(test_moments_are_hours_days_or_dates),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

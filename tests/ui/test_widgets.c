@@ -2,6 +2,7 @@
  * range, editing of UTF-8, tables whose rows come and go, messages that are kept, numbers as
  * people read them. */
 #include "bankterm/canvas.h"
+#include "bankterm/diff.h"
 #include "bankterm/keys.h"
 #include "bankterm/record.h"
 #include "bankterm/show.h"
@@ -104,6 +105,60 @@ static void panels_show_what_fits_and_scroll_the_rest(void **state)
     assert_true(panels_click(&panels, 61, 2));
     assert_int_equal(panels.focus, 1);
     canvas_free(&canvas);
+}
+
+/* --- differences ---------------------------------------------------------------------------- */
+
+/* The lines that differ, with their signs: "-b +c". */
+static void assert_diff(const char *before, const char *after, const char *wanted)
+{
+    struct diff diff;
+    char        text[200] = "";
+    size_t      n = 0;
+    assert_int_equal(diff_make(slice_from(before), slice_from(after), &diff), ERR_none);
+    for (int i = 0; i < diff.count; i++)
+        if (diff.lines[i].sign != ' ')
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%c%.*s", n > 0 ? " " : "",
+                                  diff.lines[i].sign, (int)diff.lines[i].text.n,
+                                  diff.lines[i].text.at);
+    assert_string_equal(text, wanted);
+    diff_free(&diff);
+}
+
+static void a_difference_names_the_lines_that_changed(void **state)
+{
+    (void)state;
+    assert_diff("", "", "");
+    assert_diff("a\nb\n", "a\nb\n", "");
+    assert_diff("a\nb\nc\n", "a\nx\nc\n", "-b +x");
+    assert_diff("a\nb", "a\nb\nc\nd", "+c +d");
+    assert_diff("", "a\n", "+a");
+    assert_diff("a\n", "", "-a");
+    assert_diff("1\n2\n3\n4\n5\n6\n7\n8\n", "1\n2\n3\n4\n5\n6\n7\n9\n", "@ -8 +9");
+    assert_diff("a\nb\nc\nd\ne\n", "b\nc\nx\nd\ne\n", "-a +x");
+}
+
+/* Texts with nothing in common, too long for the table, are told coarsely but whole. */
+static void a_difference_of_long_texts_is_whole(void **state)
+{
+    enum { LINES = 3000, LINE = 8 };
+    struct diff diff;
+    char       *before = malloc(LINES * LINE + 1);
+    char       *after = malloc(LINES * LINE + 1);
+    (void)state;
+    assert_non_null(before);
+    assert_non_null(after);
+    for (int i = 0; i < LINES; i++) {
+        snprintf(before + (size_t)i * LINE, LINE + 1, "a%06d\n", i);
+        snprintf(after + (size_t)i * LINE, LINE + 1, "b%06d\n", i);
+    }
+    assert_int_equal(
+        diff_make(slice_of(before, LINES * LINE), slice_of(after, LINES * LINE), &diff), ERR_none);
+    assert_int_equal(diff.added, LINES);
+    assert_int_equal(diff.removed, LINES);
+    diff_free(&diff);
+    free(before);
+    free(after);
 }
 
 /* --- text ---------------------------------------------------------------------------------- */
@@ -442,6 +497,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_of_a_sum_stand_where_the_ones_before_end),
         cmocka_unit_test(panels_show_what_fits_and_scroll_the_rest),
+        cmocka_unit_test(a_difference_names_the_lines_that_changed),
+        cmocka_unit_test(a_difference_of_long_texts_is_whole),
         cmocka_unit_test(text_is_cut_with_an_ellipsis),
         cmocka_unit_test(wide_characters_are_never_halved),
         cmocka_unit_test(accents_stay_with_their_letters),

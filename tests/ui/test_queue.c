@@ -1,0 +1,175 @@
+/* An analyst's work at the queue: taking the next alert, reading why it was raised, deciding one or
+ * many, and taking a decision back. */
+#include "bankterm/keys.h"
+#include "bankterm/screens/screens.h"
+#include "bankterm/widgets/table.h"
+#include "tests/lib/console.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void start(struct test_console *console, enum role role)
+{
+    console_open(console, role, 80, 24, false);
+    console_login(console);
+    (void)console_text(console);
+}
+
+static const struct table *table_of(const struct test_console *console)
+{
+    struct screen *top = app_top(console->app);
+    return top->ops->table(top);
+}
+
+static void the_costliest_free_alert_is_taken_and_shown(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "W");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_next), 1);
+    assert_true(console_shows(&console, "Alice Novak"));
+    assert_true(console_shows(&console, "yours for 15 min"));
+    assert_true(console_shows(&console, "+720"));
+    console_type(&console, "W"); /* the one at hand is passed over */
+    assert_true(console_shows(&console, "Bruno Keller"));
+    console_press(&console, K_ESC);
+    assert_true(console_shows(&console, "Risk distribution"));
+    console_close(&console);
+}
+
+static void an_empty_queue_says_so_and_leaves_the_screen(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "4");
+    console.bank.refuse_next = ERR_queue_empty;
+    console_type(&console, "W");
+    assert_true(console_shows(&console, "Alerts to do"));
+    assert_true(console_shows(&console, "No alert waits"));
+    console_type(&console, "\r");
+    assert_true(console_shows(&console, "Alice Novak"));
+    console.bank.refuse_next = ERR_queue_empty;
+    console_type(&console, "W");
+    assert_true(console_shows(&console, "Alice Novak"));
+    assert_true(console_shows(&console, "No alert waits"));
+    console_close(&console);
+}
+
+static void marked_alerts_are_decided_by_one_confirmation(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "4  ");
+    assert_true(console_shows(&console, "2 marked, 50,123.45 USD"));
+    console_type(&console, "D \rSeen\r");
+    assert_true(console_shows(&console, "2, of them 2 with held funds"));
+    assert_true(console_shows(&console, "50,123.45 USD"));
+    console_press(&console, K_ENTER);
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_decide), 0);
+    console_type(&console, "\rY");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_decide), 2);
+    assert_true(console_shows(&console, "2 alerts are decided now"));
+    assert_int_equal(table_of(&console)->mark_count, 0);
+    assert_int_equal(table_of(&console)->row_count, 5);
+    console_close(&console);
+}
+
+static void what_is_refused_of_many_stays_marked(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console.bank.refuse_second = true;
+    console_type(&console, "4   D \rSeen\rY");
+    assert_true(console_shows(&console, "2 alerts are decided now, 1 was refused"));
+    assert_true(console_shows(&console, "A colleague works on the alert"));
+    assert_int_equal(table_of(&console)->mark_count, 1);
+    console_close(&console);
+}
+
+static void an_alert_of_a_colleague_is_shown_as_locked(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console.bank.alerts = 8;
+    console_type(&console, "4G");
+    assert_true(console_shows(&console, "locked 14 min"));
+    console_type(&console, "D");
+    assert_true(console_shows(&console, "colleague@test.com works on the alert"));
+    console_close(&console);
+}
+
+/* What comes or changes its place moves neither the selection nor the marks. */
+static void events_move_neither_selection_nor_marks(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "4o j");
+    struct row_key selected = table_of(&console)->selected;
+    struct row_key marked = table_of(&console)->marks[0];
+    fake_alert(&console.bank);
+    console_settle(&console);
+    assert_int_equal(table_of(&console)->row_count, 8);
+    assert_true(row_key_equal(&selected, &table_of(&console)->selected));
+    assert_int_equal(table_of(&console)->mark_count, 1);
+    assert_true(row_key_equal(&marked, &table_of(&console)->marks[0]));
+    console_press(&console, K_ESC);
+    assert_int_equal(table_of(&console)->mark_count, 0);
+    assert_true(console_shows(&console, "newest first"));
+    console_close(&console);
+}
+
+static void a_mark_goes_with_its_record(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "4m");
+    assert_int_equal(table_of(&console)->mark_count, 7);
+    console_type(&console, "/carla\r");
+    assert_int_equal(table_of(&console)->mark_count, 1);
+    console_press(&console, K_ESC);
+    assert_int_equal(table_of(&console)->mark_count, 1);
+    console_type(&console, "mm");
+    assert_int_equal(table_of(&console)->mark_count, 0);
+    console_close(&console);
+}
+
+static void a_snooze_takes_hours_days_or_a_date(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "4Zsoon\rWaits for a call\r");
+    assert_true(console_shows(&console, "Such as 2h, 3d or 2026-12-31"));
+    console_type(&console, "\x15"
+                           "3d\r\rY");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_snooze), 1);
+    assert_true(console_shows(&console, "the alert is snoozed now"));
+    console_close(&console);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_costliest_free_alert_is_taken_and_shown),
+        cmocka_unit_test(an_empty_queue_says_so_and_leaves_the_screen),
+        cmocka_unit_test(marked_alerts_are_decided_by_one_confirmation),
+        cmocka_unit_test(what_is_refused_of_many_stays_marked),
+        cmocka_unit_test(an_alert_of_a_colleague_is_shown_as_locked),
+        cmocka_unit_test(events_move_neither_selection_nor_marks),
+        cmocka_unit_test(a_mark_goes_with_its_record),
+        cmocka_unit_test(a_snooze_takes_hours_days_or_a_date),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

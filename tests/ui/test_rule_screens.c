@@ -1,0 +1,129 @@
+/* What people do about the rules on the screen: reading what a version changes before it is
+ * approved, proposing from a file, trying a candidate on history, steering the engine by hand. */
+#include "bankterm/keys.h"
+#include "bankterm/screens/screens.h"
+#include "tests/lib/console.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void start(struct test_console *console, enum role role)
+{
+    console_open(console, role, 80, 24, false);
+    console_login(console);
+    (void)console_text(console);
+}
+
+static void a_version_is_approved_only_where_its_changes_stand(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_COMPLIANCE_OFFICER);
+    console_type(&console, "7A");
+    assert_true(console_shows(&console, "Read the changes"));
+    console_type(&console, "\t");
+    assert_true(console_shows(&console, "+ rule far 90"));
+    assert_true(console_shows(&console, "- rule large 300"));
+    console_type(&console, "A");
+    assert_true(console_shows(&console, "rules 4 lines in, 2 out"));
+    console_type(&console, "\r\r"); /* to the review and back */
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_rules_approve), 0);
+    console_type(&console, "\rY");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_rules_approve), 1);
+    assert_true(console_shows(&console, "Done: Approve the rules, now active"));
+    console_close(&console);
+}
+
+static void an_analyst_cannot_approve(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "7A");
+    assert_null(strstr(console_text(&console), "Read the changes"));
+    console_type(&console, ":approve\r");
+    assert_true(console_shows(&console, "Your role may not"));
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_rules_approve), 0);
+    console_close(&console);
+}
+
+static void rules_are_proposed_from_a_file(void **state)
+{
+    struct test_console console;
+    char                path[] = "/tmp/bankterm-rules-XXXXXX";
+    int                 file = mkstemp(path);
+    (void)state;
+    assert_true(file >= 0);
+    assert_int_equal(write(file, "rule x\n", 7), 7);
+    close(file);
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "7P/no/such/file\r\rTry it\r");
+    assert_true(console_shows(&console, "There is no such file"));
+    console_press(&console, KEY_CTRL('U'));
+    console_type(&console, path);
+    console_type(&console, "\r\r\r");
+    assert_true(console_shows(&console, "Propose rules: review"));
+    console_type(&console, "Y");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_rules_propose), 1);
+    assert_true(console_shows(&console, "now proposed"));
+    unlink(path);
+    console_close(&console);
+}
+
+static void a_refused_proposal_says_where_the_text_is_wrong(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "7P\r\rTry it\r");
+    console.bank.refuse_next = ERR_field_invalid;
+    console_type(&console, "Y");
+    assert_true(console_shows(&console, "Refused, nothing changed"));
+    assert_true(console_shows(&console, "Try it"));
+    console_close(&console);
+}
+
+static void a_back_test_tells_how_far_it_is_and_ends_when_asked(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "7b");
+    console_press(&console, K_F1 + 1);
+    console.bank.silent = true;
+    console_type(&console, "Y");
+    assert_true(console_shows(&console, "At work. Esc ends it."));
+    fake_work(&console.bank, 30000, 120000);
+    console_settle(&console);
+    assert_true(console_shows(&console, "30,000 of 120,000 payments"));
+    console_press(&console, K_ESC);
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_work_cancel), 1);
+    assert_true(console_shows(&console, "Ending ..."));
+    console.bank.refuse_next = ERR_cancelled;
+    console.bank.silent = false;
+    console_settle(&console);
+    assert_null(strstr(console_text(&console), "Ending ..."));
+    console_press(&console, K_ESC);
+    assert_true(console_shows(&console, "Versions of the rules"));
+    console_close(&console);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_version_is_approved_only_where_its_changes_stand),
+        cmocka_unit_test(an_analyst_cannot_approve),
+        cmocka_unit_test(rules_are_proposed_from_a_file),
+        cmocka_unit_test(a_refused_proposal_says_where_the_text_is_wrong),
+        cmocka_unit_test(a_back_test_tells_how_far_it_is_and_ends_when_asked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
