@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { FOUND_NOTHING, FOUND_FRAUD, FOUND_GOOD };
 enum { ROWS_AT_ONCE = 64, SIMILAR_DEFAULT = 10, HALF_BP = 5000, WHOLE_BP = 10000 };
 
 struct mark {
@@ -29,6 +30,7 @@ struct match {
     struct alert       alert;
     struct transaction cause;
     int32_t            similarity_bp;
+    int32_t            finding; /* FOUND_... */
     char               shared[LIMIT_REASON_MAX + 1];
 };
 
@@ -130,13 +132,33 @@ static int32_t similarity(const struct marks *a, const struct marks *b,
 
 /* --- the walk -------------------------------------------------------------------------------- */
 
-static void count_end(struct msg_similar_page *out, int32_t decision)
+/* A decision that says what it was, else what was found out about its transaction. */
+static enum err find_end(struct looking *looking, struct match *match)
 {
+    struct store *store = looking->request->store;
+    int32_t       decision = match->alert.decision;
+    struct label  label;
+    enum err      err;
+
+    if (decision == DECISION_CONFIRMED_FRAUD || decision == DECISION_FALSE_POSITIVE) {
+        match->finding = decision == DECISION_CONFIRMED_FRAUD ? FOUND_FRAUD : FOUND_GOOD;
+        return ERR_none;
+    }
+    err = store->ops->label_by_transaction(store, match->alert.transaction, &label);
+    if (err == ERR_none && !label.withdrawn)
+        match->finding = label.fraud ? FOUND_FRAUD : FOUND_GOOD;
+    return err == ERR_not_found ? ERR_none : err;
+}
+
+static void count_end(struct msg_similar_page *out, const struct match *match)
+{
+    bool open = match->finding == FOUND_NOTHING;
+
     out->similar++;
-    out->confirmed += decision == DECISION_CONFIRMED_FRAUD ? 1 : 0;
-    out->false_positive += decision == DECISION_FALSE_POSITIVE ? 1 : 0;
-    out->inconclusive += decision == DECISION_INCONCLUSIVE ? 1 : 0;
-    out->undecided += decision == 0 ? 1 : 0;
+    out->confirmed += match->finding == FOUND_FRAUD ? 1 : 0;
+    out->false_positive += match->finding == FOUND_GOOD ? 1 : 0;
+    out->inconclusive += open && match->alert.decision != 0 ? 1 : 0;
+    out->undecided += open && match->alert.decision == 0 ? 1 : 0;
 }
 
 /* Puts it behind those that are as much alike, which are newer. */
@@ -165,7 +187,8 @@ static enum err compare(struct looking *looking, const struct alert *alert)
     if (match.similarity_bp < HALF_BP)
         return ERR_none;
     match.cause = looking->cause;
-    count_end(looking->out, alert->decision);
+    TRY(find_end(looking, &match));
+    count_end(looking->out, &match);
     keep_best(looking, &match);
     return ERR_none;
 }
@@ -226,6 +249,8 @@ static enum err set_item(struct looking *looking, const struct match *match,
         MSG_SET(out, similar_alert, decision, alert->decision);
     if (alert->decided_at_us != 0)
         MSG_SET(out, similar_alert, decided_at, alert->decided_at_us);
+    if (match->finding != FOUND_NOTHING)
+        MSG_SET(out, similar_alert, fraud, match->finding == FOUND_FRAUD);
     return ERR_none;
 }
 

@@ -28,8 +28,8 @@ struct expected {
 
 static int findings[SEED_TRANSACTIONS_MAX];
 
-/* Every third judged payment gets a finding; every second of those is fraud. */
-static void find_out(struct seed *seed)
+/* Every third judged payment gets a finding; every so many of those are fraud, 0 = none. */
+static void find_out(struct seed *seed, int64_t every)
 {
     int64_t n = 0;
 
@@ -39,8 +39,8 @@ static void find_out(struct seed *seed)
 
         if (row->rule_set == 0 || ++n % 3 != 0)
             continue;
-        findings[i] = n % 2 == 0 ? FRAUD : GOOD;
-        finding_note(seed, row, n % 2 == 0, row->at_us + US_PER_DAY);
+        findings[i] = every != 0 && n / 3 % every == 0 ? FRAUD : GOOD;
+        finding_note(seed, row, findings[i] == FRAUD, row->at_us + US_PER_DAY);
     }
 }
 
@@ -115,6 +115,29 @@ static void check_overlap(const struct recount *rule, size_t self,
     }
 }
 
+/* The written rules, once more. The seed's rules take nothing off, and two are of high severity. */
+static int32_t advice_of(const struct expected *expected, size_t self,
+                         const struct msg_rule_score *item)
+{
+    const struct recount *rule = &expected->rules[self];
+    int64_t               payments = expected->payments[0] + expected->payments[1];
+    int64_t               decided = rule->confirmed + rule->false_positive;
+    bool                  is_high = self == 1 || self == 2;
+
+    if (rule->fired == 0 && payments >= 1000)
+        return is_high ? ADVICE_KEEP : ADVICE_RETIRE;
+    if (decided >= 20 && rule->confirmed == 0)
+        return ADVICE_RETIRE;
+    if (rule->fired >= 20 && rule->unique == 0 && MSG_HAS(item, rule_score, overlap_rule)) {
+        size_t  with = rule_of(item->overlap_rule);
+        int64_t together = rule->together[with];
+
+        if (together * 10 >= rule->fired * 9 && together * 2 >= expected->rules[with].fired)
+            return ADVICE_MERGE;
+    }
+    return decided >= 20 && rule->confirmed * 10 < decided ? ADVICE_TIGHTEN : ADVICE_KEEP;
+}
+
 static void check_board(const struct expected *expected, const struct msg_scoreboard *out)
 {
     int64_t payments = expected->payments[0] + expected->payments[1];
@@ -145,6 +168,7 @@ static void check_board(const struct expected *expected, const struct msg_scoreb
             assert_int_equal(item->rate_second_ppm,
                              rule->half[1] * 1000000 / expected->payments[1]);
         check_overlap(rule, self, item);
+        assert_int_equal(item->advice, advice_of(expected, self, item));
         assert_true(item->in_force && item->advice_text.n > 0);
         if (i > 0)
             assert_true(item[-1].confirmed >= item->confirmed);
@@ -159,7 +183,7 @@ static void board_is_a_recount(enum seed_kind kind)
     struct msg_period_query whole = { .has = 0 };
 
     seed_fill(seed, 1500);
-    find_out(seed);
+    find_out(seed, 2);
     MSG_SET(&whole, period_query, from, seed->now_us - 200 * US_PER_DAY);
     MSG_SET(&whole, period_query, to, seed->now_us + US_PER_DAY);
     assert_int_equal(SEED_ASK(seed, rules, scoreboard, &whole, &out), ERR_none);
@@ -194,6 +218,31 @@ static void test_the_board_is_a_recount_in_sqlite(void **state)
     board_is_a_recount(SEED_SQLITE);
 }
 
+/* Nothing is fraud, then little is. */
+static void test_the_advice_follows_its_rules(void **state)
+{
+    struct seed            *seed = seed_open(SEED_MEMORY);
+    struct msg_scoreboard   out;
+    static struct expected  expected;
+    struct msg_period_query whole = { .has = 0 };
+    int                     words[ADVICE_RETIRE + 1] = { 0 };
+
+    (void)state;
+    seed_fill(seed, 1500);
+    MSG_SET(&whole, period_query, from, seed->now_us - 200 * US_PER_DAY);
+    MSG_SET(&whole, period_query, to, seed->now_us + US_PER_DAY);
+    for (int64_t every = 0; every < 40; every += 13) {
+        find_out(seed, every);
+        assert_int_equal(SEED_ASK(seed, rules, scoreboard, &whole, &out), ERR_none);
+        recount(seed, out.from, out.to, 0, &expected);
+        check_board(&expected, &out);
+        for (size_t i = 0; i < out.items.count; i++)
+            words[out.items.at[i].advice]++;
+    }
+    assert_true(words[ADVICE_RETIRE] > 0 && words[ADVICE_TIGHTEN] > 0);
+    seed_close(&seed);
+}
+
 static void test_a_board_can_be_cancelled(void **state)
 {
     struct seed            *seed = seed_open(SEED_SQLITE);
@@ -215,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_board_is_a_recount_in_memory),
         cmocka_unit_test(test_the_board_is_a_recount_in_sqlite),
+        cmocka_unit_test(test_the_advice_follows_its_rules),
         cmocka_unit_test(test_a_board_can_be_cancelled),
     };
 
