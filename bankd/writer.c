@@ -124,7 +124,6 @@ static void drop_next_rules(struct writer *writer)
     if (writer->next_rules != NULL)
         bank_rules_release(writer->config.bank, writer->next_rules);
     writer->next_rules = NULL;
-    writer_controls_bind(writer);
 }
 
 static void take_next_rules(struct writer *writer)
@@ -136,6 +135,7 @@ static void take_next_rules(struct writer *writer)
     writer->rules = writer->next_rules;
     writer->config.rule_set = writer->next_rule_set;
     writer->next_rules = NULL;
+    writer_controls_bind(writer);
 }
 
 void writer_close(struct writer **writer)

@@ -176,6 +176,29 @@ def test_a_scorecard_joins_the_sum_and_can_be_taken_away(bank, staff):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_suppression_follows_its_rule_into_the_next_version(staff):
+    """It names the rule; which place that has in a version is nothing to it."""
+    fraud, compliance, finance = staff["fraud"], staff["compliance"], staff["finance"]
+    first = fraud.call("rules.propose", rules=OURS + "# In its place.\n", reason="A comment")
+    compliance.call("rules.approve", hash=first["hash"])
+    paid = pay(finance, 300_000)
+    account = paid["account_id"]
+    assert "three_thousand" in [reason["rule"] for reason in paid["reasons"]]
+    fraud.call("suppression.add", rule="three_thousand", account_id=account,
+               until=paid["posted_at"] + 86_400_000_000, reason="He buys a car")
+
+    at = OURS.index("\nrule ")
+    other = OURS[OURS.index("\nrule three_thousand"):].replace("three_thousand", "moved_up") \
+        .replace("3000", "2900").replace("2999", "2899").replace("three thousand", "much")
+    moved = OURS[:at] + other + OURS[at:]
+    second = fraud.call("rules.propose", rules=moved, reason="One more, before the others")
+    compliance.call("rules.approve", hash=second["hash"])
+    done = finance.call("transaction.create", transaction_id=uuid7(), type="withdrawal",
+                        account_id=account, amount=300_000, currency="USD")
+    points = {reason["rule"]: reason["points"] for reason in done["reasons"]}
+    assert points["moved_up"] == 33 and points["three_thousand"] == 0
+
+
 def test_rules_change_between_payments(bank, staff):
     """Payments stand in the queue before and behind an approval; the proof knows which rules were
     in force for each of them."""
