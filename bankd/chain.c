@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 
+#include <endian.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -29,11 +30,9 @@ static void put_bytes(struct entry *entry, const void *bytes, size_t n)
 
 static void put_int(struct entry *entry, int64_t value)
 {
-    uint8_t bytes[8];
+    uint64_t big = htobe64((uint64_t)value);
 
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)((uint64_t)value >> (56 - 8 * i));
-    put_bytes(entry, bytes, sizeof bytes);
+    put_bytes(entry, &big, sizeof big);
 }
 
 static void put_counted(struct entry *entry, const void *bytes, size_t n)
