@@ -1,4 +1,5 @@
-/* What ends by time: holds and freezes. */
+/* What ends by time: holds and freezes. The writer looks between two groups of posts, so what it
+ * asks for must have an index: looking at each account took 50 ms with 100,000 of them. */
 #include "bankd/writer_impl.h"
 
 #include <string.h>
@@ -19,7 +20,6 @@ static bool collect_held(void *context, const void *row)
 }
 
 struct thaw {
-    int64_t now_us;
     size_t  count;
     int64_t accounts[EXPIRE_PAGE];
 };
@@ -29,8 +29,7 @@ static bool collect_frozen(void *context, const void *row)
     struct thaw               *thaw = context;
     const struct account_book *book = &((const struct account *)row)->book;
 
-    if (book->freeze_until_us != 0 && book->freeze_until_us <= thaw->now_us)
-        thaw->accounts[thaw->count++] = book->number;
+    thaw->accounts[thaw->count++] = book->number;
     return thaw->count < EXPIRE_PAGE;
 }
 
@@ -65,8 +64,8 @@ enum err writer_expire(struct writer *writer, struct fault *fault)
 {
     int64_t               now_us = writer_now_us(writer);
     struct due            due = { 0 };
-    struct thaw           thaw = { .now_us = now_us };
-    struct account_filter frozen = { .status = ACCOUNT_FROZEN };
+    struct thaw           thaw = { .count = 0 };
+    struct account_filter frozen = { .status = ACCOUNT_FROZEN, .thaw_until_us = now_us };
     struct transaction    row;
 
     TRY(writer->store->ops->held(writer->store, now_us, collect_held, &due));

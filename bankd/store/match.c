@@ -69,6 +69,9 @@ bool account_matches(const struct account_filter *filter, const struct account *
         !is_asked(filter->status, book->status) || !is_asked(filter->kind, book->kind) ||
         !is_asked(filter->customer, book->customer) || !is_asked(filter->currency, book->currency))
         return false;
+    if (filter->thaw_until_us != 0 &&
+        (book->freeze_until_us == 0 || book->freeze_until_us > filter->thaw_until_us))
+        return false;
     return text_contains(account->name, filter->search) ||
            text_contains(account->holder, filter->search) ||
            text_contains(account->external_id, filter->search) ||

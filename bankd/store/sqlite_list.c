@@ -71,13 +71,17 @@ enum err sqlite_accounts(struct store *store, const struct account_filter *filte
         low = account.book.number;
         high = low < high ? low : high;
     }
-    row = sqlite_use(sqlite_of(store), of_customer ? SQL_accounts_of_customer : SQL_accounts);
+    row = sqlite_use(sqlite_of(store), filter->thaw_until_us != 0 ? SQL_accounts_thawing
+                                       : of_customer              ? SQL_accounts_of_customer
+                                                                  : SQL_accounts);
     bind_int(&row, low);
     bind_int(&row, high);
     bind_int(&row, filter->status);
     bind_int(&row, filter->kind);
     bind_int(&row, filter->currency);
-    if (of_customer)
+    if (filter->thaw_until_us != 0)
+        bind_int(&row, filter->thaw_until_us);
+    else if (of_customer)
         bind_int(&row, filter->customer);
     while ((err = sqlite_step(&row)) == ERR_none) {
         read_account(&row, &account);
@@ -399,7 +403,7 @@ enum err sqlite_top(struct store *store, int32_t day, uint16_t currency, store_v
 
 static struct row use_alerts(struct sqlite_store *store, const struct alert_filter *filter)
 {
-    bool            undecided = filter->undecided || filter->state == ALERT_OPEN ||
+    bool undecided = filter->undecided || filter->state == ALERT_OPEN ||
                      filter->state == ALERT_TAKEN || filter->state == ALERT_SNOOZED;
     enum sqlite_sql sql = undecided ? SQL_alerts_undecided : SQL_alerts;
     struct row      row;

@@ -141,6 +141,7 @@ struct account_filter {
     int32_t      status, kind;
     int64_t      customer;
     uint16_t     currency;
+    int64_t      thaw_until_us; /* only those whose freeze ends by then, the first first; 0 = any */
     struct slice search; /* part of name, holder, external id; or a whole or starting part of the
                             id's text */
 };

@@ -1,5 +1,10 @@
 -- What people work with: records of many small kinds, versions of rules, alerts as a queue.
 
+-- --- freezes that end by themselves ------------------------------------------------------------
+
+-- Every few seconds the writer asks for those whose time is over, between two groups of posts.
+CREATE INDEX account_thaw ON account (freeze_until_us) WHERE freeze_until_us <> 0;
+
 -- --- versions of the rules --------------------------------------------------------------------
 
 -- Until now operators put rule files into force and the newest one judged. From now on versions are

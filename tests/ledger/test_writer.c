@@ -582,6 +582,58 @@ static void sqlite_store_agrees_with_failures(void **state)
     run_world(&store_sqlite, 20, 300);
 }
 
+static const struct account_book *book_of(struct world *world, int i)
+{
+    const struct account_book *book;
+
+    assert_int_equal(writer_book(world->writer, world->numbers[i], &book, NULL), ERR_none);
+    return book;
+}
+
+static void freeze(struct world *world, int i, int64_t until_us)
+{
+    struct account_book before = *book_of(world, i);
+    struct account_book after = before;
+    struct draft       *draft = writer_draft(world->writer);
+    struct act          act = { .kind = AUDIT_ACTION,
+                                .operation = "account.freeze",
+                                .subject = &before.account_id };
+
+    after.status = ACCOUNT_FROZEN;
+    after.freeze_direction = FREEZE_BOTH;
+    after.freeze_until_us = until_us;
+    after.version++;
+    writer_change_book(draft, &before, &after, true);
+    writer_audit(world->writer, draft, &act);
+    writer_add(world->writer, draft);
+    assert_int_equal(writer_commit(world->writer, NULL), ERR_none);
+}
+
+/* Only when its time is over, and only where there is one. */
+static void freezes_end(const struct store_ops *ops)
+{
+    struct world *world = world_new(ops, 0);
+    int64_t       until_us = world->now_us + US_PER_HOUR;
+
+    freeze(world, 1, until_us);
+    freeze(world, 2, 0);
+    for (int i = 1; i >= 0; i--) {
+        world->now_us = until_us - i;
+        assert_int_equal(writer_expire(world->writer, NULL), ERR_none);
+        assert_int_equal(writer_commit(world->writer, NULL), ERR_none);
+        assert_int_equal(book_of(world, 1)->status, i == 1 ? ACCOUNT_FROZEN : ACCOUNT_ACTIVE);
+        assert_int_equal(book_of(world, 2)->status, ACCOUNT_FROZEN);
+    }
+    world_free(world);
+}
+
+static void freezes_end_when_their_time_is_over(void **state)
+{
+    (void)state;
+    freezes_end(&store_memory);
+    freezes_end(&store_sqlite);
+}
+
 /* A commit that may change a holder's name makes the names that readers share old; others do not,
  * and neither does one that failed. */
 static void names_are_old_after_a_commit_that_changes_them(void **state)
@@ -618,6 +670,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_old_after_a_commit_that_changes_them),
+        cmocka_unit_test(freezes_end_when_their_time_is_over),
         cmocka_unit_test(memory_store_agrees_with_the_model),
         cmocka_unit_test(memory_store_agrees_with_failures),
         cmocka_unit_test(sqlite_store_agrees_with_failures),

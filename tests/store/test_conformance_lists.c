@@ -297,6 +297,7 @@ static struct uuid plan_account(struct world *world, int64_t number, int64_t cus
     plan->account.book.number = number;
     plan->account.book.customer = customer;
     plan->account.book.status = status;
+    plan->account.book.freeze_until_us = status == ACCOUNT_FROZEN ? number * 1000 : 0;
     plan->account.book.currency = currency;
     snprintf(plan->account.name, sizeof plan->account.name, "Giro_%d", (int)number);
     snprintf(plan->account.external_id, sizeof plan->account.external_id, "A%d", (int)number);
@@ -331,6 +332,13 @@ static void accounts_are_found(struct world *world)
     assert_numbers(&seen, 2, 2, 1);
     find_accounts(world, &(struct account_filter){ .status = ACCOUNT_FROZEN }, &seen);
     assert_numbers(&seen, 1, 2);
+    find_accounts(world, &(struct account_filter){ .thaw_until_us = 1999 }, &seen);
+    assert_numbers(&seen, 0);
+    find_accounts(world, &(struct account_filter){ .thaw_until_us = 2000 }, &seen);
+    assert_numbers(&seen, 1, 2);
+    find_accounts(
+        world, &(struct account_filter){ .status = ACCOUNT_ACTIVE, .thaw_until_us = 2000 }, &seen);
+    assert_numbers(&seen, 0);
     find_accounts(world, &(struct account_filter){ .customer = 2 }, &seen);
     assert_numbers(&seen, 2, 3, 2);
     find_accounts(world, &(struct account_filter){ .customer = 2, .currency = 978 }, &seen);
