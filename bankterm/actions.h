@@ -31,6 +31,10 @@ enum place {
     IN_PROMPT = 1 << 17, /* takes all keys itself */
     IN_ALERT_FULL = 1 << 18,
     IN_RULES = 1 << 19,
+    IN_CONTROLS = 1 << 20,
+    IN_GUARDS = 1 << 21,
+    IN_SPARED = 1 << 22,
+    IN_NOTICES = 1 << 23,
 };
 
 enum action_flag {

@@ -247,6 +247,17 @@ static void take_alert(struct app *app, const struct msg_event_alert *alert)
     }
 }
 
+/* For everybody of the role, or for one user; whom it is not for is not told. */
+static void take_notification(struct app *app, const struct msg_event_notification *told)
+{
+    const struct role_row *role = role_find(app->role);
+    if (MSG_HAS(told, event_notification, role) &&
+        (role == NULL || !slice_is(told->role, role->name)))
+        return;
+    app_notice(app, STYLE_WARN, "! New notification: %s; 9 shows it",
+               enum_text(&enum_notification_topic, told->topic));
+}
+
 static void take_event(struct app *app, const struct net_result *result)
 {
     if (result->event == EVENT_INDEX_ledger || result->event == EVENT_INDEX_account) {
@@ -255,6 +266,8 @@ static void take_event(struct app *app, const struct net_result *result)
     }
     if (result->event == EVENT_INDEX_alert && app->was_logged_in)
         take_alert(app, result->body);
+    if (result->event == EVENT_INDEX_notification && app->was_logged_in)
+        take_notification(app, result->body);
     tell_visible(app, result);
 }
 
@@ -554,6 +567,18 @@ static bool act_go(struct app *app, enum action action, const char *argument)
         return true;
     case ACTION_scoreboard:
         app_push(app, &screen_scoreboard, "");
+        return true;
+    case ACTION_controls:
+        app_push(app, &screen_controls, "");
+        return true;
+    case ACTION_lists:
+        app_push(app, &screen_screening, argument);
+        return true;
+    case ACTION_suppressions:
+        app_push(app, &screen_suppressions, "");
+        return true;
+    case ACTION_notifications:
+        app_push(app, &screen_notifications, "");
         return true;
     case ACTION_curves:
         app_push(app, &screen_curves, "");

@@ -29,7 +29,8 @@ struct alert_view {
     struct fetch  similar;
     struct fetch  whatif;
     struct fetch  graph;
-    struct fetch  next; /* another alert to work on, which then takes this one's place */
+    struct fetch  controls; /* for the thresholds */
+    struct fetch  next;     /* another alert to work on, which then takes this one's place */
     struct panels panels;
     struct panel *hits_panel;
     bool          followed; /* the payment and the account were asked for */
@@ -73,11 +74,13 @@ static void ask_rest(struct alert_view *view)
     struct msg_account_ref     account = { .account_id = alert->account_id };
     struct msg_similar_query   similar = { .alert_id = view->id };
     struct msg_graph_query     graph = { .account_id = alert->account_id };
+    struct msg_empty           nothing = { 0 };
     view->followed = true;
     ask_if_allowed(view, &view->transaction, OP_INDEX_transaction_get, &transaction);
     ask_if_allowed(view, &view->account, OP_INDEX_account_get, &account);
     ask_if_allowed(view, &view->graph, OP_INDEX_risk_graph, &graph);
     ask_if_allowed(view, &view->whatif, OP_INDEX_transaction_whatif, &transaction);
+    ask_if_allowed(view, &view->controls, OP_INDEX_controls_get, &nothing);
     ask_if_allowed(view, &view->risk, OP_INDEX_risk_account, &account);
     ask_if_allowed(view, &view->similar, OP_INDEX_alert_similar, &similar);
 }
@@ -92,13 +95,14 @@ static void view_refresh(struct screen *screen)
         ask_rest(view);
 }
 
-enum { REST_COUNT = 6 };
+enum { REST_COUNT = 7 };
 
 /* What is asked by ask_rest. */
 static void rest_of(struct alert_view *view, struct fetch *out[REST_COUNT])
 {
     struct fetch *rest[REST_COUNT] = { &view->transaction, &view->account, &view->risk,
-                                       &view->similar,     &view->whatif,  &view->graph };
+                                       &view->similar,     &view->whatif,  &view->controls,
+                                       &view->graph };
     memcpy(out, rest, sizeof rest);
 }
 
@@ -290,9 +294,15 @@ static int draw_absent(const struct fetch *fetch, struct canvas *canvas, struct 
 
 static int draw_reasons(const void *context, struct canvas *canvas, struct rect rect)
 {
-    const struct alert_view *view = context;
-    const struct msg_alert  *alert = alert_of(view);
-    return reasons_draw(canvas, rect, alert->reasons.at, alert->reasons.count, alert->score, NULL);
+    const struct alert_view   *view = context;
+    const struct msg_alert    *alert = alert_of(view);
+    const struct msg_controls *controls = view->controls.record.body;
+    struct thresholds          marks = { 0 };
+    if (controls != NULL)
+        marks = (struct thresholds){ controls->threshold_alert, controls->threshold_hold,
+                                     controls->rules_decline };
+    return reasons_draw(canvas, rect, alert->reasons.at, alert->reasons.count, alert->score,
+                        &marks);
 }
 
 /* --- the payment beside the customer's own, and what would have changed the verdict ------------
@@ -614,11 +624,17 @@ static void view_draw(struct screen *screen, struct canvas *canvas, struct rect 
 /* What is done to the payment or the account, which are on the screen too. */
 static bool act_beside(struct alert_view *view, enum action action)
 {
-    struct app *app = view->screen.app;
+    struct app             *app = view->screen.app;
+    const struct msg_alert *alert = alert_of(view);
     if (action == ACTION_release || action == ACTION_reject)
         return transaction_act(app, view->transaction.record.body, action);
     if (action == ACTION_freeze)
         return account_act(app, view->account.record.body, action);
+    if (action == ACTION_suppress && alert != NULL) {
+        suppress_rule(app, &alert->account_id, alert->account_name,
+                      alert->reasons.count > 0 ? alert->reasons.at[0].rule : slice_of("", 0));
+        return true;
+    }
     return false;
 }
 

@@ -464,6 +464,93 @@ const struct column rows_rule_score[] = {
 };
 const int rows_rule_score_count = sizeof rows_rule_score / sizeof rows_rule_score[0];
 
+static void set_control(struct cell_text *out, int32_t state)
+{
+    set_text(out, state == CONTROL_ACTIVE ? STYLE_GOOD : STYLE_DIM,
+             enum_text(&enum_control_state, state));
+}
+
+static void entry_state(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_screening_entry *entry = row;
+    (void)table;
+    set_control(out, entry->state);
+}
+
+static void entry_list(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_screening_entry *entry = row;
+    (void)table;
+    set_text(out,
+             entry->list == LIST_DENY    ? STYLE_BAD
+             : entry->list == LIST_WATCH ? STYLE_WARN
+                                         : STYLE_GOOD,
+             enum_text(&enum_screening_list, entry->list));
+}
+
+static void entry_whom(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_screening_entry *entry = row;
+    char                              text[CELL_TEXT_MAX - 24];
+    (void)table;
+    slice_copy(entry->counterparty.n > 0 ? entry->counterparty : entry->name, text, sizeof text);
+    snprintf(out->text, sizeof out->text, "%s%s", text,
+             MSG_HAS(entry, screening_entry, customer_id) ? ", all accounts" : "");
+}
+
+const struct column rows_screening[] = {
+    { "list", "List", "list", 6, 0, entry_list },
+    { "whom", "Whom", "name", 32, COLUMN_GROW, entry_whom },
+    { "state", "State", "state", 8, 0, entry_state },
+    { "until", "Until, UTC", "until", 16, 0, NULL },
+    { "reason", "Reason", "reason", 60, 0, NULL },
+    { "by", "Entered by", "created_by", 24, 0, NULL },
+    { "created", "Entered, UTC", "created_at", 16, 0, NULL },
+    { "ended", "Ended, UTC", "ended_at", 16, COLUMN_HIDDEN, NULL },
+    { "ender", "Ended by", "ended_by", 24, COLUMN_HIDDEN, NULL },
+    { "id", "Id", "entry_id", 12, COLUMN_HIDDEN, NULL },
+};
+const int rows_screening_count = sizeof rows_screening / sizeof rows_screening[0];
+
+static void suppression_state(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_suppression *suppression = row;
+    (void)table;
+    set_control(out, suppression->state);
+}
+
+const struct column rows_suppression[] = {
+    { "rule", "Rule", "rule", 28, 0, NULL },
+    { "account", "Account", "account_name", 28, COLUMN_GROW, NULL },
+    { "state", "State", "state", 8, 0, suppression_state },
+    { "until", "Until, UTC", "until", 16, 0, NULL },
+    { "reason", "Reason", "reason", 60, 0, NULL },
+    { "by", "Entered by", "created_by", 24, 0, NULL },
+    { "created", "Entered, UTC", "created_at", 16, 0, NULL },
+    { "number", "Number", "number", 8, COLUMN_RIGHT | COLUMN_HIDDEN, NULL },
+    { "id", "Id", "suppression_id", 12, COLUMN_HIDDEN, NULL },
+};
+const int rows_suppression_count = sizeof rows_suppression / sizeof rows_suppression[0];
+
+static void notification_state(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_notification *notification = row;
+    bool                           unread = notification->state == NOTIFICATION_UNREAD;
+    (void)table;
+    set_text(out, unread ? STYLE_WARN : STYLE_DIM, unread ? "! new" : "read");
+}
+
+const struct column rows_notification[] = {
+    { "time", "Time, UTC", "created_at", 16, 0, NULL },
+    { "state", "State", "state", 6, 0, notification_state },
+    { "topic", "Topic", "topic", 18, 0, NULL },
+    { "text", "Text", "text", 80, COLUMN_GROW, NULL },
+    { "subject", "About", "subject", 36, 0, NULL },
+    { "reader", "Read by", "read_by", 24, 0, NULL },
+    { "id", "Id", "notification_id", 12, COLUMN_HIDDEN, NULL },
+};
+const int rows_notification_count = sizeof rows_notification / sizeof rows_notification[0];
+
 /* --- details ------------------------------------------------------------------------------- */
 
 enum { DETAIL_LABEL = 15, SCORE_MAX = 1000 };

@@ -27,6 +27,12 @@ extern const int           rows_version_count;
 /* The table's context is the code of the currency. */
 extern const struct column rows_rule_score[];
 extern const int           rows_rule_score_count;
+extern const struct column rows_screening[];
+extern const int           rows_screening_count;
+extern const struct column rows_suppression[];
+extern const int           rows_suppression_count;
+extern const struct column rows_notification[];
+extern const int           rows_notification_count;
 
 enum style style_of_status(int32_t transaction_status);
 enum style style_of_account(int32_t account_status);

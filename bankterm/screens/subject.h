@@ -26,6 +26,9 @@ const char *alerts_sum(const void *const *rows, int count, char *out, size_t siz
 /* The form of a back test, of the version with this hash unless it is empty; and the back test. */
 void backtest_ask(struct app *app, struct slice hash);
 void backtest_run(struct app *app, const void *body);
+/* The form of a suppression; account may be NULL and rule empty when they are not known yet. */
+void suppress_rule(struct app *app, const struct uuid *account, struct slice account_name,
+                   struct slice rule);
 /* Where it stands now: locks and snoozes end by themselves. */
 int32_t alert_state_now(const struct msg_alert *alert, int64_t now_us);
 void    act_on_account(struct app *app, enum action action, const struct msg_account *account);

@@ -315,6 +315,22 @@ def test_an_officer_watches_thresholds_and_the_audit_log(bank):
         screen.shows("whole                yes")
         screen.keys("?")
         screen.shows("Keys of this screen")
+        screen.keys("Escape", "8")
+        screen.shows("Safety valve")
+        screen.keys("Tab")
+        screen.shows("by rules")
+        screen.keys("S")
+        screen.shows("Set the controls")
+        screen.keys("Tab", "Tab", "Tab", "C-u")
+        screen.type("40")
+        screen.keys("Tab", "Tab")
+        screen.type("Two analysts are on leave")
+        screen.keys("F2", "Y")
+        screen.shows("Done: Set the controls")
+        screen.keys("Tab", "Tab", "Tab")
+        screen.shows("40 alerts a day")
+        screen.keys("7", "Enter", "Tab")
+        screen.shows("This version is in force")
 
 
 def test_pasted_text_runs_no_command(bank):

@@ -882,12 +882,154 @@ static void *backtest(struct fake_bank *bank)
     return out;
 }
 
+static void *controls(struct fake_bank *bank)
+{
+    struct msg_controls *out = take(bank, 1, sizeof *out);
+    *out = (struct msg_controls){ .valve_share_bp = 500,
+                                  .valve_window = 60,
+                                  .valve_minimum = 200,
+                                  .alert_budget_per_day = 60,
+                                  .hold_hours = 72,
+                                  .rules_alert = 400,
+                                  .rules_hold = 600,
+                                  .rules_decline = 1001,
+                                  .threshold_alert = 460,
+                                  .threshold_hold = 600,
+                                  .days = 14,
+                                  .by_rules_x10 = 874,
+                                  .now_x10 = 592,
+                                  .given_up_x10 = 282 };
+    MSG_SET(out, controls, set_at, base_us - 3 * US_PER_DAY);
+    MSG_SET(out, controls, set_by, slice_from("compliance@test.com"));
+    MSG_SET(out, controls, reason, slice_from("Two analysts are on leave"));
+    MSG_SET(out, controls, thresholds_moved_at, base_us - 5 * US_PER_HOUR);
+    out->bands.count = 5;
+    out->bands.at = take(bank, 5, sizeof *out->bands.at);
+    for (int i = 0; i < 5; i++)
+        out->bands.at[i] = (struct msg_score_band){ .from = 400 + i * 120,
+                                                    .to = 520 + i * 120,
+                                                    .per_day_x10 = 500 - i * 80,
+                                                    .by_rules_x10 = 500 - i * 90,
+                                                    .now_x10 = i == 0 ? 218 : 500 - i * 90 };
+    out->stepped.count = 1;
+    out->stepped.at = take(bank, 1, sizeof *out->stepped.at);
+    out->stepped.at[0] = (struct msg_stepped_rule){ .rule = slice_from("velocity_1h"),
+                                                    .state = CONTROL_ACTIVE,
+                                                    .since = base_us - 2 * US_PER_HOUR,
+                                                    .payments = 480,
+                                                    .stopped = 61,
+                                                    .window = 60 };
+    return out;
+}
+
+static void make_listed(int n, struct msg_screening_entry *entry)
+{
+    static const int32_t lists[] = { LIST_DENY, LIST_WATCH, LIST_ALLOW };
+    *entry = (struct msg_screening_entry){ .entry_id = fake_id('e', n),
+                                           .number = 9 - n,
+                                           .list = lists[n % 3],
+                                           .state = CONTROL_ACTIVE,
+                                           .reason = slice_from("Named in a report of the police"),
+                                           .created_at = base_us - n * US_PER_DAY,
+                                           .created_by = slice_from("compliance@test.com") };
+    if (n % 2 == 0)
+        MSG_SET(entry, screening_entry, counterparty, slice_from("merchant:1234"));
+    else
+        MSG_SET(entry, screening_entry, name, slice_from(names[n % NAME_COUNT]));
+    if (n == 1)
+        MSG_SET(entry, screening_entry, until, base_us + 30 * US_PER_DAY);
+}
+
+static void *listed(struct fake_bank *bank)
+{
+    FILL_PAGE(screening_page, screening_entry, 4, make_listed(i, row));
+}
+
+static void make_suppression(struct fake_bank *bank, int n, struct msg_suppression *row)
+{
+    *row = (struct msg_suppression){ .suppression_id = fake_id('s', n),
+                                     .number = 2 - n,
+                                     .rule = slice_from("velocity_1h"),
+                                     .account_id = fake_id('a', n),
+                                     .state = CONTROL_ACTIVE,
+                                     .until = base_us + 20 * US_PER_DAY,
+                                     .reason = slice_from("Pays wages on this day"),
+                                     .created_at = base_us - US_PER_DAY,
+                                     .created_by = slice_from("fraud@test.com") };
+    MSG_SET(row, suppression, account_name, name_of(bank, n));
+}
+
+static void *suppressions(struct fake_bank *bank)
+{
+    FILL_PAGE(suppression_page, suppression, 2, make_suppression(bank, i, row));
+}
+
+static void *notifications(struct fake_bank *bank)
+{
+    int count = bank->notices_read ? 1 : 2;
+    FILL_PAGE(notification_page, notification, count,
+              *row = ((struct msg_notification){
+                  .notification_id = fake_id('m', i),
+                  .topic = i == 0 ? TOPIC_RULE_STEPPED_DOWN : TOPIC_THRESHOLDS_MOVED,
+                  .state = NOTIFICATION_UNREAD,
+                  .text = slice_from(i == 0 ? "The rule velocity_1h stopped 61 of 480 payments "
+                                              "within an hour; it raises alerts only until "
+                                              "somebody restores it"
+                                            : "Alerts are raised from 460 points on, to keep "
+                                              "the budget of 60 a day"),
+                  .created_at = base_us - (i + 1) * US_PER_HOUR }));
+}
+
+static void *read_notification(struct fake_bank *bank)
+{
+    struct msg_notification *out = take(bank, 1, sizeof *out);
+    bank->notices_read = true;
+    *out = (struct msg_notification){ .notification_id = fake_id('m', 0),
+                                      .topic = TOPIC_RULE_STEPPED_DOWN,
+                                      .state = NOTIFICATION_READ,
+                                      .text = slice_from("Read"),
+                                      .created_at = base_us };
+    return out;
+}
+
 static void *version_now(struct fake_bank *bank, int32_t state)
 {
     struct msg_rule_version *version = take(bank, 1, sizeof *version);
     make_version(0, version);
     version->state = state;
     return version;
+}
+
+static void *entry_now(struct fake_bank *bank, int32_t state)
+{
+    struct msg_screening_entry *entry = take(bank, 1, sizeof *entry);
+    make_listed(0, entry);
+    entry->state = state;
+    return entry;
+}
+
+static void *suppression_now(struct fake_bank *bank, int32_t state)
+{
+    struct msg_suppression *out = take(bank, 1, sizeof *out);
+    make_suppression(bank, 0, out);
+    out->state = state;
+    return out;
+}
+
+static void *settings_now(struct fake_bank *bank)
+{
+    struct msg_control_settings *out = take(bank, 1, sizeof *out);
+    *out = (struct msg_control_settings){ .alert_budget_per_day = 80, .set_at = base_us };
+    return out;
+}
+
+static void *restored(struct fake_bank *bank)
+{
+    struct msg_stepped_rule *out = take(bank, 1, sizeof *out);
+    *out = (struct msg_stepped_rule){ .rule = slice_from("velocity_1h"),
+                                      .state = CONTROL_REMOVED,
+                                      .since = base_us };
+    return out;
 }
 
 /* The operations of rules and what bears on them; NULL for others. */
@@ -910,6 +1052,28 @@ static void *answer_rules(struct fake_bank *bank, enum op_index op)
         return scoreboard(bank);
     case OP_INDEX_rules_backtest:
         return backtest(bank);
+    case OP_INDEX_controls_get:
+        return controls(bank);
+    case OP_INDEX_controls_set:
+        return settings_now(bank);
+    case OP_INDEX_controls_restore:
+        return restored(bank);
+    case OP_INDEX_screening_list:
+        return listed(bank);
+    case OP_INDEX_screening_add:
+        return entry_now(bank, CONTROL_ACTIVE);
+    case OP_INDEX_screening_remove:
+        return entry_now(bank, CONTROL_REMOVED);
+    case OP_INDEX_suppression_list:
+        return suppressions(bank);
+    case OP_INDEX_suppression_add:
+        return suppression_now(bank, CONTROL_ACTIVE);
+    case OP_INDEX_suppression_remove:
+        return suppression_now(bank, CONTROL_REMOVED);
+    case OP_INDEX_notification_list:
+        return notifications(bank);
+    case OP_INDEX_notification_read:
+        return read_notification(bank);
     default:
         return NULL;
     }
@@ -1361,6 +1525,16 @@ void fake_work(struct fake_bank *bank, int64_t done, int64_t total)
     }
     push(bank,
          &(struct net_result){ .kind = NET_EVENT, .event = EVENT_INDEX_work, .body = &event });
+}
+
+void fake_notification(struct fake_bank *bank, const char *role)
+{
+    static struct msg_event_notification event;
+    event = (struct msg_event_notification){ .notification_id = fake_id('m', 0),
+                                             .topic = TOPIC_RULE_STEPPED_DOWN };
+    MSG_SET(&event, event_notification, role, slice_from(role));
+    push(bank, &(struct net_result){
+                   .kind = NET_EVENT, .event = EVENT_INDEX_notification, .body = &event });
 }
 
 void fake_session_end(struct fake_bank *bank, const char *why)

@@ -36,9 +36,10 @@ struct fake_bank {
     int               create_count;
     struct uuid       posted[FAKE_POSTED_MAX];
     int               posted_count;
-    int               moved;   /* how often money moved */
-    int               alerts;  /* open ones; new ones come on top */
-    int               taken;   /* 1 + number of the alert that was given out; 0: none */
+    int               moved;  /* how often money moved */
+    int               alerts; /* open ones; new ones come on top */
+    int               taken;  /* 1 + number of the alert that was given out; 0: none */
+    bool              notices_read;
     uint64_t          decided; /* bit n: the alert of this number */
     int               export_pieces;
     char              hostile_name[64]; /* replaces every account's name when not empty */
@@ -59,6 +60,8 @@ void fake_alert(struct fake_bank *bank);
 void fake_ledger(struct fake_bank *bank);
 /* The newest back test tells how far it is. */
 void fake_work(struct fake_bank *bank, int64_t done, int64_t total);
+/* Everybody of the role is told something. */
+void fake_notification(struct fake_bank *bank, const char *role);
 void fake_session_end(struct fake_bank *bank, const char *why);
 /* The id of the n-th made-up record of a kind ('t', 'a', 'l', 'c'). */
 struct uuid fake_id(char kind, int n);

@@ -116,6 +116,64 @@ static void a_back_test_tells_how_far_it_is_and_ends_when_asked(void **state)
     console_close(&console);
 }
 
+static void an_entry_is_taken_off_its_list_with_a_reason(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_COMPLIANCE_OFFICER);
+    console_type(&console, ":lists\rXCleared\r");
+    assert_true(console_shows(&console, "merchant:1234"));
+    console_type(&console, "Y");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_screening_remove), 1);
+    assert_true(console_shows(&console, "now removed"));
+    console_close(&console);
+}
+
+static void a_stepped_down_rule_is_restored_by_its_name(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_COMPLIANCE_OFFICER);
+    console_type(&console, "8R");
+    assert_true(console_shows(&console, "velocity_1h"));
+    console_type(&console, "\rThe attack is over\rY");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_controls_restore), 1);
+    console_close(&console);
+}
+
+static void a_rule_is_spared_from_the_alert_that_it_raised(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "4\r:suppress\r");
+    assert_true(console_shows(&console, "amount_over_habit"));
+    assert_true(console_shows(&console, "Alice Novak"));
+    console_type(&console, "\r30d\rPays wages then\rY");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_suppression_add), 1);
+    assert_true(console_shows(&console, "now active"));
+    console_close(&console);
+}
+
+static void a_notification_is_marked_as_read(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    fake_notification(&console.bank, "COMPLIANCE_OFFICER");
+    console_settle(&console);
+    assert_null(strstr(console_text(&console), "New notification"));
+    fake_notification(&console.bank, "FRAUD_ANALYST");
+    console_settle(&console);
+    assert_true(console_shows(&console, "New notification: rule_stepped_down"));
+    console_type(&console, "9");
+    assert_true(console_shows(&console, "of 2"));
+    console_type(&console, "R");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_notification_read), 1);
+    assert_true(console_shows(&console, "of 1"));
+    console_close(&console);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +182,10 @@ int main(void)
         cmocka_unit_test(rules_are_proposed_from_a_file),
         cmocka_unit_test(a_refused_proposal_says_where_the_text_is_wrong),
         cmocka_unit_test(a_back_test_tells_how_far_it_is_and_ends_when_asked),
+        cmocka_unit_test(an_entry_is_taken_off_its_list_with_a_reason),
+        cmocka_unit_test(a_stepped_down_rule_is_restored_by_its_name),
+        cmocka_unit_test(a_rule_is_spared_from_the_alert_that_it_raised),
+        cmocka_unit_test(a_notification_is_marked_as_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

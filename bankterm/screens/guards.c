@@ -1,0 +1,375 @@
+/* What people told the engine by hand, and what it told them: the allow, deny and watch lists, the
+ * rules that accounts are spared, the notifications. Each is a list with its own two or three
+ * actions; entries are added and ended by the same box. */
+#include "bankterm/app.h"
+#include "bankterm/screens/act.h"
+#include "bankterm/screens/rows.h"
+#include "bankterm/screens/screens.h"
+#include "bankterm/screens/subject.h"
+#include "bankterm/widgets/list.h"
+#include "common/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct guard {
+    struct screen screen;
+    struct list   list;
+    bool          all; /* ended and read ones too */
+    char          search[LIMIT_SEARCH_MAX + 1];
+};
+
+static struct guard *guard_of(struct screen *screen)
+{
+    return (struct guard *)screen;
+}
+
+static const struct guard *guard_of_const(const struct screen *screen)
+{
+    return (const struct guard *)screen;
+}
+
+static void guard_close(struct screen *screen)
+{
+    list_free(&guard_of(screen)->list);
+}
+
+static void guard_refresh(struct screen *screen)
+{
+    list_refresh(screen, &guard_of(screen)->list);
+}
+
+static void guard_result(struct screen *screen, const struct net_result *result)
+{
+    list_take(screen, &guard_of(screen)->list, result);
+}
+
+static struct table *guard_table(struct screen *screen)
+{
+    return &guard_of(screen)->list.table;
+}
+
+static bool guard_click(struct screen *screen, int x, int y)
+{
+    return table_click(guard_table(screen), x, y);
+}
+
+static void switch_all(struct guard *guard)
+{
+    guard->all = !guard->all;
+    list_restart(&guard->screen, &guard->list);
+}
+
+/* --- screening lists -------------------------------------------------------------------------- */
+
+static void query_screening(const struct screen *screen, void *body)
+{
+    const struct guard         *guard = guard_of_const(screen);
+    struct msg_screening_query *query = body;
+    if (!guard->all)
+        MSG_SET(query, screening_query, state, CONTROL_ACTIVE);
+    if (guard->search[0] != '\0')
+        MSG_SET(query, screening_query, search, slice_from(guard->search));
+}
+
+static void screening_open(struct screen *screen, const char *argument)
+{
+    struct guard *guard = guard_of(screen);
+    snprintf(guard->search, sizeof guard->search, "%.*s", LIMIT_SEARCH_MAX, argument);
+    list_init(&guard->list, OP_INDEX_screening_list, rows_screening, rows_screening_count,
+              query_screening);
+    list_refresh(screen, &guard->list);
+}
+
+static void add_entry(struct app *app)
+{
+    struct act *act = operate_begin(app, ACTION_add_entry, OP_INDEX_screening_add, "Put on a list");
+    if (act == NULL)
+        return;
+    operate_fact(act, "Whom",
+                 slice_from("Exactly one of account, customer and counterparty; by its whole id"));
+    operate_ready(act);
+    operate_label(act, "account_id", "Account");
+    operate_label(act, "customer_id", "Customer");
+}
+
+static void end_entry(struct app *app, const struct msg_screening_entry *entry)
+{
+    char        id[UUID_TEXT_MAX];
+    struct act *act =
+        operate_begin(app, ACTION_end_entry, OP_INDEX_screening_remove, "Take off the list");
+    if (act == NULL)
+        return;
+    operate_fact(act, "List", slice_from(enum_text(&enum_screening_list, entry->list)));
+    operate_fact(act, "Whom", entry->name.n > 0 ? entry->name : entry->counterparty);
+    operate_fact(act, "Entered for", entry->reason);
+    operate_fix(act, "entry_id", uuid_text(&entry->entry_id, id));
+    operate_ready(act);
+}
+
+static bool screening_act(struct screen *screen, enum action action, const char *argument)
+{
+    struct guard                     *guard = guard_of(screen);
+    const struct msg_screening_entry *entry = table_selected(&guard->list.table);
+    switch ((int)action) {
+    case ACTION_add_entry:
+        add_entry(screen->app);
+        return true;
+    case ACTION_end_entry:
+        if (entry != NULL && entry->state == CONTROL_ACTIVE)
+            end_entry(screen->app, entry);
+        else
+            app_notice(screen->app, STYLE_WARN, "There is no entry in force to take off");
+        return true;
+    case ACTION_ended_too:
+        switch_all(guard);
+        return true;
+    default:
+        return list_act(screen, &guard->list, action, argument);
+    }
+}
+
+static bool screening_can(const struct screen *screen, enum action action)
+{
+    const struct msg_screening_entry *entry = table_selected(&guard_of_const(screen)->list.table);
+    if (action == ACTION_open)
+        return false;
+    return action != ACTION_end_entry || (entry != NULL && entry->state == CONTROL_ACTIVE);
+}
+
+static void screening_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
+{
+    struct guard *guard = guard_of(screen);
+    list_draw(&guard->list, canvas, rect,
+              guard->all ? "Lists: allow, deny, watch; ended entries too"
+                         : "Lists: allow, deny, watch",
+              true);
+}
+
+const struct screen_ops screen_screening = {
+    .name = "lists",
+    .title = "Allow, deny and watch lists",
+    .size = sizeof(struct guard),
+    .places = IN_ANY | IN_TABLE | IN_GUARDS,
+    .open = screening_open,
+    .close = guard_close,
+    .shown = guard_refresh,
+    .refresh = guard_refresh,
+    .result = guard_result,
+    .act = screening_act,
+    .can = screening_can,
+    .click = guard_click,
+    .draw = screening_draw,
+    .table = guard_table,
+};
+
+/* --- suppressions ------------------------------------------------------------------------------
+ */
+
+static void query_suppressions(const struct screen *screen, void *body)
+{
+    struct msg_suppression_query *query = body;
+    if (!guard_of_const(screen)->all)
+        MSG_SET(query, suppression_query, state, CONTROL_ACTIVE);
+}
+
+static void suppressions_open(struct screen *screen, const char *argument)
+{
+    struct guard *guard = guard_of(screen);
+    (void)argument;
+    list_init(&guard->list, OP_INDEX_suppression_list, rows_suppression, rows_suppression_count,
+              query_suppressions);
+    list_refresh(screen, &guard->list);
+}
+
+void suppress_rule(struct app *app, const struct uuid *account, struct slice account_name,
+                   struct slice rule)
+{
+    char        id[UUID_TEXT_MAX];
+    char        name[LIMIT_RULE_NAME_MAX + 1];
+    struct act *act =
+        operate_begin(app, ACTION_suppress, OP_INDEX_suppression_add, "Spare an account a rule");
+    if (act == NULL)
+        return;
+    if (account != NULL) {
+        operate_fact(act, "Account", account_name);
+        operate_fix(act, "account_id", uuid_text(account, id));
+    }
+    operate_fact(act, "Meaning", slice_from("The rule gives no points for the account until then"));
+    operate_ready(act);
+    operate_label(act, "account_id", "Account");
+    if (rule.n > 0)
+        operate_preset(act, "rule", slice_copy(rule, name, sizeof name));
+}
+
+static void end_suppression(struct app *app, const struct msg_suppression *row)
+{
+    char        id[UUID_TEXT_MAX];
+    struct act *act = operate_begin(app, ACTION_end_suppression, OP_INDEX_suppression_remove,
+                                    "End the suppression");
+    if (act == NULL)
+        return;
+    operate_fact(act, "Rule", row->rule);
+    operate_fact(act, "Account", row->account_name);
+    operate_fact(act, "Entered for", row->reason);
+    operate_fix(act, "suppression_id", uuid_text(&row->suppression_id, id));
+    operate_ready(act);
+}
+
+static bool suppressions_act(struct screen *screen, enum action action, const char *argument)
+{
+    struct guard                 *guard = guard_of(screen);
+    const struct msg_suppression *row = table_selected(&guard->list.table);
+    switch ((int)action) {
+    case ACTION_suppress:
+        suppress_rule(screen->app, NULL, slice_of("", 0), slice_of("", 0));
+        return true;
+    case ACTION_end_suppression:
+        if (row != NULL && row->state == CONTROL_ACTIVE)
+            end_suppression(screen->app, row);
+        else
+            app_notice(screen->app, STYLE_WARN, "There is no suppression in force to end");
+        return true;
+    case ACTION_ended_too:
+        switch_all(guard);
+        return true;
+    default:
+        return list_act(screen, &guard->list, action, argument);
+    }
+}
+
+static bool suppressions_can(const struct screen *screen, enum action action)
+{
+    const struct msg_suppression *row = table_selected(&guard_of_const(screen)->list.table);
+    if (action == ACTION_open)
+        return false;
+    return action != ACTION_end_suppression || (row != NULL && row->state == CONTROL_ACTIVE);
+}
+
+static void suppressions_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
+{
+    struct guard *guard = guard_of(screen);
+    list_draw(&guard->list, canvas, rect,
+              guard->all ? "Rules that accounts are spared; ended ones too"
+                         : "Rules that accounts are spared",
+              true);
+}
+
+const struct screen_ops screen_suppressions = {
+    .name = "suppressions",
+    .title = "Suppressions",
+    .size = sizeof(struct guard),
+    .places = IN_ANY | IN_TABLE | IN_SPARED,
+    .open = suppressions_open,
+    .close = guard_close,
+    .shown = guard_refresh,
+    .refresh = guard_refresh,
+    .result = guard_result,
+    .act = suppressions_act,
+    .can = suppressions_can,
+    .click = guard_click,
+    .draw = suppressions_draw,
+    .table = guard_table,
+};
+
+/* --- notifications ------------------------------------------------------------------------------
+ */
+
+static void query_notifications(const struct screen *screen, void *body)
+{
+    struct msg_notification_query *query = body;
+    if (!guard_of_const(screen)->all)
+        MSG_SET(query, notification_query, state, NOTIFICATION_UNREAD);
+}
+
+static void notifications_open(struct screen *screen, const char *argument)
+{
+    struct guard *guard = guard_of(screen);
+    (void)argument;
+    list_init(&guard->list, OP_INDEX_notification_list, rows_notification, rows_notification_count,
+              query_notifications);
+    list_refresh(screen, &guard->list);
+}
+
+static void notifications_event(struct screen *screen, const struct net_result *result)
+{
+    if (result->kind == NET_EVENT && result->event == EVENT_INDEX_notification)
+        guard_refresh(screen);
+}
+
+/* Nothing is asked: reading is what the user just did. */
+static void mark_read(struct screen *screen, const struct msg_notification *row)
+{
+    struct fault                fault = { 0 };
+    struct msg_notification_ref ref = { .notification_id = row->notification_id };
+    if (app_ask(screen, OP_INDEX_notification_read, &ref, APP_DEADLINE_MS, &fault) == 0)
+        app_notice(screen->app, STYLE_WARN, "%s", err_what(fault.err));
+}
+
+static void notifications_result(struct screen *screen, const struct net_result *result)
+{
+    if (result->op == OP_INDEX_notification_read) {
+        if (result->kind == NET_REPLY)
+            app_notice(screen->app, STYLE_GOOD, "Marked as read");
+        else
+            app_notice(screen->app, STYLE_BAD, "%s", result->what);
+        guard_refresh(screen);
+        return;
+    }
+    guard_result(screen, result);
+}
+
+static bool notifications_act(struct screen *screen, enum action action, const char *argument)
+{
+    struct guard                  *guard = guard_of(screen);
+    const struct msg_notification *row = table_selected(&guard->list.table);
+    if (action == ACTION_read || action == ACTION_open) {
+        if (row != NULL && row->state == NOTIFICATION_UNREAD)
+            mark_read(screen, row);
+        return true;
+    }
+    if (action == ACTION_ended_too) {
+        switch_all(guard);
+        return true;
+    }
+    return list_act(screen, &guard->list, action, argument);
+}
+
+static bool notifications_can(const struct screen *screen, enum action action)
+{
+    const struct msg_notification *row = table_selected(&guard_of_const(screen)->list.table);
+    if (action == ACTION_open)
+        return false;
+    return action != ACTION_read || (row != NULL && row->state == NOTIFICATION_UNREAD);
+}
+
+static void notifications_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
+{
+    struct guard                  *guard = guard_of(screen);
+    const struct msg_notification *row = table_selected(&guard->list.table);
+    if (row != NULL && rect.h >= 12) {
+        rect.h -= 4;
+        canvas_rule(canvas, rect.x, rect.y + rect.h, rect.w, "In full", "");
+        canvas_paragraph(canvas, (struct rect){ rect.x + 2, rect.y + rect.h + 1, rect.w - 4, 3 },
+                         STYLE_TEXT, row->text);
+    }
+    list_draw(&guard->list, canvas, rect,
+              guard->all ? "Notifications, read ones too" : "Notifications nobody has read", true);
+}
+
+const struct screen_ops screen_notifications = {
+    .name = "notifications",
+    .title = "Notifications",
+    .size = sizeof(struct guard),
+    .places = IN_ANY | IN_TABLE | IN_NOTICES,
+    .open = notifications_open,
+    .close = guard_close,
+    .refresh = guard_refresh,
+    .result = notifications_result,
+    .event = notifications_event,
+    .act = notifications_act,
+    .can = notifications_can,
+    .click = guard_click,
+    .draw = notifications_draw,
+    .table = guard_table,
+};
