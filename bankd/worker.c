@@ -18,7 +18,7 @@ enum {
     SAVE_EVERY_US = 2 * 1000 * 1000,
     CHECKPOINT_EVERY_US = 500 * 1000,
     EXPECT_JOBS = 8,
-    LINE = 64, /* of the processor's cache */
+    LINE = 64,         /* of the processor's cache */
     SPARE_JOBS = 1024, /* for events and refusals */
     REFUSALS_PER_SECOND = 100,
     TELL_EVERY_US = 250 * 1000,
@@ -384,15 +384,30 @@ static bool is_alone(const struct job *job)
     return job->kind == JOB_REQUEST && (job->op->flags & OP_ALONE) != 0;
 }
 
-/* In the order in which they came; what wants to be alone is a group of its own. */
+static size_t drop_late(struct workers *workers, struct job **jobs, size_t n)
+{
+    int64_t now_us = workers->config.clock->monotonic_us(workers->config.clock);
+    size_t  kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!is_late(workers, jobs[i], now_us))
+            jobs[kept++] = jobs[i];
+    return kept;
+}
+
+/* In the order in which they came; what wants to be alone is a group of its own. A group may have
+ * waited long for those before it. */
 static void run_groups(struct workers *workers, struct job **jobs, size_t n)
 {
     for (size_t at = 0; at < n;) {
         size_t end = at + 1;
+        size_t kept;
 
         while (!is_alone(jobs[at]) && end < n && !is_alone(jobs[end]))
             end++;
-        run_group(workers, jobs + at, end - at);
+        kept = drop_late(workers, jobs + at, end - at);
+        if (kept > 0)
+            run_group(workers, jobs + at, kept);
         at = end;
     }
 }
@@ -413,16 +428,6 @@ static void expire(struct workers *workers)
     atomic_store(&workers->sequence, writer_head(workers->writer).sequence);
 }
 
-static size_t drop_late(struct workers *workers, struct job **jobs, size_t n, int64_t now_us)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < n; i++)
-        if (!is_late(workers, jobs[i], now_us))
-            jobs[kept++] = jobs[i];
-    return kept;
-}
-
 static void *writer_main(void *context)
 {
     struct workers *workers = context;
@@ -436,7 +441,6 @@ static void *writer_main(void *context)
         size_t  n = job_take(workers->writer_queue, jobs, WORKER_GROUP_MAX, WRITER_WAIT_US);
         int64_t now_us = clock->monotonic_us(clock);
 
-        n = drop_late(workers, jobs, n, now_us);
         run_groups(workers, jobs, n);
         if (now_us - expired_us >= EXPIRE_EVERY_US) {
             expire(workers);

@@ -232,7 +232,10 @@ struct store_ops {
     void (*close)(struct store **);
 
     /* Writing. *failed = index of the change whose precondition failed; the count of the changes
-     * when it was the chain head or nothing of one change. */
+     * when it was the chain head or nothing of one change. After an error nothing of the commit is
+     * there, now or after a crash, but for ERR_outcome_unknown: it was written, could not be made
+     * durable, and could not be buried under a later commit either, so this handle has forgotten
+     * it, and whoever opens the store next may find it whole. */
     enum err (*apply)(struct store *, const struct commit *, size_t *failed, struct fault *);
     enum err (*numbers)(struct store *, struct store_numbers *);
     /* Moves the log into the database file while others read and write. */

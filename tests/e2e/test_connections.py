@@ -155,7 +155,7 @@ def test_thousands_of_connections_keep_nobody_from_work(bank):
     times = sorted(seconds for worker in workers for seconds in worker.times)
     assert max(logins) < PATIENCE
     assert peak - before < 256 * MIB + most * 32 * 1024 + 96 * MIB
-    until(lambda: memory(bank) - before < 96 * MIB, PATIENCE, "the memory is not given back")
+    until(lambda: memory(bank) - before < 32 * MIB, PATIENCE, "the memory is not given back")
     until(lambda: connections(bank) < 300, PATIENCE, "those who have gone are still there")
     newcomer(bank, False)
     print(f"{most} files open after {stood:.1f} s, {crowd.cut} cut; {len(times)} answers:"
