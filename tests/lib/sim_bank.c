@@ -459,8 +459,10 @@ static void expect(struct sim *sim, struct sim_job *job, enum err err)
         break;
     default: /* what is decided is looked at when it is done */
         job->first = false;
-        job->expected =
-            err_class(err) == ERR_CLASS_CONFLICT || err == ERR_own_transaction ? err : ERR_none;
+        job->expected = err_class(err) == ERR_CLASS_CONFLICT || err == ERR_own_transaction ||
+                                err == ERR_alert_locked
+                            ? err
+                            : ERR_none;
         break;
     }
 }

@@ -387,6 +387,7 @@ static void hear_refusal(struct sim *sim, struct sim_client *client,
     SIM_REQUIRE(sim,
                 slice_is(reply->error_class, "conflict") ||
                     slice_is(reply->error_name, "own_transaction") ||
+                    slice_is(reply->error_name, "alert_locked") ||
                     slice_is(reply->error_name, "range_invalid"),
                 "a client is told of an error that it cannot expect");
     if (slice_is(reply->error_name, "not_found") && client->looking_up &&
