@@ -568,7 +568,8 @@ static int lock_wait(void *context, int tries)
  * ever. Passive runs leave less and less; when little is left of much, a last run holds the writer
  * up for as long as that takes, and the writer then begins the log anew. So that this is seldom,
  * the log may grow to 64 MiB; and so that commits seldom wait for the disk behind a run, runs
- * beside a writer are written at a pace (sqlite_page.c). */
+ * beside a writer are written at a pace (sqlite_page.c). While a reader needs the log as it is,
+ * nothing can begin anew, and the writer is not held up in vain. */
 static enum err sqlite_checkpoint(struct store *store)
 {
     struct sqlite_store *self = sqlite_of(store);
@@ -591,7 +592,7 @@ static enum err sqlite_checkpoint(struct store *store)
             pace = PACE_LOTS;
     }
     (void)sqlite_page_pace(self->db, PACE_NONE);
-    if (rc == SQLITE_OK && log > CHECKPOINT_LOG_MAX) {
+    if (rc == SQLITE_OK && log > CHECKPOINT_LOG_MAX && moved == log) {
         sqlite3_busy_handler(self->db, lock_wait, NULL);
         rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_FULL, &log, &moved);
         sqlite3_busy_timeout(self->db, BUSY_TIMEOUT_MS);
