@@ -12,6 +12,7 @@ const struct message_desc *record_message(int32_t kind)
         [RECORD_NOTIFICATION] = &message_notification,
         [RECORD_STEPPED_RULE] = &message_stepped_rule,
         [RECORD_ALERT_COUNTERS] = &message_alert_counters_record,
+        [RECORD_ALERT_NOTE] = &message_note_record,
         [RECORD_CASE] = &message_case_record,
         [RECORD_CASE_ITEM] = &message_case_item,
     };

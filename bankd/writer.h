@@ -176,6 +176,10 @@ struct draft {
     uint32_t alert_before;  /* draft of this group that did so before: 1 + index; 0 = none */
 };
 
+/* Keeps a note with the alert, which is changed in the draft after this; comes before the draft's
+ * audit entry. False when it has as many as it can have, or the group has no more room. */
+bool writer_alert_note(struct writer *writer, struct draft *draft, struct alert *alert,
+                       const struct actor *actor, const char *act, struct slice text);
 /* Puts a changed alert into the draft, in its next version. */
 void writer_alert_change(struct draft *draft, const struct alert *after);
 

@@ -10,6 +10,7 @@
 #include "bankd/writer_impl.h"
 
 #include "bankd/alert.h"
+#include "bankd/record.h"
 #include "common/check.h"
 #include "common/money.h"
 
@@ -225,6 +226,32 @@ void writer_alert_hit(struct writer *writer, struct draft *draft, const struct a
                                .score = row->score };
     draft->change.hit = hit;
     alert_join(&draft->alert, hit, row);
+}
+
+/* --- notes ----------------------------------------------------------------------------------- */
+
+bool writer_alert_note(struct writer *writer, struct draft *draft, struct alert *alert,
+                       const struct actor *actor, const char *act, struct slice text)
+{
+    struct msg_note_record note = { .act = slice_from(act), .text = text };
+    struct record         *row;
+    enum err               err;
+
+    slice_copy(text, alert->note, sizeof alert->note);
+    if (alert->notes >= LIMIT_ALERT_NOTES_MAX)
+        return false;
+    row = writer_record(writer, draft, NULL);
+    if (row == NULL)
+        return false;
+    row->kind = RECORD_ALERT_NOTE;
+    row->id = uuid_v7(writer_now_us(writer));
+    row->about = alert->number;
+    row->created_at_us = writer_now_us(writer);
+    row->created_by = actor != NULL ? actor->user : 0;
+    err = record_write(row, &message_note_record, &note);
+    CHECK(err == ERR_none); /* a note is shorter than a record may be */
+    alert->notes++;
+    return true;
 }
 
 /* --- telling --------------------------------------------------------------------------------- */

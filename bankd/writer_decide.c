@@ -336,9 +336,6 @@ static enum err prepare_all(struct verdicts *work)
     if (writer->count + (work->count > 0 ? work->count : 1) > LIMIT_BATCH_MAX ||
         writer->record_count == WRITER_RECORDS_MAX)
         return ERR_busy;
-    if (work->alert->notes >= LIMIT_ALERT_NOTES_MAX)
-        return fault_set(work->fault, ERR_state_conflict, "alert_id",
-                         "The alert has as many notes as it can have");
     writer->ending_books.count = 0;
     for (size_t i = 0; i < work->count; i++) {
         TRY(prepare(writer, &writer->endings[i], work->decision->actor, work->count - 1 - i,
@@ -363,7 +360,7 @@ static void note_hits(struct verdicts *work)
 
 /* One draft for each ending; the alert changes with the first. An alert in which nothing waits has
  * a draft of its own. */
-static void put_all(struct verdicts *work, int alerts_open)
+static void put_all(struct verdicts *work, const char *act_name, int alerts_open)
 {
     struct writer             *writer = work->writer;
     const struct alert_ruling *decision = work->decision;
@@ -379,6 +376,8 @@ static void put_all(struct verdicts *work, int alerts_open)
         CHECK(draft != NULL);
         draft->alert_account = work->alert->account;
         if (i == 0) {
+            (void)writer_alert_note(writer, draft, work->alert, decision->actor, act_name,
+                                    decision->note); /* the audit entry has it in any case */
             writer_alert_change(draft, work->alert);
             *work->alert = draft->alert;
             writer_rollup(draft, ROLLUP_ALL, 0, 0, METRIC_ALERTS_OPEN, alerts_open, 0);
@@ -431,7 +430,7 @@ enum err writer_alert_decide(struct writer *writer, const struct alert_ruling *d
     end_alert(out, decision->finding, decision->actor, decision->note, work.now_us);
     if (decision->actor != NULL)
         out->undo_until_us = work.now_us + bank_undo_us(writer->config.bank);
-    put_all(&work, -1);
+    put_all(&work, "decide", -1);
     return ERR_none;
 }
 
@@ -486,7 +485,6 @@ static void take_again(struct verdicts *work, int32_t state)
     alert->assigned_to = actor != NULL ? actor->user : 0;
     alert->taken_at_us = work->now_us;
     alert->lock_until_us = work->now_us + bank_lock_us(work->writer->config.bank);
-    slice_copy(work->decision->note, alert->note, sizeof alert->note);
     if (work->count > 0)
         alert_weigh(alert, work->hits->rows, work->hits->count,
                     work->writer->endings[0].row.currency);
@@ -513,6 +511,6 @@ enum err writer_alert_undo(struct writer *writer, const struct alert_ruling *dec
     TRY(prepare_all(&work));
     note_hits(&work);
     take_again(&work, state);
-    put_all(&work, 1);
+    put_all(&work, "undo", 1);
     return ERR_none;
 }

@@ -165,10 +165,10 @@ static enum err set_int(const struct setter *set)
     if (money_parse(set->text.at, set->text.n, 0, '.', &value) != ERR_none)
         return refuse(set, "a whole number");
     if (set->field->limit > 0 && value > set->field->limit)
-        return fault_set(set->fault, ERR_field_invalid, set->field->name,
-                         "It is at most %" PRId64, set->field->limit);
-    if (((set->field->flags & POSITIVE) != 0 && value <= 0)
-        || ((set->field->flags & NATURAL) != 0 && value < 0))
+        return fault_set(set->fault, ERR_field_invalid, set->field->name, "It is at most %" PRId64,
+                         set->field->limit);
+    if (((set->field->flags & POSITIVE) != 0 && value <= 0) ||
+        ((set->field->flags & NATURAL) != 0 && value < 0))
         return fault_set(set->fault, ERR_field_invalid, set->field->name, "It is at least %d",
                          (set->field->flags & POSITIVE) != 0 ? 1 : 0);
     memcpy(set->to, &value, sizeof value);
@@ -186,8 +186,8 @@ static enum err set_money(const struct setter *set)
                          shown(set->text, text));
     if (err != ERR_none)
         return fault_set(set->fault, err, set->field->name,
-                         "\"%s\" is not an amount with at most %d decimals",
-                         shown(set->text, text), set->exponent);
+                         "\"%s\" is not an amount with at most %d decimals", shown(set->text, text),
+                         set->exponent);
     if ((set->field->flags & POSITIVE) != 0 && value <= 0)
         return fault_set(set->fault, ERR_amount_invalid, set->field->name, "It must be above zero");
     if ((set->field->flags & NATURAL) != 0 && value < 0)
@@ -320,8 +320,8 @@ static const char *choice_words(const struct enum_desc *choice, const char *betw
 
     out[0] = '\0';
     for (size_t i = 0; i < choice->count && n < size; i++) {
-        int added = snprintf(out + n, size - n, "%s%s", i > 0 ? between : "",
-                             choice->values[i].text);
+        int added =
+            snprintf(out + n, size - n, "%s%s", i > 0 ? between : "", choice->values[i].text);
 
         n += added > 0 ? (size_t)added : 0;
     }
@@ -335,14 +335,15 @@ static enum err set_choice(const struct setter *set)
     char    text[VALUES_SHORT_MAX];
 
     if (enum_parse(set->field->choice, set->text, &number) != ERR_none)
-        return fault_set(set->fault, ERR_field_invalid, set->field->name,
-                         "\"%s\" is none of: %s", shown(set->text, text),
+        return fault_set(set->fault, ERR_field_invalid, set->field->name, "\"%s\" is none of: %s",
+                         shown(set->text, text),
                          choice_words(set->field->choice, ", ", words, sizeof words));
     memcpy(set->to, &number, sizeof number);
     return ERR_none;
 }
 
-static enum err set_by_type(const struct setter *set)
+/* A value of the list's only field: fields of one message stand alone. */
+static enum err set_plain(const struct setter *set)
 {
     switch (set->field->type) {
     case FIELD_UUID:
@@ -365,6 +366,45 @@ static enum err set_by_type(const struct setter *set)
         break;
     }
     return refuse(set, "something that can be written in one line");
+}
+
+/* Values with commas between them, for a list of messages that have one field. */
+static enum err set_list(const struct setter *set)
+{
+    const struct message_desc *item = set->field->item;
+    struct setter              one = *set;
+    struct slice               rest = set->text;
+    size_t                     count = 0;
+    char                      *at;
+
+    if (item->count != 1 || item->fields[0].type == FIELD_LIST)
+        return refuse(set, "something that can be written in one line");
+    for (size_t i = 0; i < rest.n; i++)
+        count += rest.at[i] == ',' ? 1 : 0;
+    at = arena_take(set->arena, (count + 1) * item->size);
+    if (at == NULL)
+        return fault_set(set->fault, ERR_memory, set->field->name, "%s", "");
+    memset(at, 0, (count + 1) * item->size);
+    one.field = &item->fields[0];
+    for (size_t i = 0; i <= count; i++) {
+        const char *comma = memchr(rest.at, ',', rest.n);
+        size_t      n = comma != NULL ? (size_t)(comma - rest.at) : rest.n;
+
+        one.text = slice_of(rest.at, n);
+        one.to = at + i * item->size + one.field->offset;
+        TRY(set_plain(&one));
+        has_store(at + i * item->size, bit_of(item, one.field));
+        rest = i < count ? slice_of(rest.at + n + 1, rest.n - n - 1) : slice_of("", 0);
+    }
+    memcpy(set->to, &at, sizeof at);
+    count++;
+    memcpy((char *)set->to + sizeof at, &count, sizeof count);
+    return ERR_none;
+}
+
+static enum err set_by_type(const struct setter *set)
+{
+    return set->field->type == FIELD_LIST ? set_list(set) : set_plain(set);
 }
 
 void values_clear(const struct message_desc *desc, void *msg, const struct field_desc *field)
@@ -548,5 +588,9 @@ const char *values_kind(const struct field_desc *field, char *out, size_t size)
     case FIELD_LIST:
         break;
     }
-    return slice_copy(slice_from("list"), out, size);
+    if (field->item->count == 1)
+        snprintf(out, size, "%s,...", field->item->fields[0].name);
+    else
+        slice_copy(slice_from("list"), out, size);
+    return out;
 }

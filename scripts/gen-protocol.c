@@ -225,6 +225,10 @@ static void table_limits(void)
         { LIMIT_LOGIN_FAILURES_MAX, "failures",
           "logins in a row before an address is locked "
           "for a while" },
+        { LIMIT_AMOUNT_MAX, "minor units", "one transaction" },
+        { LIMIT_ALERT_HITS_MAX, "transactions", "one alert; then another is raised" },
+        { LIMIT_ALERT_BULK_MAX, "alerts", "`alert.bulk`" },
+        { LIMIT_ALERT_NOTES_MAX, "notes", "one alert" },
         { LIMIT_SESSIONS_PER_USER_MAX, "sessions", "of one user at the same time" },
         { LIMIT_SESSIONS_MAX, "sessions", "of all users at the same time" },
     };
@@ -232,6 +236,28 @@ static void table_limits(void)
     put("| limit | | of what |\n|---|---|---|\n");
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
         PRINT("| %" PRId64 " | %s | %s |\n", rows[i].value, rows[i].unit, rows[i].what);
+}
+
+static void table_moves(void)
+{
+    put("| act | from | who | to | |\n|---|---|---|---|---|\n");
+#define WHO_ANYBODY "anybody whose role may"
+#define WHO_HOLDER  "who has the lock"
+#define WHO_SYSTEM  "the system"
+#define ALERT_MOVE(act, from, who, to, help)                                                       \
+    PRINT("| %s | `%s` | %s | `%s` | %s |\n", #act, enum_text(&enum_alert_state, ALERT_##from),    \
+          WHO_##who, enum_text(&enum_alert_state, ALERT_##to), help);
+#include "proto/alerts.def"
+    put("\n");
+#define ALERT_ACT(act, help) PRINT("- %s: %s\n", #act, help);
+#include "proto/alerts.def"
+}
+
+static void table_deadlines(void)
+{
+    put("| score, at least | hours until it is due |\n|---|---|\n");
+#define ALERT_DEADLINE(score, hours) PRINT("| %d | %d |\n", score, hours);
+#include "proto/alerts.def"
 }
 
 static void table_currencies(void)
@@ -250,7 +276,8 @@ static const struct {
     { "events", table_events },         { "messages", table_messages },
     { "words", table_words },           { "classes", table_classes },
     { "errors", table_errors },         { "limits", table_limits },
-    { "currencies", table_currencies },
+    { "currencies", table_currencies }, { "moves", table_moves },
+    { "deadlines", table_deadlines },
 };
 
 /* --- the file ------------------------------------------------------------------------------ */

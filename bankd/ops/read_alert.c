@@ -1,9 +1,12 @@
-/* alert.list and alert.get. Alerts are paged by their number, newest first, or by their expected
- * loss and then the oldest first: a page goes on behind the last row that it gave, whatever was
- * raised or decided meanwhile. */
+/* alert.list, alert.get and alert.notes. Alerts are paged by their number, newest first, or by
+ * their expected loss and then the oldest first: a page goes on behind the last row that it gave,
+ * whatever was raised or decided meanwhile. */
 #include "bankd/ops/page.h"
 #include "bankd/ops/view.h"
+#include "bankd/record.h"
 #include "bankd/writer.h"
+
+#include <string.h>
 
 struct listing {
     struct request *request;
@@ -157,4 +160,86 @@ enum err op_alert_get(struct request *request, const struct msg_alert_ref *in,
     TRY(err);
     TRY(store->ops->alert_hits(store, row.number, collect_hit, &hits));
     return view_alert(request, &row, &hits, out);
+}
+
+/* --- notes ----------------------------------------------------------------------------------- */
+
+enum { NOTES_AT_ONCE = 8, NOTE_BYTES_MAX = LIMIT_NOTE_MAX + LIMIT_EMAIL_MAX + 256 };
+
+struct notes {
+    size_t count;
+    struct record *rows; /* NOTES_AT_ONCE */
+};
+
+static bool collect_note(void *context, const void *row)
+{
+    struct notes *notes = context;
+    notes->rows[notes->count++] = *(const struct record *)row;
+    return notes->count < NOTES_AT_ONCE;
+}
+
+static enum err view_note(struct request *request, const struct record *row, struct msg_note *out)
+{
+    struct msg_note_record body;
+    struct slice text;
+    memset(out, 0, sizeof(*out));
+    TRY(record_read(row, &message_note_record, &body, request->arena));
+    MSG_SET(out, note, note_id, row->id);
+    MSG_SET(out, note, at, row->created_at_us);
+    TRY(view_user(request, row->created_by, &text));
+    MSG_SET(out, note, author, text);
+    TRY(page_keep(request, body.act, &text));
+    MSG_SET(out, note, act, text);
+    TRY(page_keep(request, body.text, &text));
+    MSG_SET(out, note, text, text);
+    return ERR_none;
+}
+
+/* Adds what fits of a small group; true in *full when something was left. */
+static enum err take_notes(struct request *request, const struct notes *notes, size_t limit,
+                           struct msg_note_page *out, int64_t *last, bool *full)
+{
+    for (size_t i = 0; i < notes->count; i++) {
+        *full = out->items.count == limit || !page_room(request, 2 * NOTE_BYTES_MAX);
+        if (*full)
+            return ERR_none;
+        TRY(view_note(request, &notes->rows[i], &out->items.at[out->items.count++]));
+        *last = notes->rows[i].number;
+    }
+    return ERR_none;
+}
+
+enum err op_alert_notes(struct request *request, const struct msg_alert_notes *in,
+                        struct msg_note_page *out)
+{
+    struct store *store = request->store;
+    struct page_cursor cursor;
+    struct alert row;
+    struct notes notes;
+    bool full = false;
+    size_t limit = page_limit(MSG_HAS(in, alert_notes, limit), in->limit);
+    void *items = NULL;
+    void *rows = NULL;
+    enum err err = store->ops->alert_by_id(store, &in->alert_id, &row);
+    if (err != ERR_none)
+        return fault_set(request->fault, err, "alert_id", "%s", "");
+    TRY(page_start(request, in, MSG_HAS(in, alert_notes, cursor), in->cursor, &cursor));
+    TRY(page_take(request, limit * sizeof(struct msg_note), &items));
+    TRY(page_take(request, NOTES_AT_ONCE * sizeof(struct record), &rows));
+    out->items.at = items;
+    notes.rows = rows;
+    struct record_filter filter = {
+        .kind = RECORD_ALERT_NOTE, .about = row.number, .before_number = cursor.from};
+    do {
+        notes.count = 0;
+        TRY(store->ops->records(store, &filter, collect_note, &notes));
+        TRY(take_notes(request, &notes, limit, out, &cursor.from, &full));
+        filter.before_number = cursor.from;
+    } while (notes.count == NOTES_AT_ONCE && !full);
+    if (full) {
+        struct slice next;
+        TRY(page_next(request, in, &cursor, &next));
+        MSG_SET(out, note_page, next, next);
+    }
+    return ERR_none;
 }

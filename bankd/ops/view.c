@@ -398,6 +398,12 @@ enum err view_customer(struct request *request, const struct customer *row,
     return ERR_none;
 }
 
+enum err view_user(struct request *request, int64_t number, struct slice *out)
+{
+    *out = slice_from("system");
+    return number != 0 ? user_email(request, NULL, number, out) : ERR_none;
+}
+
 /* --- alerts --------------------------------------------------------------------------------- */
 
 static enum err view_lock(struct request *request, const struct alert *row, struct msg_alert *out)
@@ -485,7 +491,6 @@ static enum err view_hits(struct request *request, const struct alert *row,
     }
     out->hits.at = at;
     out->hits.count = hits->count;
-    out->has |= UINT64_C(1) << INDEX_alert__hits;
     return ERR_none;
 }
 

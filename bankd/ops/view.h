@@ -46,6 +46,8 @@ ERR_MUST_USE enum err view_account(struct request *request, const struct account
                                    struct msg_account *out);
 ERR_MUST_USE enum err view_customer(struct request *request, const struct customer *row,
                                     struct msg_customer *out);
+/* The address of a user; "system" for number 0. */
+ERR_MUST_USE enum err view_user(struct request *request, int64_t number, struct slice *out);
 /* Bytes that the message takes on the wire at most, near enough to end a page in time. */
 size_t view_transaction_size(const struct msg_transaction *message);
 /* Reads the alert's transaction, account and users. `hits` are shown when they are given; their

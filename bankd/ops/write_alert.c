@@ -58,6 +58,14 @@ enum err write_alert_change(struct request *request, struct draft *draft, struct
     return ERR_none;
 }
 
+enum err write_no_room(struct request *request, const struct alert *row)
+{
+    if (row->notes < LIMIT_ALERT_NOTES_MAX)
+        return ERR_busy;
+    return fault_set(request->fault, ERR_state_conflict, "alert_id",
+                     "The alert has as many notes as it can have");
+}
+
 /* Puts the alert under the lock of somebody, from now on. */
 static void lock(struct request *request, struct alert *row, int32_t state, int64_t user,
                  int64_t for_us)
@@ -254,5 +262,7 @@ enum err op_alert_snooze(struct request *request, const struct msg_alert_snooze 
                     request->fault));
     alert_set_state(&row, state);
     row.snoozed_until_us = in->until;
+    if (!writer_alert_note(request->writer, draft, &row, &request->actor, "snooze", in->reason))
+        return write_no_room(request, &row);
     return write_alert_change(request, draft, &row, in->reason, out);
 }

@@ -10,4 +10,7 @@ ERR_MUST_USE enum err write_alert_change(struct request *request, struct draft *
                                          struct alert *row, struct slice detail,
                                          struct msg_alert *out);
 
+/* The refusal of a note that cannot be kept. */
+ERR_MUST_USE enum err write_no_room(struct request *request, const struct alert *row);
+
 #endif

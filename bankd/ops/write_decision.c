@@ -1,6 +1,7 @@
-/* Findings and what is written down: alert.note and alert.decide. The money of a decision is the
- * writer's business (writer_decide.c). */
+/* Findings and what is written down: alert.note, alert.decide, alert.bulk and alert.undo. The money
+ * of a decision is the writer's business (writer_decide.c). */
 #include "bankd/alert.h"
+#include "bankd/ops/page.h"
 #include "bankd/ops/view.h"
 #include "bankd/ops/write_alert.h"
 
@@ -20,7 +21,8 @@ enum err op_alert_note(struct request *request, const struct msg_alert_note *in,
         return fault_set(request->fault, err, "alert_id", "%s", "");
     TRY(alert_check(&row, ALERT_ACT_note, request->actor.user, request->now_us, &state,
                     request->fault));
-    slice_copy(in->note, row.note, sizeof row.note);
+    if (!writer_alert_note(request->writer, draft, &row, &request->actor, "note", in->note))
+        return write_no_room(request, &row);
     return write_alert_change(request, draft, &row, in->note, out);
 }
 
@@ -39,4 +41,90 @@ enum err op_alert_decide(struct request *request, const struct msg_alert_decide 
         decision.hits_seen = in->hits_seen;
     TRY(writer_alert_decide(request->writer, &decision, &row, &hits, request->fault));
     return view_alert(request, &row, &hits, out);
+}
+
+enum err op_alert_undo(struct request *request, const struct msg_alert_undo *in,
+                       struct msg_alert *out)
+{
+    struct alert        row;
+    struct alert_hits   hits;
+    struct alert_ruling ruling = { .alert_id = in->alert_id,
+                                   .actor = &request->actor,
+                                   .operation = request->op->name,
+                                   .note = in->reason };
+
+    TRY(writer_alert_undo(request->writer, &ruling, &row, &hits, request->fault));
+    return view_alert(request, &row, &hits, out);
+}
+
+/* --- several at once -------------------------------------------------------------------------- */
+
+/* A refusal is recorded for each alert that somebody may not decide, as it is for one alone. */
+static void record_refusal(struct request *request, const struct uuid *id,
+                           const struct fault *fault)
+{
+    struct draft *draft = writer_draft(request->writer);
+    struct act    act = { .actor = &request->actor,
+                          .kind = AUDIT_REFUSAL,
+                          .operation = request->op->name,
+                          .outcome = err_name(fault->err),
+                          .subject = id,
+                          .detail = slice_from(fault->text[0] != '\0' ? fault->text
+                                                                      : err_what(fault->err)) };
+
+    if (draft == NULL)
+        return;
+    writer_audit(request->writer, draft, &act);
+    writer_add(request->writer, draft);
+}
+
+/* An alert that is refused has planned nothing, so the others go on without it. */
+static enum err decide_one(struct request *request, const struct msg_alert_bulk *in,
+                           const struct uuid *id, struct msg_alert_outcome *out)
+{
+    struct alert        row;
+    struct alert_hits   hits;
+    struct fault        fault = { 0 };
+    struct slice        text;
+    struct alert_ruling ruling = { .alert_id = *id,
+                                   .finding = in->decision,
+                                   .actor = &request->actor,
+                                   .operation = request->op->name,
+                                   .note = in->note };
+    enum err            err = writer_alert_decide(request->writer, &ruling, &row, &hits, &fault);
+
+    memset(out, 0, sizeof *out);
+    MSG_SET(out, alert_outcome, alert_id, *id);
+    MSG_SET(out, alert_outcome, outcome, slice_from(err == ERR_none ? "done" : err_name(err)));
+    if (err == ERR_none)
+        return ERR_none;
+    fault.err = err;
+    if (err_class(err) == ERR_CLASS_DENIED || err_class(err) == ERR_CLASS_CONFLICT)
+        record_refusal(request, id, &fault);
+    TRY(page_keep(request, slice_from(fault.text[0] != '\0' ? fault.text : err_what(err)), &text));
+    MSG_SET(out, alert_outcome, text, text);
+    return ERR_none;
+}
+
+enum err op_alert_bulk(struct request *request, const struct msg_alert_bulk *in,
+                       struct msg_alert_outcomes *out)
+{
+    void *items = NULL;
+
+    /* Nothing fails after the first decision: the memory of all answers is taken before. */
+    TRY(page_take(request, (in->items.count + 1) * sizeof(struct msg_alert_outcome), &items));
+    if (!page_room(request, in->items.count * FAULT_TEXT_MAX))
+        return ERR_memory;
+    out->items.at = items;
+    out->items.count = in->items.count;
+    for (size_t i = 0; i < in->items.count; i++) {
+        struct msg_alert_outcome *item = &out->items.at[i];
+
+        TRY(decide_one(request, in, &in->items.at[i].alert_id, item));
+        if (slice_is(item->outcome, "done"))
+            out->done++;
+        else
+            out->refused++;
+    }
+    return ERR_none;
 }

@@ -47,6 +47,7 @@ class Bank:
         self.tcp = f"tcp://127.0.0.1:{free_port()}"
         self.tcp_events = f"tcp://127.0.0.1:{free_port()}"
         self.process = None
+        self.options = []  # more of `serve`
 
     @property
     def server_key(self):
@@ -56,7 +57,7 @@ class Bank:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [BUILD / "bankd", "serve", "--data-dir", self.directory, "--listen-tcp", self.tcp,
-                 "--events-tcp", self.tcp_events],
+                 "--events-tcp", self.tcp_events, *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment())
         self.wait_until_ready()
 

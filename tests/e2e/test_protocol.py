@@ -901,8 +901,16 @@ def test_an_alert_goes_from_hand_to_hand(bank, finance, fraud):
     assert alert_id not in {alert["alert_id"] for alert in fraud.pages("alert.list", snoozed=False)}
     assert alert_id in {alert["alert_id"] for alert in fraud.pages("alert.list", snoozed=True)}
     assert fraud.call("alert.return", alert_id=alert_id)["state"] == "open"
-    fraud.call("alert.decide", alert_id=alert_id, decision="confirmed_fraud", note="x",
-               hits_seen=1)
+    done = fraud.call("alert.decide", alert_id=alert_id, decision="confirmed_fraud", note="x",
+                      hits_seen=1)
+    assert done["undo_until"] > done["decided_at"] and done["hits"][0]["status"] == "rejected"
+    undone = fraud.call("alert.undo", alert_id=alert_id, reason="Another one was meant")
+    assert undone["state"] == "taken" and undone["hits"][0]["status"] == "held"
+    bulk = fraud.call("alert.bulk", items=[{"alert_id": alert_id}], decision="confirmed_fraud",
+                      note="x")
+    assert bulk["items"] == [{"alert_id": alert_id, "outcome": "done"}] and bulk["done"] == 1
+    notes = list(fraud.pages("alert.notes", alert_id=alert_id, limit=3))
+    assert [note["act"] for note in notes] == ["decide", "undo", "decide", "snooze"]
 
 
 def test_nobody_decides_on_their_own_transaction(finance, fraud):

@@ -141,7 +141,7 @@ static const struct damage damages[] = {
       VERIFY_TOPS, "is listed from" },
     /* Profiles and labels. */
     { "UPDATE record SET body = x'81a0' WHERE number = 1", VERIFY_RECORDS,
-      "record 1 is not a well-formed case_record" },
+      "record 1 is not a well-formed note_record" },
     { "UPDATE record SET due_at_us = due_at_us + 1 WHERE number = 1", VERIFY_RECORDS,
       "record 1 is not what the audit log says" },
     { "DELETE FROM record WHERE number = 1", VERIFY_RECORDS,

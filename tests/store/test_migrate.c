@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bankd/alert.h"
 #include "bankd/store/migrations.h"
 #include "bankd/verify.h"
 #include "common/check.h"
@@ -133,6 +134,60 @@ static void prove(struct store *store)
     bank_free(&bank);
 }
 
+static bool count_alert(void *context, const void *row)
+{
+    (void)row;
+    ++*(int64_t *)context;
+    return true;
+}
+
+static bool count_hit(void *context, const void *row)
+{
+    const struct alert_hit *hit = row;
+
+    assert_int_equal(hit->number, 1);
+    ++*(int64_t *)context;
+    return true;
+}
+
+static bool check_alert(void *context, const void *row)
+{
+    const struct alert *alert = row;
+    struct store       *store = context;
+    struct transaction  cause;
+    struct alert        same;
+    int64_t             hits = 0;
+    int64_t             loss;
+
+    assert_int_equal(store->ops->transaction_by_sequence(store, alert->transaction, &cause),
+                     ERR_none);
+    loss = alert_loss(cause.amount, cause.score, cause.initial_status == STATUS_DECLINED);
+    assert_int_equal(alert->hits, 1);
+    assert_int_equal(alert->version, 1);
+    assert_int_equal(alert->expected_loss, loss);
+    assert_int_equal(alert->urgency, alert_urgency(loss, cause.currency));
+    assert_int_equal(alert->due_at_us,
+                     alert_due_us(alert->score, alert->created_at_us,
+                                  cause.status == STATUS_HELD ? cause.hold_expires_at_us : 0));
+    assert_int_equal(store->ops->alert_hits(store, alert->number, count_hit, &hits), ERR_none);
+    assert_int_equal(hits, 1);
+    assert_int_equal(store->ops->alert_by_transaction(store, alert->transaction, &same), ERR_none);
+    assert_int_equal(same.number, alert->number);
+    return true;
+}
+
+/* Alerts of schema version 1 have one transaction each, and come into the queue with it. */
+static void check_alerts(struct store *store)
+{
+    struct alert_filter every = { 0 };
+    struct alert_filter queue = { .by_loss = true, .below_urgency = INT64_MAX };
+    int64_t             waiting = 0;
+
+    assert_int_equal(store->ops->alerts(store, &every, check_alert, store), ERR_none);
+    assert_int_equal(store->ops->alerts(store, &queue, count_alert, &waiting), ERR_none);
+    assert_int_equal(waiting, 2);
+}
+
 static void test_every_earlier_version_is_taken_over(void **state)
 {
     (void)state;
@@ -151,6 +206,7 @@ static void test_every_earlier_version_is_taken_over(void **state)
         assert_int_equal(store->ops->health(store, &health), ERR_none);
         assert_int_equal(health.schema_version, MIGRATION_COUNT);
         prove(store);
+        check_alerts(store);
         assert_int_equal(store->ops->numbers(store, &numbers), ERR_none);
         world.store = store;
         world.head = numbers.head;
