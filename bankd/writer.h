@@ -3,9 +3,10 @@
  * Callers plan any number of acts (up to LIMIT_BATCH_MAX changes), then commit them together with
  * one durable write. A planned act sees all acts planned before it. Nothing is true before
  * writer_commit has returned ERR_none: replies and events wait for it. When a commit fails, none
- * of the group happened and the writer has forgotten all of it (after ERR_outcome_unknown it may be
- * there again after a crash: clients repeat with the same ids, which counts once either way); after ERR_changed_meanwhile or
- * ERR_id_reused the caller plans the same requests again, one commit each.
+ * of the group happened and the writer has forgotten all of it; after ERR_changed_meanwhile or
+ * ERR_id_reused the caller plans the same requests again, one commit each. After
+ * ERR_outcome_unknown the group may be there again after a crash: clients repeat with the same ids,
+ * which counts once either way.
  *
  * Money path of one post: idempotency, ledger_check, fraud_judge, ledger_enter, chain link,
  * rollups, alert; then the profiles of both sides observe it. Profiles live in memory and are

@@ -376,12 +376,14 @@ static bool is_of_alerts(const struct sim_job *job)
            job->op == &op_rows[OP_INDEX_alert_note];
 }
 
-/* A reversal is planned from what is durable: beside the release of what it undoes it would be
- * refused, rightly, as if it had come before. */
+/* Acts on alerts are alone in their group. A reversal is planned from what is durable: beside the
+ * release of what it undoes it would be refused, rightly, as if it had come before. */
 static bool must_wait(const struct sim *sim, const struct sim_job *job)
 {
     const struct msg_transaction_reverse *in = job->in;
 
+    if (is_of_alerts(job))
+        return sim->job_count > 0;
     for (size_t i = 0; i < sim->job_count && job->op == &op_rows[OP_INDEX_transaction_reverse]; i++)
         if (sim->jobs[i].op == &op_rows[OP_INDEX_transaction_release] &&
             uuid_equal(&((const struct msg_transaction_act *)sim->jobs[i].in)->transaction_id,
@@ -390,34 +392,33 @@ static bool must_wait(const struct sim *sim, const struct sim_job *job)
     return false;
 }
 
-/* Acts on alerts are alone in their group. */
-static void queue(struct sim *sim, const struct sim_message *message)
+/* The next free job, read from the message. What waited may have crashed the bank meanwhile. */
+static enum err read_job(struct sim *sim, const struct sim_message *message, struct sim_job **out)
 {
-    const struct sim_job *job = &sim->jobs[sim->job_count];
-    bool                  alone = is_of_alerts(job);
-
-    if (sim->job_count > 0 && (alone || must_wait(sim, job))) {
-        sim_bank_work(sim);
-        sim_bank_take(sim, message); /* once more: the bank may have crashed meanwhile */
-        return;
-    }
-    sim->job_count++;
-    if (alone)
-        sim_bank_work(sim);
-}
-
-void sim_bank_take(struct sim *sim, const struct sim_message *message)
-{
-    struct sim_job *job = &sim->jobs[sim->job_count];
+    struct sim_job *job;
     enum err        err;
 
     if (sim->job_count == SIM_GROUP_MAX)
         sim_bank_work(sim);
-    job = &sim->jobs[sim->job_count];
-    job->message.client = message->client;
-    job->message.n = message->n;
-    memcpy(job->message.bytes, message->bytes, message->n);
-    err = decode(sim, job);
+    for (;;) {
+        job = &sim->jobs[sim->job_count];
+        job->message.client = message->client;
+        job->message.n = message->n;
+        memcpy(job->message.bytes, message->bytes, message->n);
+        err = decode(sim, job);
+        if (err != ERR_none || !must_wait(sim, job))
+            break;
+        sim_bank_work(sim);
+    }
+    *out = job;
+    return err;
+}
+
+void sim_bank_take(struct sim *sim, const struct sim_message *message)
+{
+    struct sim_job *job;
+    enum err        err = read_job(sim, message, &job);
+
     if (err != ERR_none) {
         SIM_REQUIRE(sim, err == ERR_session_invalid, "a message cannot be read");
         answer_error(job, err);
@@ -427,7 +428,9 @@ void sim_bank_take(struct sim *sim, const struct sim_message *message)
     } else if ((job->op->flags & OP_READ) != 0) {
         ask(sim, job);
     } else {
-        queue(sim, message);
+        sim->job_count++;
+        if (is_of_alerts(job))
+            sim_bank_work(sim);
     }
 }
 
