@@ -123,7 +123,8 @@ struct sim_job {
     struct fault            fault;
     struct buf              reply;
     enum err                expected;
-    size_t                  post; /* that it is about */
+    enum err                also_expected; /* another refusal that is as right; 0 = none */
+    size_t                  post;          /* that it is about */
     bool                    expected_repeat;
     int32_t                 expected_status;
     int32_t                 also_status; /* before the group, in which a decision may come too */

@@ -171,6 +171,8 @@ void sim_model_reverse(struct sim *sim, struct sim_job *job,
         job->expected = ERR_state_conflict;
     else
         job->expected = may_move(sim, post, false);
+    if (job->expected == ERR_state_conflict && status_before_group(sim, undone) == STATUS_COMPLETED)
+        job->also_expected = may_move(sim, post, false); /* another reversal comes along */
     if (job->expected != ERR_none)
         return;
     job->first = true;
