@@ -58,6 +58,11 @@ void app_copy(struct app *app, struct slice text)
     app_notice(app, STYLE_NOTICE, "Copied: %s", app->wish.copy);
 }
 
+const struct undo_offer *app_undo_offer(const struct app *app)
+{
+    return app->undo.count > 0 && app->undo.until_us > app_now_us(app) ? &app->undo : NULL;
+}
+
 /* --- the stack ----------------------------------------------------------------------------- */
 
 struct screen *app_top(const struct app *app)
@@ -663,6 +668,7 @@ void app_logged_in(struct app *app, const struct msg_session *session)
     }
     drop_to(app, 0);
     app->alerts_new = 0;
+    app->undo.count = 0;
     if (app->role == ROLE_FINANCIAL_MANAGER)
         app_push(app, &screen_finance, "");
     else if (app->role == ROLE_COMPLIANCE_OFFICER)

@@ -69,6 +69,14 @@ struct pending {
     int64_t  asked_us;
 };
 
+/* The latest decision of this user, which can be undone until then. */
+struct undo_offer {
+    struct uuid ids[LIMIT_ALERT_BULK_MAX];
+    int         count;
+    int64_t     until_us;
+    char        what[LIMIT_REASON_MAX];
+};
+
 struct app {
     struct app_config  config;
     struct canvas      canvas;
@@ -91,6 +99,7 @@ struct app {
     char               user[LIMIT_EMAIL_MAX + 1];
     char               user_name[LIMIT_NAME_MAX + 1];
     unsigned           alerts_new;
+    struct undo_offer  undo;
     enum net_state     state;
     struct app_command commands[APP_COMMANDS_MAX];
     int                command_count;
@@ -142,6 +151,9 @@ void app_copy(struct app *app, struct slice text);
 void app_logged_in(struct app *app, const struct msg_session *session);
 void app_log_out(struct app *app);
 void app_lock(struct app *app, const char *why);
+
+/* NULL when there is nothing that could still be undone. */
+const struct undo_offer *app_undo_offer(const struct app *app);
 
 /* Screens by what they show. */
 void app_show_transaction(struct app *app, const struct uuid *id);

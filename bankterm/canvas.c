@@ -224,12 +224,29 @@ static void forget_wide(struct canvas *canvas, int x, int y)
         cell_at(canvas, x + 1, y)->code = ' ';
 }
 
+/* What stands for a character where only ASCII is drawn. */
+static uint32_t ascii_for(uint32_t code)
+{
+    switch (code) {
+    case 0x00D7: /* times */
+        return 'x';
+    case 0x2013:
+    case 0x2014: /* dashes */
+        return '-';
+    case 0x2018:
+    case 0x2019: /* quotation marks */
+        return '\'';
+    default:
+        return '?';
+    }
+}
+
 void canvas_put(struct canvas *canvas, int x, int y, enum style style, uint32_t code)
 {
     if (!is_inside(canvas, x, y))
         return;
     if (canvas->ascii && code > 0x7E)
-        code = '?';
+        code = ascii_for(code);
     int width = text_width(code);
     if (width == 0)
         return;

@@ -23,8 +23,10 @@ union act_body {
     struct msg_alert_ref           alert;
     struct msg_alert_decide        decide;
     struct msg_alert_note          note;
+    struct msg_alert_undo          undo;
     struct msg_alert_snooze        snooze;
     struct msg_alert_assign        assign;
+    struct msg_alert_bulk          bulk;
     _Alignas(16) char any[ACT_BODY_MAX];
     struct msg_account_freeze  freeze;
     struct msg_account_act     account;
@@ -212,6 +214,21 @@ void act_on_alerts(struct app *app, const void *const *rows, int count)
     add_several(act, rows, count < LIMIT_ALERT_BULK_MAX ? count : LIMIT_ALERT_BULK_MAX);
 }
 
+void act_on_latest_decision(struct app *app)
+{
+    const struct undo_offer *offer = app_undo_offer(app);
+    struct act              *act = offer != NULL ? begin(app, ACTION_undo_decision, NULL) : NULL;
+    char                     text[FACT_MAX];
+    if (act == NULL)
+        return;
+    for (int i = 0; i < offer->count; i++)
+        act->items[i].alert_id = offer->ids[i];
+    act->item_count = offer->count;
+    snprintf(text, sizeof text, "%d", offer->count);
+    add_text(act, "Decisions", text);
+    add_text(act, "About", offer->what);
+}
+
 void act_on_account(struct app *app, enum action action, const struct msg_account *account)
 {
     char        text[FACT_MAX];
@@ -270,7 +287,14 @@ static bool fill_snooze(struct act *act, struct msg_alert_snooze *body)
 
 static void fill_decide(struct act *act, union act_body *body)
 {
-    body->decide.alert_id = act->item_count > 0 ? act->items[act->item_at].alert_id : act->id;
+    if (act->item_count > 0) {
+        body->bulk.items.at = act->items;
+        body->bulk.items.count = (size_t)act->item_count;
+        body->bulk.decision = form_find(&act->form, "decision")->number;
+        body->bulk.note = value_of(act, "note");
+        return;
+    }
+    body->decide.alert_id = act->id;
     body->decide.decision = form_find(&act->form, "decision")->number;
     body->decide.note = value_of(act, "note");
     if (act->hits > 0)
@@ -344,6 +368,10 @@ static bool fill(struct act *act, union act_body *body)
     case ACTION_decide:
         fill_decide(act, body);
         return true;
+    case ACTION_undo_decision:
+        body->undo.alert_id = act->item_count > 0 ? act->items[act->item_at].alert_id : act->id;
+        body->undo.reason = value_of(act, "reason");
+        return true;
     case ACTION_snooze:
         return fill_snooze(act, &body->snooze);
     case ACTION_assign:
@@ -397,6 +425,8 @@ static enum op_index op_of(const struct act *act)
 {
     if (act->generic)
         return act->op;
+    if (act->action == ACTION_decide && act->item_count > 0)
+        return OP_INDEX_alert_bulk;
     return (enum op_index)action_row(act->action)->op;
 }
 
@@ -420,8 +450,7 @@ static void send(struct act *act)
     union act_body body;
     struct fault   fault = { 0 };
     enum op_index  op = op_of(act);
-    if (act->item_at == 0)
-        act->error[0] = '\0';
+    act->error[0] = '\0';
     if (!fill(act, &body)) {
         act->stage = ACT_EDIT;
         return;
@@ -459,6 +488,7 @@ static enum op_index lookup_op(const struct act *act, const struct uuid **id)
     case ACTION_snooze:
     case ACTION_assign:
     case ACTION_decide:
+    case ACTION_undo_decision:
     case ACTION_note:
         if (act->item_count > 0)
             *id = &act->items[act->item_at].alert_id;
@@ -501,25 +531,77 @@ static void state_text(enum op_index op, const void *body, char *out, size_t siz
     snprintf(out, size, "%s", enum_text(desc->fields[field].choice, value));
 }
 
-/* One of several alerts was decided or refused; the next one follows. */
-static void next_of_several(struct act *act, const struct net_result *result)
+/* Remembers what was decided, so that it can be undone while there is time. */
+static void offer_undo(struct act *act, const struct net_result *result)
+{
+    struct undo_offer      *offer = &act->screen.app->undo;
+    const struct msg_alert *alert = result->body;
+    char                    sum[64];
+    if (result->op != OP_INDEX_alert_decide || !MSG_HAS(alert, alert, undo_until))
+        return;
+    *offer = (struct undo_offer){ .count = 1, .until_us = alert->undo_until };
+    offer->ids[0] = alert->alert_id;
+    show_sum(alert->amount, alert->currency, sum, sizeof sum);
+    snprintf(offer->what, sizeof offer->what, "%s: %.*s, %s",
+             enum_text(&enum_alert_decision, alert->decision), (int)alert->account_name.n,
+             alert->account_name.at, sum);
+}
+
+/* What the name of an error means; the name itself when it is none of those known here. */
+static const char *error_words(struct slice name, char *out, size_t size)
+{
+    for (int i = 0; i < ERR_count; i++) {
+        if (slice_is(name, err_name((enum err)i)))
+            return err_what((enum err)i);
+    }
+    return slice_copy(name, out, size);
+}
+
+static void done_bulk(struct act *act, const struct msg_alert_outcomes *outcomes)
+{
+    struct app        *app = act->screen.app;
+    struct undo_offer *offer = &app->undo;
+    struct slice       why = { 0 };
+    char               text[64];
+    int                refused = 0;
+    *offer = (struct undo_offer){ .until_us =
+                                      app_now_us(app) + LIMIT_ALERT_UNDO_SECONDS * US_PER_SECOND };
+    for (size_t i = 0; i < outcomes->items.count && i < LIMIT_ALERT_BULK_MAX; i++) {
+        const struct msg_alert_outcome *outcome = &outcomes->items.at[i];
+        if (slice_is(outcome->outcome, "done"))
+            offer->ids[offer->count++] = outcome->alert_id;
+        else
+            why = outcome->outcome;
+        refused += !slice_is(outcome->outcome, "done");
+    }
+    snprintf(offer->what, sizeof offer->what, "%d alerts decided together", offer->count);
+    if (refused == 0)
+        app_notice(app, STYLE_GOOD, "Done: %d alerts are decided now; U undoes it", offer->count);
+    else
+        app_notice(app, STYLE_WARN, "%d alerts are decided now, %d %s refused: %s", offer->count,
+                   refused, refused == 1 ? "was" : "were", error_words(why, text, sizeof text));
+    app_pop(app, &act->screen);
+}
+
+/* One of several decisions is undone or stays, such as when its money has moved; the next one
+ * follows. */
+static void next_undo(struct act *act, const struct net_result *result)
 {
     struct app *app = act->screen.app;
-    if (result->kind == NET_REPLY)
-        act->decided++;
-    else
-        snprintf(act->error, sizeof act->error, "%.200s", result->what);
+    act->undone += result->kind == NET_REPLY;
+    if (result->kind == NET_FAILURE)
+        result_text(result, act->why, sizeof act->why);
     act->item_at++;
     if (act->item_at < act->item_count) {
         send(act);
         return;
     }
-    int refused = act->item_count - act->decided;
-    if (refused == 0)
-        app_notice(app, STYLE_GOOD, "Done: %d alerts are decided now", act->decided);
+    app->undo = (struct undo_offer){ .count = 0 };
+    if (act->undone == act->item_count)
+        app_notice(app, STYLE_GOOD, "Done: %d decisions are undone", act->undone);
     else
-        app_notice(app, STYLE_WARN, "%d alerts are decided now, %d %s refused: %.200s",
-                   act->decided, refused, refused == 1 ? "was" : "were", act->error);
+        app_notice(app, STYLE_WARN, "%d of %d decisions are undone. %.240s", act->undone,
+                   act->item_count, act->why);
     app_pop(app, &act->screen);
 }
 
@@ -543,12 +625,19 @@ static void done(struct act *act, const struct net_result *result)
         done_generic(act, result);
         return;
     }
+    if (result->op == OP_INDEX_alert_bulk) {
+        done_bulk(act, result->body);
+        return;
+    }
     state_text(result->op, result->body, state, sizeof state);
+    offer_undo(act, result);
     app_pop(app, &act->screen);
     const struct msg_alert *alert = result->body;
     if (op_rows[result->op].reply == &message_alert)
-        app_notice(app, STYLE_GOOD, "Done: the alert is %s now, its transaction %s", state,
-                   enum_text(&enum_transaction_status, alert->status));
+        app_notice(app, STYLE_GOOD, "Done: the alert is %s now, its transaction %s%s", state,
+                   enum_text(&enum_transaction_status, alert->status),
+                   app_undo_offer(app) != NULL && alert->state == ALERT_DECIDED ? "; U undoes it"
+                                                                                : "");
     else
         app_notice(app, STYLE_GOOD, "Done: the %s is %s now", op_rows[result->op].reply->name,
                    state);
@@ -575,8 +664,9 @@ static void act_result(struct screen *screen, const struct net_result *result)
     if (result->ticket != act->ticket)
         return;
     act->ticket = 0;
-    if (act->item_count > 0 && result->class != ERR_CLASS_UNKNOWN) {
-        next_of_several(act, result);
+    if (result->op == OP_INDEX_alert_undo && act->item_count > 0 &&
+        result->class != ERR_CLASS_UNKNOWN) {
+        next_undo(act, result);
     } else if (result->kind == NET_REPLY) {
         done(act, result);
     } else if (result->class == ERR_CLASS_UNKNOWN && act->generic) {

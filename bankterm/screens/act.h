@@ -47,11 +47,12 @@ struct act {
     uint64_t        ticket;
     struct fetch    lookup;
     char            error[LIMIT_DETAIL_MAX];
-    /* Several alerts to be decided, one after the other. */
+    /* Several alerts to be decided, or decisions to be undone, one after the other. */
     struct msg_alert_ref items[LIMIT_ALERT_BULK_MAX];
     int                  item_count;
     int                  item_at;
-    int                  decided;
+    int                  undone;
+    char                 why[LIMIT_DETAIL_MAX]; /* the newest refusal among them */
     /* Of a generic box. */
     struct act_fixed fixed[ACT_FIXED_MAX];
     int              fixed_count;

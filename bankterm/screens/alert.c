@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FACT_MAX = 320, HEAD_LINES = 5, NOTE_LINES = 8, AMOUNT_BAR = 30 };
+enum { FACT_MAX = 320, HEAD_LINES = 5, NOTE_LINES = 40, AMOUNT_BAR = 30 };
 
 struct alert_view {
     struct screen screen;
@@ -27,12 +27,14 @@ struct alert_view {
     struct fetch  risk;
     struct fetch  account;
     struct fetch  similar;
+    struct fetch  notes;
     struct fetch  whatif;
     struct fetch  graph;
     struct fetch  controls; /* for the thresholds */
     struct fetch  next;     /* another alert to work on, which then takes this one's place */
     struct panels panels;
     struct panel *hits_panel;
+    struct panel *notes_panel;
     bool          followed; /* the payment and the account were asked for */
 };
 
@@ -74,11 +76,13 @@ static void ask_rest(struct alert_view *view)
     struct msg_account_ref     account = { .account_id = alert->account_id };
     struct msg_similar_query   similar = { .alert_id = view->id };
     struct msg_graph_query     graph = { .account_id = alert->account_id };
+    struct msg_alert_notes     notes = { .alert_id = view->id };
     struct msg_empty           nothing = { 0 };
     view->followed = true;
     ask_if_allowed(view, &view->transaction, OP_INDEX_transaction_get, &transaction);
     ask_if_allowed(view, &view->account, OP_INDEX_account_get, &account);
     ask_if_allowed(view, &view->graph, OP_INDEX_risk_graph, &graph);
+    ask_if_allowed(view, &view->notes, OP_INDEX_alert_notes, &notes);
     ask_if_allowed(view, &view->whatif, OP_INDEX_transaction_whatif, &transaction);
     ask_if_allowed(view, &view->controls, OP_INDEX_controls_get, &nothing);
     ask_if_allowed(view, &view->risk, OP_INDEX_risk_account, &account);
@@ -95,14 +99,14 @@ static void view_refresh(struct screen *screen)
         ask_rest(view);
 }
 
-enum { REST_COUNT = 7 };
+enum { REST_COUNT = 8 };
 
 /* What is asked by ask_rest. */
 static void rest_of(struct alert_view *view, struct fetch *out[REST_COUNT])
 {
     struct fetch *rest[REST_COUNT] = { &view->transaction, &view->account, &view->risk,
                                        &view->similar,     &view->whatif,  &view->controls,
-                                       &view->graph };
+                                       &view->graph,       &view->notes };
     memcpy(out, rest, sizeof rest);
 }
 
@@ -210,7 +214,7 @@ static void status_text(const struct alert_view *view, char *out, size_t size)
     }
 }
 
-/* Who works on it and for how long, or how it ended. */
+/* Who works on it and for how long, or how it ended and for how long that can be undone. */
 static void handling_text(const struct alert_view *view, char *out, size_t size)
 {
     const struct msg_alert *alert = alert_of(view);
@@ -233,6 +237,9 @@ static void handling_text(const struct alert_view *view, char *out, size_t size)
         n = snprintf(out, size, "%s by %.*s", enum_text(&enum_alert_decision, alert->decision),
                      (int)alert->decided_by.n,
                      alert->decided_by.at != NULL ? alert->decided_by.at : "");
+        if (alert_can(app, alert, ACTION_undo_decision) && n > 0 && (size_t)n < size)
+            snprintf(out + n, size - (size_t)n, "; U undoes it for %s",
+                     show_age(alert->undo_until - now, left, sizeof left));
     } else {
         snprintf(out, size, "open");
     }
@@ -388,13 +395,14 @@ static const char *figure_text(int64_t value, struct slice unit, struct slice cu
 static int draw_figure(struct canvas *canvas, struct rect rect, const struct msg_feature *feature,
                        struct slice currency)
 {
-    enum { NAME = 24, VALUE = 14, RANGE = 27 };
+    enum { VALUE = 13, RANGE = 27, WIDE = 62 };
     char value[64];
     char range[80] = "";
     bool has = MSG_HAS(feature, feature, normal_low) && MSG_HAS(feature, feature, normal_high);
     bool outside =
         has && (feature->value < feature->normal_low || feature->value > feature->normal_high);
-    int x = rect.x + NAME + VALUE + 2;
+    int  name = rect.w >= WIDE ? 24 : 20;
+    int  x = rect.x + name + VALUE + 2;
     if (has) {
         char low[32];
         char high[32];
@@ -404,8 +412,8 @@ static int draw_figure(struct canvas *canvas, struct rect rect, const struct msg
     }
     figure_text(feature->value, feature->unit, currency, value, sizeof value);
     canvas_string(canvas, rect.x, rect.y, 1, STYLE_WARN, outside ? "!" : "");
-    canvas_text(canvas, rect.x + 2, rect.y, NAME - 3, STYLE_LABEL, feature->name);
-    canvas_right(canvas, rect.x + NAME, rect.y, VALUE, outside ? STYLE_WARN : STYLE_VALUE, value);
+    canvas_text(canvas, rect.x + 2, rect.y, name - 3, STYLE_LABEL, feature->name);
+    canvas_right(canvas, rect.x + name, rect.y, VALUE, outside ? STYLE_WARN : STYLE_VALUE, value);
     canvas_string(canvas, x, rect.y, rect.x + rect.w - x, outside ? STYLE_TEXT : STYLE_DIM, range);
     if (x + RANGE + 12 < rect.x + rect.w)
         canvas_text(canvas, x + RANGE, rect.y, rect.x + rect.w - x - RANGE, STYLE_DIM,
@@ -530,6 +538,27 @@ static int draw_hits(const void *context, struct canvas *canvas, struct rect rec
     return y - rect.y;
 }
 
+static int draw_notes(const void *context, struct canvas *canvas, struct rect rect)
+{
+    const struct alert_view    *view = context;
+    const struct msg_note_page *page = view->notes.record.body;
+    int                         y = rect.y;
+    if (page == NULL)
+        return draw_absent(&view->notes, canvas, rect);
+    for (size_t i = 0; i < page->items.count; i++) {
+        const struct msg_note *note = &page->items.at[i];
+        char                   minute[32];
+        canvas_print(canvas, rect.x, y++, rect.w, STYLE_LABEL, "%s  %.*s, %.*s",
+                     show_minute(note->at, minute, sizeof minute), (int)note->author.n,
+                     note->author.at, (int)note->act.n, note->act.at);
+        y += canvas_paragraph(canvas, (struct rect){ rect.x + 2, y, rect.w - 2, NOTE_LINES },
+                              STYLE_TEXT, note->text);
+    }
+    if (y == rect.y)
+        canvas_string(canvas, rect.x, y++, rect.w, STYLE_DIM, "Nobody has written a note.");
+    return y - rect.y;
+}
+
 static int draw_record(const void *context, struct canvas *canvas, struct rect rect)
 {
     const struct alert_view      *view = context;
@@ -546,11 +575,6 @@ static int draw_record(const void *context, struct canvas *canvas, struct rect r
                     slice_from(uuid_text(&alert->transaction_id, text)));
     y = detail_line(canvas, rect, y, "Account", STYLE_DIM,
                     slice_from(uuid_text(&alert->account_id, text)));
-    if (alert->note.n > 0) {
-        canvas_string(canvas, rect.x, y, 14, STYLE_LABEL, "Newest note");
-        y += canvas_paragraph(canvas, (struct rect){ rect.x + 15, y, rect.w - 15, NOTE_LINES },
-                              STYLE_TEXT, alert->note);
-    }
     if (tx == NULL)
         return y - rect.y;
     snprintf(text, sizeof text, "%s UTC", show_minute(tx->timestamp, minute, sizeof minute));
@@ -579,6 +603,7 @@ static void view_open(struct screen *screen, const char *argument)
     panels_add(panels, "Customer", 1, 1, draw_figures);
     panels_add(panels, "Similar", 1, 2, draw_similar);
     panels_add(panels, "Related", 1, 2, draw_graph);
+    view->notes_panel = panels_add(panels, "Notes", 1, 2, draw_notes);
     view->hits_panel = panels_add(panels, "Payments", 0, 0, draw_hits);
     panels_add(panels, "Record", 0, 0, draw_record);
     if (strcmp(argument, "next") == 0)
@@ -616,6 +641,7 @@ static void view_draw(struct screen *screen, struct canvas *canvas, struct rect 
     canvas_rule(canvas, rect.x, rect.y, rect.w, title, view->alert.failed ? view->alert.error : "");
     draw_head(view, canvas, in);
     view->hits_panel->count = (int)alert_of(view)->hit_count;
+    view->notes_panel->count = (int)alert_of(view)->notes;
     int used = HEAD_LINES + 1;
     panels_draw(&view->panels, view, canvas,
                 (struct rect){ rect.x, rect.y + used, rect.w, rect.h - used });

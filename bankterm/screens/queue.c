@@ -161,6 +161,12 @@ static bool queue_act(struct screen *screen, enum action action, const char *arg
         break;
     }
     const struct msg_alert *alert = table_selected(&queue->list.table);
+    bool                    latest =
+        !alert_can(screen->app, alert, ACTION_undo_decision) && app_undo_offer(screen->app) != NULL;
+    if (action == ACTION_undo_decision && latest) {
+        act_on_latest_decision(screen->app);
+        return true;
+    }
     if (alert_act(screen->app, alert, action))
         return true;
     return list_act(screen, &queue->list, action, argument);
@@ -170,6 +176,8 @@ static bool queue_can(const struct screen *screen, enum action action)
 {
     const struct queue *queue = queue_of_const(screen);
     if (action == ACTION_decide && queue->list.table.mark_count > 0)
+        return true;
+    if (action == ACTION_undo_decision && app_undo_offer(screen->app) != NULL)
         return true;
     return alert_can(screen->app, table_selected(&queue->list.table), action);
 }

@@ -116,6 +116,8 @@ static enum alert_act act_of_action(enum action action)
         return ALERT_ACT_take;
     case ACTION_decide:
         return ALERT_ACT_decide;
+    case ACTION_undo_decision:
+        return ALERT_ACT_undo;
     case ACTION_give_back:
         return ALERT_ACT_return;
     case ACTION_snooze:
@@ -134,6 +136,8 @@ static bool may_move(const struct app *app, const struct msg_alert *alert, enum 
     int64_t now = app_now_us(app);
     int32_t state = alert_state_now(alert, now);
     bool    mine = slice_is(alert->assigned_to, app->user);
+    if (act == ALERT_ACT_undo && (!MSG_HAS(alert, alert, undo_until) || alert->undo_until <= now))
+        return false;
     if (act == ALERT_ACT_take && state == ALERT_TAKEN && mine)
         return false; /* allowed, but there is nothing to gain */
     for (int i = 0; i < MOVE_COUNT; i++) {
@@ -154,10 +158,12 @@ bool alert_can(const struct app *app, const struct msg_alert *alert, enum action
     return true;
 }
 
-static void say_not_now(struct app *app, const struct msg_alert *alert)
+static void say_not_now(struct app *app, const struct msg_alert *alert, enum action action)
 {
     int32_t state = alert_state_now(alert, app_now_us(app));
-    if (state == ALERT_TAKEN && !slice_is(alert->assigned_to, app->user))
+    if (action == ACTION_undo_decision)
+        app_notice(app, STYLE_WARN, "There is no decision that could still be undone");
+    else if (state == ALERT_TAKEN && !slice_is(alert->assigned_to, app->user))
         app_notice(app, STYLE_WARN, "%.*s works on the alert", (int)alert->assigned_to.n,
                    alert->assigned_to.at != NULL ? alert->assigned_to.at : "");
     else
@@ -172,7 +178,7 @@ bool alert_act(struct app *app, const struct msg_alert *alert, enum action actio
         if (alert_can(app, alert, action))
             act_on_alert(app, action, alert);
         else
-            say_not_now(app, alert);
+            say_not_now(app, alert, action);
         return true;
     }
     switch ((int)action) {

@@ -21,6 +21,8 @@ void act_on_transaction(struct app *app, enum action action, const struct msg_tr
 void act_on_alert(struct app *app, enum action action, const struct msg_alert *alert);
 /* One decision about several alerts; rows are struct msg_alert. */
 void act_on_alerts(struct app *app, const void *const *rows, int count);
+/* Takes back what this user decided last, from any list; app_undo_offer tells whether it can. */
+void act_on_latest_decision(struct app *app);
 /* What they are about: "1,200.00 USD, 300.00 EUR"; returns out. */
 const char *alerts_sum(const void *const *rows, int count, char *out, size_t size);
 /* The form of a back test, of the version with this hash unless it is empty; and the back test. */

@@ -54,13 +54,21 @@ static struct stack make_stack(const struct panels *panels, int columns, int col
     return stack;
 }
 
-/* Each gets what it wants if all do; else the room is shared, and who wants less gives it away. */
+/* Each gets what it wants if all do. Else the first, which says what the screen is about, gets it
+ * as long as the others keep their least; the rest is shared, and who wants less gives it away. */
 static void share_height(const struct panels *panels, const struct stack *stack, int height,
                          int out[PANELS_MAX])
 {
     int left = height;
     int open = stack->seen_count;
     memset(out, 0, PANELS_MAX * sizeof out[0]);
+    if (open > 1) {
+        int wanted = panels->at[stack->seen[0]].lines + 2;
+        int most = height - (open - 1) * PANEL_LEAST;
+        out[0] = wanted < most ? wanted : most;
+        left -= out[0];
+        open--;
+    }
     for (bool again = true; again && open > 0;) {
         again = false;
         int fair = left / open;

@@ -175,7 +175,7 @@ def held_transfers(bank, count):
     return sources
 
 
-def test_an_analyst_takes_the_next_alert_and_decides_in_bulk(bank):
+def test_an_analyst_takes_the_next_alert_decides_in_bulk_and_undoes(bank):
     sources = held_transfers(bank, 3)
     with console(bank, "FRAUD_ANALYST") as screen, bank.client() as client:
         screen.shows("Risk distribution")
@@ -211,6 +211,13 @@ def test_an_analyst_takes_the_next_alert_and_decides_in_bulk(bank):
         client.login(USERS["FRAUD_ANALYST"], PASSWORD)
         held = [client.call("account.get", account_id=a["account_id"])["held"] for a in sources]
         assert held == [0, 0, 0]
+        screen.keys("U")
+        screen.shows("3 alerts decided together")
+        screen.type("Mixed up with others")
+        screen.keys("F2", "Y")
+        screen.shows("3 decisions are undone")
+        held = [client.call("account.get", account_id=a["account_id"])["held"] for a in sources]
+        assert held == [1600000, 1601000, 1602000]
 
 
 def test_an_analyst_flags_freezes_and_looks_at_the_risk(bank):

@@ -341,6 +341,22 @@ static void *alerts(struct fake_bank *bank)
     FILL_PAGE(alert_page, alert, count, make_alert(bank, numbers[i], row));
 }
 
+static void *notes(struct fake_bank *bank)
+{
+    const struct msg_alert_notes *in = bank->request.body;
+    struct uuid                   first = fake_id('l', 0);
+    int                           count = uuid_equal(&in->alert_id, &first) ? 2 : 0;
+    FILL_PAGE(note_page, note, count,
+              *row = ((struct msg_note){
+                  .note_id = fake_id('n', i),
+                  .at = base_us - (i + 1) * 17 * US_PER_MINUTE,
+                  .author = slice_from(i == 0 ? "fraud@test.com" : "compliance@test.com"),
+                  .act = slice_from("note"),
+                  .text = slice_from(i == 0 ? "Called the customer twice, nobody answers.\n"
+                                              "Will try again in the evening."
+                                            : "The receiver was named in another case.") }));
+}
+
 static void *similar(struct fake_bank *bank)
 {
     static const int32_t     decisions[] = { DECISION_CONFIRMED_FRAUD, DECISION_FALSE_POSITIVE, 0 };
@@ -1185,10 +1201,28 @@ static void *set_decided(struct fake_bank *bank, const struct uuid *alert_id, bo
     return NULL;
 }
 
-static void *decided_alert(struct fake_bank *bank)
+static void *decided_alert(struct fake_bank *bank, bool decided)
 {
-    const struct msg_alert_decide *in = bank->request.body;
-    return set_decided(bank, &in->alert_id, true);
+    const struct msg_alert_ref *in = bank->request.body; /* both begin with the id */
+    return set_decided(bank, &in->alert_id, decided);
+}
+
+/* The second one asked for is refused when refuse_second is set. */
+static void *bulk(struct fake_bank *bank)
+{
+    const struct msg_alert_bulk *in = bank->request.body;
+    struct msg_alert_outcomes   *out = take(bank, 1, sizeof *out);
+    out->items.count = in->items.count;
+    out->items.at = take(bank, in->items.count, sizeof *out->items.at);
+    for (size_t i = 0; i < in->items.count; i++) {
+        bool refused = i == 1 && bank->refuse_second;
+        if (!refused)
+            set_decided(bank, &in->items.at[i].alert_id, true);
+        out->items.at[i] =
+            (struct msg_alert_outcome){ .alert_id = in->items.at[i].alert_id,
+                                        .outcome = slice_from(refused ? "alert_locked" : "done") };
+    }
+    return out;
 }
 
 static void *get_account(struct fake_bank *bank, int32_t state)
@@ -1242,11 +1276,13 @@ static void *answer_alerts(struct fake_bank *bank, enum op_index op)
     case OP_INDEX_alert_take:
         return get_alert(bank, ALERT_TAKEN);
     case OP_INDEX_alert_decide:
-        return decided_alert(bank);
+        return decided_alert(bank, true);
     case OP_INDEX_alert_next:
         return next_alert(bank);
     case OP_INDEX_alert_return:
         return get_alert(bank, ALERT_OPEN);
+    case OP_INDEX_alert_undo:
+        return decided_alert(bank, false);
     case OP_INDEX_alert_assign:
         return get_alert(bank, ALERT_TAKEN);
     case OP_INDEX_alert_snooze:
@@ -1255,6 +1291,10 @@ static void *answer_alerts(struct fake_bank *bank, enum op_index op)
         return graph(bank);
     case OP_INDEX_alert_similar:
         return similar(bank);
+    case OP_INDEX_alert_notes:
+        return notes(bank);
+    case OP_INDEX_alert_bulk:
+        return bulk(bank);
     default:
         return answer_rules(bank, op);
     }
@@ -1404,9 +1444,9 @@ static bool bank_pump(void *self, struct net_result *out)
     if (out->kind != NET_REPLY)
         return true;
     arena_reset(&bank->arena);
-    if (out->op == OP_INDEX_alert_decide && bank->refuse_second && bank->decided != 0) {
-        bank->refuse_second = false;
-        fail(out, ERR_alert_locked);
+    if (bank->refuse_undo && out->op == OP_INDEX_alert_undo) {
+        bank->refuse_undo = false;
+        fail(out, ERR_state_conflict);
         return true;
     }
     if (bank->refuse_next != ERR_none) {

@@ -25,6 +25,7 @@ struct fake_bank {
     bool              silent;        /* asks are kept and not answered until fake_answer */
     bool              lose_next;     /* the next change is done, its answer lost */
     enum err          refuse_next;   /* the next request is refused */
+    bool              refuse_undo;   /* the next one */
     bool              refuse_second; /* of several alerts that are decided together */
     uint64_t          tickets;
     struct net_result queue[FAKE_QUEUE_MAX];

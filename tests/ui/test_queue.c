@@ -73,9 +73,10 @@ static void marked_alerts_are_decided_by_one_confirmation(void **state)
     assert_true(console_shows(&console, "2, of them 2 with held funds"));
     assert_true(console_shows(&console, "50,123.45 USD"));
     console_press(&console, K_ENTER);
-    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_decide), 0);
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_bulk), 0);
     console_type(&console, "\rY");
-    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_decide), 2);
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_bulk), 1);
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_decide), 0);
     assert_true(console_shows(&console, "2 alerts are decided now"));
     assert_int_equal(table_of(&console)->mark_count, 0);
     assert_int_equal(table_of(&console)->row_count, 5);
@@ -92,6 +93,50 @@ static void what_is_refused_of_many_stays_marked(void **state)
     assert_true(console_shows(&console, "2 alerts are decided now, 1 was refused"));
     assert_true(console_shows(&console, "A colleague works on the alert"));
     assert_int_equal(table_of(&console)->mark_count, 1);
+    console_close(&console);
+}
+
+static void decisions_are_taken_back_while_there_is_time(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "4  D \rSeen\rY");
+    assert_int_equal(console.bank.decided, 3);
+    assert_true(console_shows(&console, "U Undo"));
+    console_type(&console, "UMixed up\rY");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_undo), 2);
+    assert_int_equal(console.bank.decided, 0);
+    assert_true(console_shows(&console, "2 decisions are undone"));
+    assert_null(strstr(console_text(&console), "U Undo"));
+
+    console_type(&console, "\rD \rSeen\rY");
+    assert_true(console_shows(&console, "U undoes it for 10 min"));
+    console_type(&console, "UMixed up\rY");
+    assert_int_equal(console.bank.decided, 0);
+    console_type(&console, "D \rSeen\rY");
+    console_wait(&console, 11 * US_PER_MINUTE / 2);
+    console_press(&console, ' ');
+    console_wait(&console, 11 * US_PER_MINUTE / 2);
+    assert_null(strstr(console_text(&console), "U undoes it"));
+    console_type(&console, "U");
+    assert_true(console_shows(&console, "no decision that could still be undone"));
+    console_close(&console);
+}
+
+/* Released money has moved: the others are taken back nevertheless. */
+static void what_cannot_be_taken_back_is_told(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "4   D \rSeen\rY");
+    assert_int_equal(console.bank.decided, 7);
+    console.bank.refuse_undo = true;
+    console_type(&console, "UMixed up\rY");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_undo), 3);
+    assert_int_equal(console.bank.decided, 1);
+    assert_true(console_shows(&console, "2 of 3 decisions are undone"));
     console_close(&console);
 }
 
@@ -166,6 +211,8 @@ int main(void)
         cmocka_unit_test(an_empty_queue_says_so_and_leaves_the_screen),
         cmocka_unit_test(marked_alerts_are_decided_by_one_confirmation),
         cmocka_unit_test(what_is_refused_of_many_stays_marked),
+        cmocka_unit_test(decisions_are_taken_back_while_there_is_time),
+        cmocka_unit_test(what_cannot_be_taken_back_is_told),
         cmocka_unit_test(an_alert_of_a_colleague_is_shown_as_locked),
         cmocka_unit_test(events_move_neither_selection_nor_marks),
         cmocka_unit_test(a_mark_goes_with_its_record),

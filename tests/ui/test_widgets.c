@@ -201,6 +201,9 @@ static void accents_stay_with_their_letters(void **state)
     canvas_string(&canvas, 5, 0, 4, STYLE_TEXT, "n\xe2\x80\x8d\xef\xb8\x8f");
     assert_canvas(&canvas, "Josx n\ncursor none\n");
     canvas.ascii = true;
+    canvas_string(&canvas, 8, 0, 4, STYLE_TEXT, "3\xc3\x97\xe2\x80\x99\xc3\xa9");
+    assert_canvas(&canvas, "Josx n  3x'?\ncursor none\n");
+    canvas_string(&canvas, 8, 0, 4, STYLE_TEXT, "    ");
     canvas_string(&canvas, 0, 0, 12, STYLE_TEXT, "e\xcc\x81");
     assert_canvas(&canvas, "eosx n\ncursor none\n");
     canvas_free(&canvas);
