@@ -336,7 +336,11 @@ def test_an_officer_watches_thresholds_and_the_audit_log(bank):
         screen.shows("Done: Set the controls")
         screen.keys("Tab", "Tab", "Tab")
         screen.shows("40 alerts a day")
-        screen.keys("7", "Enter", "Tab")
+        screen.keys("7")
+        screen.shows(" 1-1 of 1 ")
+        screen.keys("Enter")
+        screen.shows("[About]")
+        screen.keys("Tab")
         screen.shows("This version is in force")
 
 
