@@ -1395,6 +1395,21 @@ def test_the_safety_valve_and_who_is_told(fraud, finance, compliance):
     assert finance.call("notification.list")["items"] == []
 
 
+def test_a_case_from_opening_to_its_end(compliance):
+    """Its replies are as the page says; tests/e2e/test_cases.py tests what cases do."""
+    case = {"case_id": uuid7()}
+    compliance.call("case.open", case, kind="suspicious_activity", title="Cash in pieces")
+    compliance.call("case.add", case, item_id=uuid7(), note="Seen at the desk")
+    assert compliance.call("case.items", case)["items"]
+    compliance.call("case.assign", case, email=conftest.USERS[COMPLIANCE])
+    compliance.call("case.move", case, state="review", reason="Complete")
+    compliance.call("case.file", case, reference="BSA-17", note="Sent")
+    compliance.call("case.close", case, outcome="reported", reason="Filed")
+    assert compliance.call("case.get", case)["state"] == "closed"
+    assert any(found["case_id"] == case["case_id"]
+               for found in compliance.call("case.list")["items"])
+
+
 def test_the_page_is_what_the_programs_were_made_from():
     done = subprocess.run([conftest.BUILD / "scripts/gen-protocol", "--check", page.PAGE],
                           capture_output=True, text=True, check=False)
