@@ -35,6 +35,9 @@ enum place {
     IN_GUARDS = 1 << 21,
     IN_SPARED = 1 << 22,
     IN_NOTICES = 1 << 23,
+    IN_CASE = 1 << 24,
+    IN_CASES = 1 << 25,
+    IN_ONE_CASE = 1 << 26,
 };
 
 enum action_flag {

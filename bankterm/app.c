@@ -567,6 +567,12 @@ static bool act_go(struct app *app, enum action action, const char *argument)
     case ACTION_audit:
         app_home(app, &screen_audit, argument);
         return true;
+    case ACTION_cases:
+        app_home(app, &screen_cases, argument);
+        return true;
+    case ACTION_case:
+        app_push(app, &screen_case, argument);
+        return true;
     case ACTION_rules:
         app_push(app, &screen_rules, "");
         return true;

@@ -16,6 +16,7 @@ static const struct {
     { ACTION_dashboard, "Dashboard" }, { ACTION_transactions, "Transactions" },
     { ACTION_accounts, "Accounts" },   { ACTION_alerts, "Alerts" },
     { ACTION_customers, "Customers" }, { ACTION_audit, "Audit" },
+    { ACTION_cases, "Cases" },
 };
 
 enum { TAB_COUNT = sizeof tabs / sizeof tabs[0] };

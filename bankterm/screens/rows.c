@@ -307,6 +307,76 @@ const struct column rows_customer[] = {
 };
 const int rows_customer_count = sizeof rows_customer / sizeof rows_customer[0];
 
+/* --- cases --------------------------------------------------------------------------------- */
+
+static void case_state(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_case *one = row;
+    (void)table;
+    set_text(out,
+             one->state == CASE_CLOSED  ? STYLE_DIM
+             : one->state == CASE_FILED ? STYLE_GOOD
+                                        : STYLE_TEXT,
+             enum_text(&enum_case_state, one->state));
+}
+
+static void case_due(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_case *one = row;
+    char                   minute[32];
+    (void)table;
+    if (!MSG_HAS(one, case, due_at))
+        return;
+    show_minute(one->due_at, minute, sizeof minute);
+    snprintf(out->text, sizeof out->text, "%s%.10s", one->overdue ? "! " : "", minute);
+    out->style = one->overdue ? STYLE_BAD : STYLE_TEXT;
+}
+
+static void case_kind(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_case *one = row;
+    (void)table;
+    set_text(out, STYLE_TEXT,
+             one->kind == CASE_SUSPICIOUS ? "SAR"
+             : one->kind == CASE_CURRENCY ? "CTR"
+                                          : "inquiry");
+}
+
+const struct column rows_case[] = {
+    { "title", "Case", "title", 34, COLUMN_GROW, NULL },
+    { "state", "State", "state", 6, 0, case_state },
+    { "kind", "Kind", "kind", 7, 0, case_kind },
+    { "due", "Due, UTC", "due_at", 12, 0, case_due },
+    { "account", "Account", "account_name", 24, 0, NULL },
+    { "assigned", "Assigned to", "assigned_to", 24, 0, NULL },
+    { "items", "Items", "items", 5, COLUMN_RIGHT, NULL },
+    { "reference", "Report", "reference", 16, 0, NULL },
+    { "created", "Opened, UTC", "created_at", 16, 0, NULL },
+    { "creator", "Opened by", "created_by", 24, COLUMN_HIDDEN, NULL },
+    { "outcome", "Outcome", "outcome", 14, COLUMN_HIDDEN, NULL },
+    { "id", "Id", "case_id", 12, COLUMN_HIDDEN, NULL },
+};
+const int rows_case_count = sizeof rows_case / sizeof rows_case[0];
+
+static void item_what(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_case_item *item = row;
+    (void)table;
+    set_text(out, STYLE_TEXT,
+             MSG_HAS(item, case_item, transaction_id) ? "transaction"
+             : MSG_HAS(item, case_item, alert_id)     ? "alert"
+             : MSG_HAS(item, case_item, account_id)   ? "account"
+                                                      : "note");
+}
+
+const struct column rows_case_item[] = {
+    { "time", "Added, UTC", "at", 16, 0, NULL },
+    { "what", "Evidence", "", 11, 0, item_what },
+    { "note", "Note", "note", 60, COLUMN_GROW, NULL },
+    { "by", "By", "by", 24, 0, NULL },
+};
+const int rows_case_item_count = sizeof rows_case_item / sizeof rows_case_item[0];
+
 /* --- audit and monitors -------------------------------------------------------------------- */
 
 static void audit_outcome(const struct table *table, const void *row, struct cell_text *out)

@@ -19,6 +19,10 @@ extern const struct column rows_customer[];
 extern const int           rows_customer_count;
 extern const struct column rows_audit[];
 extern const int           rows_audit_count;
+extern const struct column rows_case[];
+extern const int           rows_case_count;
+extern const struct column rows_case_item[];
+extern const int           rows_case_item_count;
 extern const struct column rows_monitor[];
 extern const int           rows_monitor_count;
 

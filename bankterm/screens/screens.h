@@ -34,6 +34,8 @@ extern const struct screen_ops screen_screening;
 extern const struct screen_ops screen_suppressions;
 extern const struct screen_ops screen_notifications;
 extern const struct screen_ops screen_customers;
+extern const struct screen_ops screen_cases;
+extern const struct screen_ops screen_case;
 extern const struct screen_ops screen_audit;
 extern const struct screen_ops screen_entry;
 extern const struct screen_ops screen_viewer;

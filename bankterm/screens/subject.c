@@ -37,6 +37,10 @@ bool transaction_act(struct app *app, const struct msg_transaction *tx, enum act
     if (tx == NULL)
         return false;
     switch ((int)action) {
+    case ACTION_case_open:
+        case_open_about(app, "transaction_id", &tx->transaction_id, "Transaction of",
+                        tx->account_name);
+        return true;
     case ACTION_flag:
     case ACTION_unflag:
     case ACTION_release:
@@ -174,6 +178,10 @@ bool alert_act(struct app *app, const struct msg_alert *alert, enum action actio
 {
     if (alert == NULL)
         return false;
+    if (action == ACTION_case_open) {
+        case_open_about(app, "alert_id", &alert->alert_id, "Alert of", alert->account_name);
+        return true;
+    }
     if (act_of_action(action) != ALERT_ACT_none) {
         if (alert_can(app, alert, action))
             act_on_alert(app, action, alert);
@@ -264,6 +272,9 @@ bool account_act(struct app *app, const struct msg_account *account, enum action
     if (account == NULL)
         return false;
     switch ((int)action) {
+    case ACTION_case_open:
+        case_open_about(app, "account_id", &account->account_id, "Account", account->name);
+        return true;
     case ACTION_freeze:
     case ACTION_unfreeze:
     case ACTION_close:

@@ -15,6 +15,10 @@ bool account_act(struct app *app, const struct msg_account *account, enum action
 bool account_can(const struct msg_account *account, enum action action);
 bool customer_act(struct app *app, const struct msg_customer *customer, enum action action);
 
+/* Opens a case: about the record of case.open's `field`, or about nothing yet when id is NULL. */
+void case_open_about(struct app *app, const char *field, const struct uuid *id, const char *label,
+                     struct slice what);
+
 /* Opens the form of an action on a frozen copy of the record; customer may be NULL when the action
  * needs none. */
 void act_on_transaction(struct app *app, enum action action, const struct msg_transaction *tx);

@@ -53,6 +53,7 @@ void fake_open(struct fake_bank *bank, enum role role)
         .state = NET_LIVE,
         .role = role,
         .alerts = 7,
+        .case_state = CASE_OPEN,
         .export_pieces = 3,
     };
     CHECK(arena_init(&bank->arena, 4 * 1024 * 1024) == ERR_none);
@@ -1008,6 +1009,75 @@ static void *read_notification(struct fake_bank *bank)
     return out;
 }
 
+static void make_case(struct fake_bank *bank, int n, struct msg_case *row)
+{
+    static const char *const titles[] = { "Money of several victims", "Cash in pieces",
+                                          "A letter of the tax office" };
+    static const int32_t     states[] = { CASE_OPEN, CASE_REVIEW, CASE_FILED };
+    *row = (struct msg_case){ .case_id = fake_id('k', n),
+                              .kind = n == 1   ? CASE_CURRENCY
+                                      : n == 2 ? CASE_INQUIRY
+                                               : CASE_SUSPICIOUS,
+                              .title = slice_from(titles[n % 3]),
+                              .state = n == 0 ? bank->case_state : states[n % 3],
+                              .created_at = base_us - (n + 1) * 6 * US_PER_DAY,
+                              .created_by = slice_from("compliance@test.com"),
+                              .overdue = n == 1,
+                              .items = 2 + n };
+    if (row->state == CASE_OPEN || row->state == CASE_REVIEW)
+        MSG_SET(row, case, due_at, base_us + (n == 1 ? -2 : 24) * US_PER_DAY);
+    MSG_SET(row, case, assigned_to, slice_from("compliance@test.com"));
+    MSG_SET(row, case, account_id, fake_id('a', n));
+    MSG_SET(row, case, account_name, name_of(bank, n));
+    if (row->state == CASE_FILED || row->state == CASE_CLOSED) {
+        MSG_SET(row, case, reference, slice_from("BSA-2026-17"));
+        MSG_SET(row, case, filed_at, base_us - US_PER_DAY);
+    }
+    if (row->state == CASE_CLOSED) {
+        MSG_SET(row, case, outcome, CASE_REPORTED);
+        MSG_SET(row, case, closed_at, base_us);
+    }
+}
+
+static void *cases(struct fake_bank *bank)
+{
+    FILL_PAGE(case_page, case, 3, make_case(bank, i, row));
+}
+
+/* The first case, in the state that the operation leaves it in; 0 = as it is. */
+static void *case_now(struct fake_bank *bank, int32_t state)
+{
+    struct msg_case *out = take(bank, 1, sizeof *out);
+    if (state != 0)
+        bank->case_state = state;
+    make_case(bank, 0, out);
+    return out;
+}
+
+static void make_item(int n, struct msg_case_item *row)
+{
+    *row = (struct msg_case_item){ .item_id = fake_id('i', n),
+                                   .at = base_us - n * US_PER_HOUR,
+                                   .by = slice_from("compliance@test.com") };
+    if (n == 0)
+        MSG_SET(row, case_item, transaction_id, fake_id('t', 3));
+    MSG_SET(row, case_item, note,
+            slice_from(n == 0 ? "The payment that started it"
+                              : "Frozen by the fraud department; ask the holder"));
+}
+
+static void *case_items(struct fake_bank *bank)
+{
+    FILL_PAGE(case_item_page, case_item, 2, make_item(i, row));
+}
+
+static void *case_item(struct fake_bank *bank)
+{
+    struct msg_case_item *out = take(bank, 1, sizeof *out);
+    make_item(1, out);
+    return out;
+}
+
 static void *version_now(struct fake_bank *bank, int32_t state)
 {
     struct msg_rule_version *version = take(bank, 1, sizeof *version);
@@ -1074,6 +1144,22 @@ static void *answer_rules(struct fake_bank *bank, enum op_index op)
         return settings_now(bank);
     case OP_INDEX_controls_restore:
         return restored(bank);
+    case OP_INDEX_case_list:
+        return cases(bank);
+    case OP_INDEX_case_get:
+    case OP_INDEX_case_assign:
+    case OP_INDEX_case_open:
+        return case_now(bank, 0);
+    case OP_INDEX_case_items:
+        return case_items(bank);
+    case OP_INDEX_case_add:
+        return case_item(bank);
+    case OP_INDEX_case_move:
+        return case_now(bank, ((const struct msg_case_move *)bank->request.body)->state);
+    case OP_INDEX_case_file:
+        return case_now(bank, CASE_FILED);
+    case OP_INDEX_case_close:
+        return case_now(bank, CASE_CLOSED);
     case OP_INDEX_screening_list:
         return listed(bank);
     case OP_INDEX_screening_add:

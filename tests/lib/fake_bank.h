@@ -47,6 +47,7 @@ struct fake_bank {
     struct record     request;          /* of the answer that is being made */
     struct arena      arena;
     bool              logout_asked;
+    int32_t           case_state; /* of the first case */
     int64_t           era_us; /* added to the times of transactions */
 };
 

@@ -19,13 +19,14 @@ static const enum role roles[] = { ROLE_FRAUD_ANALYST, ROLE_FINANCIAL_MANAGER,
                                    ROLE_COMPLIANCE_OFFICER };
 
 static const struct screen_ops *const screens[] = {
-    &screen_login,       &screen_lock,       &screen_help,         &screen_fraud,
-    &screen_finance,     &screen_compliance, &screen_history,      &screen_search,
-    &screen_transaction, &screen_accounts,   &screen_account,      &screen_alerts,
-    &screen_alert,       &screen_customers,  &screen_audit,        &screen_entry,
-    &screen_viewer,      &screen_pay,        &screen_act,          &screen_rules,
-    &screen_version,     &screen_curves,     &screen_scoreboard,   &screen_backtest,
-    &screen_controls,    &screen_screening,  &screen_suppressions, &screen_notifications,
+    &screen_login,        &screen_lock,          &screen_help,       &screen_fraud,
+    &screen_finance,      &screen_compliance,    &screen_history,    &screen_search,
+    &screen_transaction,  &screen_accounts,      &screen_account,    &screen_alerts,
+    &screen_alert,        &screen_customers,     &screen_audit,      &screen_entry,
+    &screen_viewer,       &screen_pay,           &screen_act,        &screen_rules,
+    &screen_version,      &screen_curves,        &screen_scoreboard, &screen_backtest,
+    &screen_cases,        &screen_case,          &screen_controls,   &screen_screening,
+    &screen_suppressions, &screen_notifications,
 };
 
 enum { SCREEN_COUNT = sizeof screens / sizeof screens[0] };
