@@ -2,6 +2,7 @@
 tries everything that both must refuse. What was acknowledged before a backup began is in it."""
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import threading
 
@@ -116,6 +117,46 @@ def test_backup_under_load_is_whole_and_restores(bank, load, tmp_path):
     finally:
         restored.stop()
     assert "agree" in bankd("verify", "--data-dir", place)
+
+
+def old_bank(path, version):
+    """A bank of an earlier version of the schema, as tests/store/test_migrate.c knows it."""
+    root = conftest.ROOT
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA application_id = 1111576139")
+    for text in sorted((root / "data/migrations").glob("*.sql"))[:version]:
+        db.executescript(text.read_text())
+    db.executescript((root / f"tests/store/schema_{version}.sql").read_text())
+    db.execute("DELETE FROM signed_head")  # by a key that is not there
+    db.execute(f"PRAGMA user_version = {version}")
+    db.close()
+
+
+VERSIONS = sorted((conftest.ROOT / "tests/store").glob("schema_*.sql"))
+
+
+@pytest.mark.parametrize("version", range(1, 1 + len(VERSIONS)))
+def test_a_backup_of_every_earlier_version_restores(demo_home, tmp_path, version):
+    old_bank(tmp_path / "old.backup", version)
+    place = place_with_keys(demo_home, tmp_path / "bank")
+    bankd("restore", tmp_path / "old.backup", "--data-dir", place)
+    assert "agree" in bankd("verify", "--data-dir", place)
+    with sqlite3.connect(place / "bank.db") as db:
+        newest = len(list((conftest.ROOT / "data/migrations").glob("*.sql")))
+        assert db.execute("PRAGMA user_version").fetchone()[0] == newest
+    bankd("backup", tmp_path / "new.backup", "--data-dir", place)
+
+
+def test_a_backup_of_a_newer_version_is_refused(saved, demo_home, tmp_path):
+    newer = tmp_path / "newer.backup"
+    shutil.copy(saved, newer)
+    with open(newer, "r+b") as file:  # where SQLite keeps user_version
+        file.seek(60)
+        file.write((9999).to_bytes(4, "big"))
+    place = place_with_keys(demo_home, tmp_path / "bank")
+    text = bankd("restore", newer, "--data-dir", place, code=1)
+    assert "storage_newer" in text or "storage_corrupt" in text
+    assert not (place / "bank.db").exists()
 
 
 def is_there(client, ident):
