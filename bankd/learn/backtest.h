@@ -1,7 +1,9 @@
 /* What a candidate rule set would have done: every payment of a range of time judged again, against
  * what was decided then and against what has been found out since.
  *
- * Nothing is written to the bank. The measures leave out cards that were known as defrauded: those
+ * Nothing is written to the bank. The candidate judges by itself: lists, suppressions, rules that
+ * are stepped down and thresholds of the day do not bear on it, though they did on what was decided
+ * then. The measures leave out cards that were known as defrauded: those
  * with a fraud of `known_from_us` or later that became known on an earlier day than the payment. */
 #ifndef BANKD_LEARN_BACKTEST_H
 #define BANKD_LEARN_BACKTEST_H
