@@ -70,6 +70,35 @@ def area(rows):
     return good / (len(frauds) * len(others))
 
 
+def average_precision(rows):
+    """Precision at each fraud from the highest score down; equal scores are one step."""
+    scores = sorted({int(row["score"]) for row in rows}, reverse=True)
+    found, looked, total = 0, 0, 0
+    for score in scores:
+        group = [row["label"] == "1" for row in rows if int(row["score"]) == score]
+        found, looked = found + sum(group), looked + len(group)
+        total += sum(group) * found / looked
+    return total / found
+
+
+def card_precision(rows, most, luck):
+    """As the handbook defines it; `luck` says whether frauds come first among equal scores."""
+    found, shares = set(), []
+    for day in sorted({row["timestamp"][:10] for row in rows}):
+        cards = {}
+        for row in rows:
+            if row["timestamp"][:10] == day and row["account"] not in found:
+                score, fraud = cards.get(row["account"], (-10**9, False))
+                cards[row["account"]] = (max(score, int(row["score"])),
+                                         fraud or row["label"] == "1")
+        ranked = sorted(cards.items(),
+                        key=lambda card: (-card[1][0], card[1][1] != luck))[:most]
+        hits = [account for account, (_, fraud) in ranked if fraud]
+        found.update(hits)
+        shares.append(len(hits) / most)
+    return sum(shares) / len(shares)
+
+
 def test_a_learned_card_finds_later_fraud(home, tmp_path):
     done = learn(home, tmp_path / "card")
     assert done.returncode == 0, done.stderr
@@ -80,7 +109,8 @@ def test_a_learned_card_finds_later_fraud(home, tmp_path):
 
     before = (home / "bank.db").read_bytes()
     found = backtest(home, "--scorecard", tmp_path / "card", "--from", "2018-06-22", "--to",
-                     "2018-06-29", "--known-from", "2018-06-29", "--scores", tmp_path / "scores",
+                     "2018-06-29", "--known-from", "2018-06-29", "--cards", "5",
+                     "--scores", tmp_path / "scores",
                      "--changes", tmp_path / "changes", "--features", tmp_path / "features")
     assert (home / "bank.db").read_bytes() == before
     with open(tmp_path / "scores", encoding="utf-8", newline="") as file:
@@ -96,6 +126,10 @@ def test_a_learned_card_finds_later_fraud(home, tmp_path):
     assert any(int(row["counterparty_fraud_run"]) > 5 for row in features.values())
     assert found["auc_roc"] > 0.95 and found["average_precision"] > 0.8
     assert abs(area(rows) - found["auc_roc"]) < 1e-5
+    assert abs(average_precision(rows) - found["average_precision"]) < 1e-5
+    assert card_precision(rows, 5, False) - 1e-5 <= found["card_precision"] \
+        <= card_precision(rows, 5, True) + 1e-5
+    assert found["card_precision"] > 0.4
     with open(tmp_path / "changes", encoding="utf-8", newline="") as file:
         changes = [row["change"] for row in csv.DictReader(file)]
     assert changes.count("gained") == found["alerts_gained"]["count"] > 0
