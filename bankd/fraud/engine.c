@@ -91,6 +91,7 @@ static void add_clamp(struct fraud_verdict *out, int shown, size_t left_out, boo
     reason->rule = FRAUD_RULE_CLAMP;
     reason->points = (int16_t)(out->score - shown);
     reason->effect = FRAUD_COUNTED;
+    reason->number = 0;
     reason->text[0] = '\0';
     if (!with_text)
         return;
@@ -103,11 +104,21 @@ static void add_clamp(struct fraud_verdict *out, int shown, size_t left_out, boo
                  (int)RULE_SCORE_MAX);
 }
 
+static const struct fraud_suppression *suppression_of(const struct fraud_controls *used,
+                                                      const struct fired          *fired)
+{
+    for (size_t i = 0; fired->effect == FRAUD_SUPPRESSED && i < used->suppressed_count; i++)
+        if (used->suppressed[i].rule == fired->rule)
+            return &used->suppressed[i];
+    return NULL;
+}
+
 static void tell(const struct fraud_rules *rules, const struct fired *fired, const int64_t *values,
                  const struct fraud_controls *used, char out[LIMIT_REASON_MAX + 1])
 {
-    char begin[TIME_TEXT_MAX + 48];
-    char until[TIME_TEXT_MAX];
+    const struct fraud_suppression *suppression = suppression_of(used, fired);
+    char                            begin[TIME_TEXT_MAX + 48];
+    char                            until[TIME_TEXT_MAX];
 
     if (fired->rule >= rules->rule_count)
         card_reason_text(rules, fired->rule - rules->rule_count, values, out);
@@ -115,13 +126,12 @@ static void tell(const struct fraud_rules *rules, const struct fired *fired, con
         reason_text(rules, &rules->rules[fired->rule], values, out);
     if (fired->effect == FRAUD_STEPPED_DOWN)
         reason_begin_with("stepped down to an alert: ", out);
-    for (size_t i = 0; fired->effect == FRAUD_SUPPRESSED && i < used->suppressed_count; i++)
-        if (used->suppressed[i].rule == fired->rule) {
-            time_text_minute(used->suppressed[i].until_s * US_PER_SECOND, until);
-            snprintf(begin, sizeof begin, "suppressed until %s (no. %" PRId64 "): ", until,
-                     used->suppressed[i].number);
-            reason_begin_with(begin, out);
-        }
+    if (suppression == NULL)
+        return;
+    time_text_minute(suppression->until_s * US_PER_SECOND, until);
+    snprintf(begin, sizeof begin, "suppressed until %s (no. %" PRId64 "): ", until,
+             suppression->number);
+    reason_begin_with(begin, out);
 }
 
 static void write_reasons(const struct fraud_rules *rules, const int64_t *values,
@@ -138,11 +148,14 @@ static void write_reasons(const struct fraud_rules *rules, const int64_t *values
     if (sum != out->score && shown == LIMIT_REASONS_MAX)
         sum -= fired[--shown].points;
     for (size_t i = 0; i < shown; i++) {
-        struct fraud_reason *reason = &out->reasons[i];
+        const struct fraud_suppression *suppression;
+        struct fraud_reason            *reason = &out->reasons[i];
 
         reason->rule = fired[i].rule;
         reason->points = fired[i].points;
         reason->effect = fired[i].effect;
+        suppression = suppression_of(used, &fired[i]);
+        reason->number = suppression != NULL ? suppression->number : 0;
         reason->text[0] = '\0';
         if (with_text)
             tell(rules, &fired[i], values, used, reason->text);

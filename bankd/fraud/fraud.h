@@ -90,6 +90,7 @@ struct fraud_reason {
     uint16_t rule; /* index into the rule set, behind its rules into its card; or the clamp's */
     int16_t  points;
     uint8_t  effect; /* enum fraud_effect */
+    int64_t  number; /* of the suppression; 0 = none */
     char     text[LIMIT_REASON_MAX + 1];
 };
 

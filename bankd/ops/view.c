@@ -6,6 +6,7 @@
 #include "bankd/alert.h"
 #include "bankd/ledger/ledger.h"
 #include "bankd/ops/page.h"
+#include "bankd/record.h"
 #include "bankd/writer.h"
 #include "common/check.h"
 #include "common/money.h"
@@ -172,6 +173,24 @@ static struct slice currency_code(uint16_t number)
 }
 
 /* The names of the rules are in the set that judged. */
+/* What the suppression says that a rule was silenced by. One that is planned in this very group is
+ * not in the store yet, and then its number must do. */
+static enum err tell_why(struct request *request, int64_t number, struct msg_reason *out)
+{
+    struct msg_suppression said;
+    struct record row;
+    struct slice why;
+    enum err err = request->store->ops->record_by_number(request->store, number, &row);
+
+    if (err == ERR_not_found)
+        return ERR_none;
+    TRY(err);
+    TRY(record_read(&row, &message_suppression, &said, request->arena));
+    TRY(page_keep(request, said.reason, &why));
+    MSG_SET(out, reason, why, why);
+    return ERR_none;
+}
+
 static enum err name_reasons(struct request *request, const struct fraud_rules *rules,
                              const struct fraud_verdict *verdict, struct msg_reason *rows)
 {
@@ -184,6 +203,8 @@ static enum err name_reasons(struct request *request, const struct fraud_rules *
         MSG_SET(&rows[i], reason, rule, rule);
         MSG_SET(&rows[i], reason, points, reason->points);
         MSG_SET(&rows[i], reason, text, text);
+        if (reason->effect == FRAUD_SUPPRESSED)
+            TRY(tell_why(request, reason->number, &rows[i]));
     }
     return ERR_none;
 }
@@ -299,7 +320,7 @@ static size_t reasons_size(const struct msg_reason *at, size_t count)
 {
     size_t n = 0;
     for (size_t i = 0; i < count; i++)
-        n += REASON_BYTES + at[i].rule.n + at[i].text.n;
+        n += REASON_BYTES + at[i].rule.n + at[i].text.n + at[i].why.n;
     return n;
 }
 

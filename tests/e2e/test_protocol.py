@@ -1366,6 +1366,9 @@ def test_lists_and_suppressions(fraud, finance, compliance):
     paid = post(finance, "transfer", source, 600000, counterparty_account_id=target)
     told = {reason["rule"]: reason for reason in paid["reasons"]}["large_from_new_account"]
     assert told["points"] == 0 and told["text"].startswith("suppressed until ")
+    assert told["why"] == "She buys a car"
+    shown = fraud.call("transaction.get", transaction_id=paid["transaction_id"])
+    assert shown["reasons"] == paid["reasons"]
     assert sum(reason["points"] for reason in paid["reasons"]) == paid["score"]
     ended = fraud.call("suppression.remove", suppression_id=spared["suppression_id"], reason="Done")
     assert ended["state"] == "removed"
