@@ -9,6 +9,7 @@
  *   TIME deposit|withdrawal ACCOUNT AMOUNT [x COUNT every NUMBER s|m|h|d]
  *   TIME transfer|payment ACCOUNT OTHER AMOUNT [...]
  *   TIME income ACCOUNT OTHER AMOUNT [...]         a transfer that arrives
+ *   finding OTHER fraud|honest known TIME           of one payment to it
  *
  * Completed events move the balances; a held one does not, and a repeated one ends in a count. */
 #include <dirent.h>
@@ -217,6 +218,7 @@ static void read_act(struct world *world, const char *line)
 static void read_line(struct world *world, const char *line)
 {
     char name[NAME_SIZE];
+    char word[NAME_SIZE];
     char day[NAME_SIZE];
 
     if (line[0] == ' ')
@@ -224,6 +226,12 @@ static void read_line(struct world *world, const char *line)
     say(world, "%s\n", line);
     if (line[0] == '#' || line[0] == '\0')
         return;
+    if (sscanf(line, "finding %31s %31s known %31s", name, word, day) == 3) {
+        assert_true(strcmp(word, "fraud") == 0 || strcmp(word, "honest") == 0);
+        fraud_observe_label(&world->entities[entity_of(world, name)].profile, time_of(day),
+                            strcmp(word, "fraud") == 0);
+        return;
+    }
     if (sscanf(line, "account %31s opened %31s", name, day) == 2) {
         struct entity *entity = &world->entities[entity_of(world, name)];
 
