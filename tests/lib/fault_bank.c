@@ -4,6 +4,7 @@
 
 #include "bankd/verify.h"
 #include "common/check.h"
+#include "tests/lib/bare_bank.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -11,31 +12,10 @@
 #include <unistd.h>
 
 enum {
-    USD = 840,
     OPENING = 10 * 1000 * 1000,
-    HOLD_AT = 5000, /* minor units; the rules below say the same */
-    DECLINE_AT = 9000,
     GROUP_US = 7 * 1000 * 1000,
     TRIES_MAX = 6,
 };
-
-static const char rules_text[] = "version 1\n"
-                                 "threshold hold 600\n"
-                                 "threshold decline 900\n"
-                                 "rule large\n"
-                                 "  when is_outgoing and amount_major >= 50\n"
-                                 "  score 650\n"
-                                 "  because \"{amount} is large\"\n"
-                                 "  fires on is_outgoing=yes amount_major=50\n"
-                                 "  silent on is_outgoing=yes amount_major=49\n"
-                                 "end\n"
-                                 "rule huge\n"
-                                 "  when is_outgoing and amount_major >= 90\n"
-                                 "  score 300\n"
-                                 "  because \"{amount} is huge\"\n"
-                                 "  fires on is_outgoing=yes amount_major=90\n"
-                                 "  silent on is_outgoing=yes amount_major=89\n"
-                                 "end\n";
 
 static struct fault_bank *now_bank; /* whose clock it is */
 
@@ -49,9 +29,9 @@ static int64_t clock_now(struct clock *clock)
 
 static int32_t status_of_post(const struct fault_act *act)
 {
-    if (act->from < 0 || act->amount < HOLD_AT)
+    if (act->from < 0 || act->amount < BARE_HOLD_AT)
         return STATUS_COMPLETED;
-    return act->amount >= DECLINE_AT ? STATUS_DECLINED : STATUS_HELD;
+    return act->amount >= BARE_DECLINE_AT ? STATUS_DECLINED : STATUS_HELD;
 }
 
 static struct fault_act *add_act(struct fault_bank *bank)
@@ -82,11 +62,11 @@ static void add_post(struct fault_bank *bank, struct random *random)
     if (act->from == act->to)
         act->to = act->from < 0 ? 0 : -1;
     act->party = act->to < 0 && random_below(random, 2) == 0;
-    act->amount = (int64_t)random_below(random, HOLD_AT - 1) + 1;
+    act->amount = (int64_t)random_below(random, BARE_HOLD_AT - 1) + 1;
     if (size == 0)
-        act->amount += DECLINE_AT;
+        act->amount += BARE_DECLINE_AT;
     else if (size < 3)
-        act->amount = HOLD_AT + (int64_t)random_below(random, DECLINE_AT - HOLD_AT);
+        act->amount = BARE_HOLD_AT + (int64_t)random_below(random, BARE_DECLINE_AT - BARE_HOLD_AT);
 }
 
 /* Decisions are alone in their group, because what they meet must be durable. */
@@ -125,68 +105,17 @@ static void write_script(struct fault_bank *bank, size_t posts, struct random *r
 
 /* --- the bank before its first post ----------------------------------------------------------- */
 
-static void add_rules(struct fault_bank *bank)
-{
-    struct writer_config config = { .store = bank->store,
-                                    .bank = &bank->bank,
-                                    .clock = &bank->clock };
-    struct writer       *writer;
-    struct draft        *draft;
-    char                 hex[2 * CHAIN_HASH_BYTES + 1];
-    struct act act = { .kind = AUDIT_ACTION, .operation = "rules.load", .subject_text = hex };
-
-    CHECK(writer_open(&config, &writer, NULL) == ERR_none);
-    draft = writer_draft(writer);
-    memset(&draft->rule_set, 0, sizeof draft->rule_set);
-    draft->rule_set.number = writer_next_rule_set(writer);
-    draft->rule_set.state = RULES_ACTIVE;
-    draft->rule_set.approved_at_us = bank->now_us;
-    crypto_generichash(draft->rule_set.hash, CHAIN_HASH_BYTES, (const uint8_t *)rules_text,
-                       strlen(rules_text), NULL, 0);
-    sodium_bin2hex(hex, sizeof hex, draft->rule_set.hash, CHAIN_HASH_BYTES);
-    draft->change.rule_set = &draft->rule_set;
-    draft->change.rule_text = slice_from(rules_text);
-    writer_audit(writer, draft, &act);
-    writer_add(writer, draft);
-    CHECK(writer_commit(writer, NULL) == ERR_none);
-    writer_close(&writer);
-}
-
-static void add_account(struct fault_bank *bank, int i)
-{
-    struct draft   *draft = writer_draft(bank->writer);
-    struct account *row = &draft->account;
-    struct act      act = { .kind = AUDIT_ACTION,
-                            .operation = "account.create",
-                            .subject = &row->book.account_id };
-
-    memset(row, 0, sizeof *row);
-    row->book.number = writer_next_account(bank->writer);
-    row->book.account_id = uuid_v7(bank->now_us);
-    row->book.kind = ACCOUNT_CUSTOMER;
-    row->book.status = ACCOUNT_ACTIVE;
-    row->book.currency = USD;
-    row->book.version = 1;
-    row->book.created_at_us = bank->now_us;
-    snprintf(row->name, sizeof row->name, "Account %d", i);
-    bank->accounts[i] = row->book.number;
-    draft->change.account = row;
-    writer_rollup(draft, ROLLUP_ALL, 0, USD, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
-    writer_audit(bank->writer, draft, &act);
-    writer_add(bank->writer, draft);
-}
-
 static void make_base(struct fault_bank *bank)
 {
     struct store_config config = { .path = bank->path, .cache_kib = 4096 };
 
     fault_disk_load(NULL);
     CHECK(store_sqlite.open(&config, STORE_CREATE, &bank->store, NULL) == ERR_none);
-    add_rules(bank);
+    bare_rules(bank->store, &bank->bank, &bank->clock);
     bank->store->ops->close(&bank->store);
     CHECK(fault_bank_open(bank) == ERR_none);
     for (int i = 0; i < FAULT_ACCOUNTS; i++)
-        add_account(bank, i);
+        bank->accounts[i] = bare_account(bank->writer, i)->number;
     CHECK(writer_commit(bank->writer, NULL) == ERR_none);
     fault_bank_close(bank);
     bank->base = fault_disk_cut(FAULT_CUT_LOSE, 0);
@@ -292,11 +221,11 @@ static enum err plan_post(struct fault_bank *bank, size_t i, bool *repeated)
     const struct fault_act    *act = &bank->acts[i];
     const struct account_book *bank_side = NULL;
     struct posted              posted = { 0 };
-    struct post                post = { .transaction_id = act->id, .currency = USD };
+    struct post                post = { .transaction_id = act->id, .currency = BARE_USD };
     int32_t                    kind = act->party ? ACCOUNT_SETTLEMENT : ACCOUNT_CASH;
 
     if (act->from < 0 || act->to < 0)
-        TRY(writer_book_of_bank(bank->writer, kind, USD, &bank_side, NULL));
+        TRY(writer_book_of_bank(bank->writer, kind, BARE_USD, &bank_side, NULL));
     post.type = act->from < 0 ? TYPE_DEPOSIT : act->to >= 0 ? TYPE_TRANSFER : TYPE_WITHDRAWAL;
     if (act->party) {
         post.type = TYPE_PAYMENT;

@@ -9,26 +9,9 @@
 #include <unistd.h>
 
 #include "common/check.h"
+#include "tests/lib/bare_bank.h"
 
 enum { JOB_ARENA = 16384, OUT_ARENA = 65536, CUT_ONE_IN = 100, IDLE_US = 1800 * 1000 * 1000 };
-
-static const char rules_text[] = "version 1\n"
-                                 "threshold hold 600\n"
-                                 "threshold decline 900\n"
-                                 "rule large\n"
-                                 "  when is_outgoing and amount_major >= 50\n"
-                                 "  score 650\n"
-                                 "  because \"{amount} is large\"\n"
-                                 "  fires on is_outgoing=yes amount_major=50\n"
-                                 "  silent on is_outgoing=yes amount_major=49\n"
-                                 "end\n"
-                                 "rule huge\n"
-                                 "  when is_outgoing and amount_major >= 90\n"
-                                 "  score 300\n"
-                                 "  because \"{amount} is huge\"\n"
-                                 "  fires on is_outgoing=yes amount_major=90\n"
-                                 "  silent on is_outgoing=yes amount_major=89\n"
-                                 "end\n";
 
 static struct sim *now_sim; /* whose clock and disk it is */
 
@@ -60,31 +43,6 @@ static enum err faulty_apply(struct store *store, const struct commit *commit, s
 
 /* --- a new bank ------------------------------------------------------------------------------ */
 
-static void add_rules(struct sim *sim)
-{
-    struct writer_config config = { .store = sim->store, .bank = &sim->bank, .clock = &sim->clock };
-    struct writer       *writer;
-    struct draft        *draft;
-    char                 hex[2 * CHAIN_HASH_BYTES + 1];
-    struct act act = { .kind = AUDIT_ACTION, .operation = "rules.load", .subject_text = hex };
-
-    CHECK(writer_open(&config, &writer, NULL) == ERR_none);
-    draft = writer_draft(writer);
-    memset(&draft->rule_set, 0, sizeof draft->rule_set);
-    draft->rule_set.number = writer_next_rule_set(writer);
-    draft->rule_set.state = RULES_ACTIVE;
-    draft->rule_set.approved_at_us = sim->now_us;
-    crypto_generichash(draft->rule_set.hash, CHAIN_HASH_BYTES, (const uint8_t *)rules_text,
-                       strlen(rules_text), NULL, 0);
-    sodium_bin2hex(hex, sizeof hex, draft->rule_set.hash, CHAIN_HASH_BYTES);
-    draft->change.rule_set = &draft->rule_set;
-    draft->change.rule_text = slice_from(rules_text);
-    writer_audit(writer, draft, &act);
-    writer_add(writer, draft);
-    CHECK(writer_commit(writer, NULL) == ERR_none);
-    writer_close(&writer);
-}
-
 static void add_user(struct sim *sim, int i)
 {
     struct draft *draft = writer_draft(sim->writer);
@@ -103,31 +61,6 @@ static void add_user(struct sim *sim, int i)
     *actor = (struct actor){ .user = row->number, .user_id = row->user_id, .role = row->role };
     memcpy(actor->email, row->email, sizeof actor->email);
     draft->change.user = row;
-    writer_audit(sim->writer, draft, &act);
-    writer_add(sim->writer, draft);
-}
-
-static void add_account(struct sim *sim, int i)
-{
-    struct draft   *draft = writer_draft(sim->writer);
-    struct account *row = &draft->account;
-    struct act      act = { .kind = AUDIT_ACTION,
-                            .operation = "account.create",
-                            .subject = &row->book.account_id };
-
-    memset(row, 0, sizeof *row);
-    row->book.number = writer_next_account(sim->writer);
-    row->book.account_id = uuid_v7(sim->now_us);
-    row->book.kind = ACCOUNT_CUSTOMER;
-    row->book.status = ACCOUNT_ACTIVE;
-    row->book.currency = SIM_USD;
-    row->book.version = 1;
-    row->book.created_at_us = sim->now_us;
-    snprintf(row->name, sizeof row->name, "Account %d", i);
-    sim->account_numbers[i] = row->book.number;
-    sim->account_ids[i] = row->book.account_id;
-    draft->change.account = row;
-    writer_rollup(draft, ROLLUP_ALL, 0, SIM_USD, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
     writer_audit(sim->writer, draft, &act);
     writer_add(sim->writer, draft);
 }
@@ -200,13 +133,17 @@ void sim_bank_open(struct sim *sim)
     }
     fault_disk_load(NULL);
     CHECK(store_sqlite.open(&config, STORE_CREATE, &sim->store, NULL) == ERR_none);
-    add_rules(sim);
+    bare_rules(sim->store, &sim->bank, &sim->clock);
     sim->store->ops->close(&sim->store);
     start(sim);
     for (int i = 0; i < SIM_USERS; i++)
         add_user(sim, i);
-    for (int i = 0; i < SIM_ACCOUNTS; i++)
-        add_account(sim, i);
+    for (int i = 0; i < SIM_ACCOUNTS; i++) {
+        const struct account_book *book = bare_account(sim->writer, i);
+
+        sim->account_numbers[i] = book->number;
+        sim->account_ids[i] = book->account_id;
+    }
     CHECK(writer_commit(sim->writer, NULL) == ERR_none);
 }
 

@@ -10,7 +10,6 @@
 #include "tests/unit/random.h"
 
 enum {
-    SIM_USD = 840,
     SIM_ACCOUNTS = 24,
     SIM_USERS = 8, /* the second half are fraud analysts */
     SIM_CLIENTS = 32,

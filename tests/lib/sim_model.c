@@ -9,8 +9,7 @@
 
 #include "bankd/verify.h"
 #include "common/check.h"
-
-enum { HOLD_AT = 5000, DECLINE_AT = 9000 }; /* minor units; the rules of sim_bank.c say the same */
+#include "tests/lib/bare_bank.h"
 
 void sim_model_begin(struct sim *sim)
 {
@@ -105,9 +104,9 @@ void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_tra
     if (post->status == 0)
         job->expected = may_move(sim, post, false);
     if (post->status == 0 && post->from >= 0) {
-        status = in->amount >= DECLINE_AT ? STATUS_DECLINED
-                 : in->amount >= HOLD_AT  ? STATUS_HELD
-                                          : STATUS_COMPLETED;
+        status = in->amount >= BARE_DECLINE_AT ? STATUS_DECLINED
+                 : in->amount >= BARE_HOLD_AT  ? STATUS_HELD
+                                               : STATUS_COMPLETED;
     }
     if (job->expected != ERR_none || !job->first) {
         job->first = false;

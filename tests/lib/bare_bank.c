@@ -1,0 +1,75 @@
+/* See bare_bank.h. */
+#include "tests/lib/bare_bank.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/check.h"
+
+static const char rules_text[] = "version 1\n"
+                                 "threshold hold 600\n"
+                                 "threshold decline 900\n"
+                                 "rule large\n"
+                                 "  when is_outgoing and amount_major >= 50\n"
+                                 "  score 650\n"
+                                 "  because \"{amount} is large\"\n"
+                                 "  fires on is_outgoing=yes amount_major=50\n"
+                                 "  silent on is_outgoing=yes amount_major=49\n"
+                                 "end\n"
+                                 "rule huge\n"
+                                 "  when is_outgoing and amount_major >= 90\n"
+                                 "  score 300\n"
+                                 "  because \"{amount} is huge\"\n"
+                                 "  fires on is_outgoing=yes amount_major=90\n"
+                                 "  silent on is_outgoing=yes amount_major=89\n"
+                                 "end\n";
+
+void bare_rules(struct store *store, struct bank *bank, struct clock *clock)
+{
+    struct writer_config config = { .store = store, .bank = bank, .clock = clock };
+    struct writer       *writer;
+    struct draft        *draft;
+    char                 hex[2 * CHAIN_HASH_BYTES + 1];
+    struct act act = { .kind = AUDIT_ACTION, .operation = "rules.load", .subject_text = hex };
+
+    CHECK(writer_open(&config, &writer, NULL) == ERR_none);
+    draft = writer_draft(writer);
+    memset(&draft->rule_set, 0, sizeof draft->rule_set);
+    draft->rule_set.number = writer_next_rule_set(writer);
+    draft->rule_set.state = RULES_ACTIVE;
+    draft->rule_set.approved_at_us = clock->now_us(clock);
+    crypto_generichash(draft->rule_set.hash, CHAIN_HASH_BYTES, (const uint8_t *)rules_text,
+                       strlen(rules_text), NULL, 0);
+    sodium_bin2hex(hex, sizeof hex, draft->rule_set.hash, CHAIN_HASH_BYTES);
+    draft->change.rule_set = &draft->rule_set;
+    draft->change.rule_text = slice_from(rules_text);
+    writer_audit(writer, draft, &act);
+    writer_add(writer, draft);
+    CHECK(writer_commit(writer, NULL) == ERR_none);
+    writer_close(&writer);
+}
+
+const struct account_book *bare_account(struct writer *writer, int i)
+{
+    struct draft   *draft = writer_draft(writer);
+    struct account *row = &draft->account;
+    struct act      act = { .kind = AUDIT_ACTION,
+                            .operation = "account.create",
+                            .subject = &row->book.account_id };
+
+    memset(row, 0, sizeof *row);
+    row->book.number = writer_next_account(writer);
+    row->book.account_id = uuid_v7(writer_now_us(writer));
+    row->book.kind = ACCOUNT_CUSTOMER;
+    row->book.status = ACCOUNT_ACTIVE;
+    row->book.currency = BARE_USD;
+    row->book.version = 1;
+    row->book.created_at_us = writer_now_us(writer);
+    snprintf(row->name, sizeof row->name, "Account %d", i);
+    draft->change.account = row;
+    writer_rollup(draft, ROLLUP_ALL, 0, BARE_USD, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
+    writer_audit(writer, draft, &act);
+    writer_add(writer, draft);
+    return &row->book;
+}
