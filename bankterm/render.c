@@ -5,6 +5,8 @@
  * RENDER_TEXT_MAX, and a longer list is written page by page, so memory does not grow with it. */
 #include "bankterm/render.h"
 
+#include "bankterm/record.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -187,11 +189,13 @@ enum err render_json(const struct message_desc *desc, const void *msg, uint8_t e
 
 /* --- cells --------------------------------------------------------------------------------- */
 
-/* One message in one line: "rule points text". */
+/* One message in one line: "rule points text". A field that is not there leaves no gap. */
 static enum err cell_item(const struct message_desc *desc, const void *item, uint8_t exponent,
                           struct buf *out)
 {
     for (size_t i = 0; i < desc->count; i++) {
+        if ((desc->fields[i].flags & REQUIRED) == 0 && !message_has(item, (int)i))
+            continue;
         if (i > 0)
             TRY(buf_add(out, " ", 1));
         TRY(values_print(desc, item, &desc->fields[i], exponent, out));

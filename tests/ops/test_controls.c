@@ -473,7 +473,7 @@ static void test_lists_are_paged_and_filtered(void **state)
     for (int i = 0; i < 25; i++) {
         struct msg_screening_add   in = entry_for(i % 5 == 0 ? LIST_WATCH : LIST_DENY);
         struct msg_screening_entry out;
-        char                       key[16];
+        char                       key[24];
 
         snprintf(key, sizeof key, "bank:X/%d", i);
         MSG_SET(&in, screening_add, counterparty, slice_from(key));
