@@ -439,7 +439,7 @@ static void test_many_proposals(void **state)
     struct world           *world = world_new(&store_memory);
     struct msg_rule_version out;
     struct request          request;
-    char                    text[sizeof rules_text + 16];
+    char                    text[sizeof rules_text + 24];
     enum err                err = ERR_none;
 
     (void)state;
