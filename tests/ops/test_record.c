@@ -16,6 +16,9 @@ static void test_body_is_read_back(void **state)
     struct msg_alert_note found;
     struct arena          arena;
 
+    /* Another message than the one that was written. */
+    struct msg_customer_verify other;
+
     (void)state;
     assert_int_equal(arena_init(&arena, 1024), ERR_none);
     assert_int_equal(record_write(&record, &message_alert_note, &note), ERR_none);
@@ -28,7 +31,7 @@ static void test_body_is_read_back(void **state)
     assert_int_equal(record_read(&record, &message_alert_note, &found, &arena),
                      ERR_storage_corrupt);
     record.body_size++;
-    assert_int_equal(record_read(&record, &message_customer_verify, &found, &arena),
+    assert_int_equal(record_read(&record, &message_customer_verify, &other, &arena),
                      ERR_storage_corrupt);
     arena_free(&arena);
 }
