@@ -34,7 +34,7 @@ enum {
     TURNS = 16,
     MARK_FILE_BITS = 20,
     TRIM_AFTER_TICKS = 5, /* the library lets go of a connection a little later */
-    MANY_FILES = 1024,    /* so many gone are worth a trim */
+    MANY_FILES = 512,     /* so many gone are worth a trim */
     SLOW_CUT_US = 10 * 1000 * 1000,
     HELPS_WITHIN_US = 5 * 1000 * 1000, /* the library takes apart thousands of connections */
 };
@@ -246,6 +246,8 @@ static bool is_full(const struct guard *guard)
 
 static void count_files(struct guard *guard, int64_t now_us)
 {
+    int before = guard->files;
+
     if (now_us - guard->counted_us < US_PER_SECOND)
         return;
     guard->counted_us = now_us;
@@ -254,7 +256,9 @@ static void count_files(struct guard *guard, int64_t now_us)
         guard->files += fcntl(file, F_GETFD) >= 0 ? 1 : 0;
     if (guard->files > guard->files_high)
         guard->files_high = guard->files;
-    if (guard->files_high - guard->files >= MANY_FILES && guard->trim_in == 0)
+    /* Not while some still leave: what they let go of later would stay. */
+    if (guard->files_high - guard->files >= MANY_FILES && guard->files >= before &&
+        guard->trim_in == 0)
         guard->trim_in = TRIM_AFTER_TICKS;
 }
 
