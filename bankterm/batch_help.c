@@ -43,6 +43,8 @@ static const struct {
     { OP_INDEX_transaction_reverse, "reversal_id" },
     { OP_INDEX_account_create, "account_id" },
     { OP_INDEX_customer_create, "customer_id" },
+    { OP_INDEX_case_open, "case_id" },
+    { OP_INDEX_case_add, "item_id" },
 };
 
 const struct field_desc *batch_help_made(enum op_index op)

@@ -104,6 +104,9 @@ static enum err word_take(struct batch *batch, char *word)
         return fault_set(&batch->fault, ERR_usage, field->name, "It was given twice");
     if (field != NULL && field->type == FIELD_MONEY && text.n > 0)
         return amount_keep(batch, name, text);
+    if (field != NULL && text.n == 0 &&
+        values_set_empty(batch->row->request, batch->request, field))
+        return ERR_none;
     return values_set(batch->row->request, batch->request, name, text, VALUES_EXPONENT_DEFAULT,
                       &batch->arena, &batch->fault);
 }

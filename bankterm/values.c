@@ -443,6 +443,18 @@ enum err values_set(const struct message_desc *desc, void *msg, struct slice nam
     return ERR_none;
 }
 
+bool values_set_empty(const struct message_desc *desc, void *msg, const struct field_desc *field)
+{
+    struct slice nothing = slice_from("");
+
+    if (field->type != FIELD_TEXT || (field->flags & MULTILINE) == 0 ||
+        (field->flags & (REQUIRED | FILLED)) != 0)
+        return false;
+    memcpy((char *)msg + field->offset, &nothing, sizeof nothing);
+    has_store(msg, has_bits(msg) | bit_of(desc, field));
+    return true;
+}
+
 enum err values_complete(const struct message_desc *desc, const void *msg, struct fault *fault)
 {
     for (size_t i = 0; i < desc->count; i++) {

@@ -31,6 +31,10 @@ void values_clear(const struct message_desc *desc, void *msg, const struct field
 ERR_MUST_USE enum err values_set(const struct message_desc *desc, void *msg, struct slice name,
                                  struct slice text, uint8_t exponent, struct arena *arena,
                                  struct fault *fault);
+/* Gives the field with nothing in it, which is not the same as leaving it out: false for a field
+ * that has no such value. Those that have one are the texts that may fill a file, such as the
+ * scorecard of a proposal, where it stands for none; elsewhere nothing is the same as absent. */
+bool values_set_empty(const struct message_desc *desc, void *msg, const struct field_desc *field);
 /* ERR_field_missing for the first required field that was not set. */
 ERR_MUST_USE enum err values_complete(const struct message_desc *desc, const void *msg,
                                       struct fault *fault);

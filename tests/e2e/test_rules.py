@@ -313,6 +313,7 @@ def test_the_whole_path_of_a_scorecard(history, tmp_path):  # noqa: F811
         fraud.refused(1, "io", "rules.propose", "scorecard=@/nowhere", "reason=No file")
         assert officer.json("rules.approve", f"hash={version['hash']}")["state"] == "active"
         assert fraud.json("rules.get")["scorecard"] == card.read_text()
+        assert not fraud.json("rules.propose", "scorecard=", "reason=Retire it")["has_scorecard"]
         curves = fraud.json("rules.curves")["curves"]
         assert len(curves) == card.read_text().count("\nfeature ") \
             + card.read_text().count("\npair ")

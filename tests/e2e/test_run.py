@@ -167,6 +167,28 @@ def test_the_same_id_moves_nothing_more(finance, pair):
                         f"account_id={pair[0]}", "amount=5.01", fixed)
 
 
+def test_ids_of_cases_are_made_and_told(compliance):
+    done = compliance.run("case.open", "kind=inquiry", "title=A letter", "--format", "json")
+    assert done.returncode == DONE, done.stderr
+    case = json.loads(done.stdout)["case_id"]
+    assert f"bankterm: case_id={case}\n" in done.stderr.decode()
+    item = compliance.json("case.add", f"case_id={case}", "note=The envelope")["item_id"]
+    assert compliance.json("case.items", f"case_id={case}")["items"][0]["item_id"] == item
+
+
+def test_every_id_that_clients_make_can_be_left_out(compliance):
+    """The protocol says of which fields the client makes the id; bankterm makes all of them."""
+    protocol = (conftest.ROOT / "proto/messages.def").read_text(encoding="utf-8")
+    fields = set(re.findall(r"FIELD\(\w+, UUID, +(\w+), +REQUIRED, 0, \"UUIDv7", protocol))
+    made = set()
+    for line in compliance.text("--list").splitlines():
+        if not line.startswith(" "):
+            name = line.split()[0]
+            made |= set(re.findall(r"^  (\w+) +made when absent",
+                                   compliance.text(name, "--help"), re.M))
+    assert len(fields) == 6 and made == fields
+
+
 def test_ids_are_made_and_told(finance, pair):
     done = finance.run("transaction.create", "type=deposit", f"account_id={pair[0]}", "amount=1",
                        "--format", "json")

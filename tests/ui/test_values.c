@@ -329,6 +329,25 @@ static void test_moments_are_hours_days_or_dates(void **state)
     assert_false(values_moment(slice_from("soon"), now, &at));
 }
 
+/* A text that may fill a file can be given empty, which is not the same as left out. */
+static void test_nothing_can_be_given(void **state)
+{
+    const struct message_desc *desc = &message_rules_propose;
+    const struct field_desc   *card = values_field(desc, slice_from("scorecard"));
+    char                       out[256];
+
+    (void)state;
+    assert_int_equal(set(desc, "scorecard", "card 1"), ERR_none);
+    assert_true(values_set_empty(desc, world.msg, card));
+    assert_true(values_has(desc, world.msg, card));
+    assert_string_equal(shown(desc, "scorecard", out), "");
+    assert_false(values_set_empty(desc, world.msg, values_field(desc, slice_from("rules"))));
+    assert_false(values_set_empty(desc, world.msg, values_field(desc, slice_from("reason"))));
+    assert_false(values_set_empty(&message_transaction_query, world.msg,
+                                  values_field(&message_transaction_query,
+                                               slice_from("currency"))));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +365,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_was_set_passes_the_codec, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_arena_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_distances, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_can_be_given, set_up, tear_down),
         cmocka_unit_test(test_moments_are_hours_days_or_dates),
     };
 
