@@ -136,8 +136,8 @@ static enum err run(struct conf *conf, const struct wanted *wanted, struct fault
 int command_features(struct conf *conf, int argc, char **argv)
 {
     struct wanted                 wanted = { .account = NULL };
-    const struct candidate_option options[] = { { "--account", &wanted.account },
-                                                { "--format", &wanted.format } };
+    const struct candidate_option options[] = { { "--account", &wanted.account, NULL },
+                                                { "--format", &wanted.format, NULL } };
     struct fault                  fault = { 0 };
     enum err err = candidate_arguments(argc, argv, options, ARRAY_COUNT(options), &fault);
 

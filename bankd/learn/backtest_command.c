@@ -23,8 +23,9 @@ struct work {
     struct backtest_result  result;
     struct fraud_rules     *rules;
     struct home             home;
-    bool                    is_open;
+    bool                    is_open, with_rules;
     int64_t                 past_us;
+    char                    candidate[512];
 };
 
 /* --- what the command line says -------------------------------------------------------------- */
@@ -48,18 +49,19 @@ static enum err parse_count(const char *option, const char *text, size_t most, s
 static enum err parse_arguments(struct work *work, int argc, char **argv, struct fault *fault)
 {
     const struct candidate_option options[] = {
-        { "--rules", &work->rules_file },
-        { "--scorecard", &work->card_file },
-        { "--hash", &work->hash },
-        { "--from", &work->from },
-        { "--to", &work->to },
-        { "--known-from", &work->known_from },
-        { "--cards", &work->cards },
-        { "--entities", &work->entities },
-        { "--format", &work->format },
-        { "--scores", &work->scores_file },
-        { "--changes", &work->changes_file },
-        { "--features", &work->features_file },
+        { .name = "--with-rules", .flag = &work->with_rules },
+        { "--rules", &work->rules_file, NULL },
+        { "--scorecard", &work->card_file, NULL },
+        { "--hash", &work->hash, NULL },
+        { "--from", &work->from, NULL },
+        { "--to", &work->to, NULL },
+        { "--known-from", &work->known_from, NULL },
+        { "--cards", &work->cards, NULL },
+        { "--entities", &work->entities, NULL },
+        { "--format", &work->format, NULL },
+        { "--scores", &work->scores_file, NULL },
+        { "--changes", &work->changes_file, NULL },
+        { "--features", &work->features_file, NULL },
     };
     struct backtest_options *test = &work->options;
 
@@ -69,6 +71,9 @@ static enum err parse_arguments(struct work *work, int argc, char **argv, struct
     TRY(candidate_arguments(argc, argv, options, ARRAY_COUNT(options), fault));
     if (work->hash != NULL && (work->rules_file != NULL || work->card_file != NULL))
         return fault_set(fault, ERR_usage, NULL, "--hash names stored rules; files are others");
+    if (work->with_rules && (work->card_file == NULL || work->rules_file != NULL))
+        return fault_set(fault, ERR_usage, NULL,
+                         "--with-rules tries the card of --scorecard with the rules in force");
     if (work->format != NULL && strcmp(work->format, "table") != 0 &&
         strcmp(work->format, "json") != 0)
         return fault_set(fault, ERR_usage, NULL, "The format is table or json");
@@ -96,6 +101,40 @@ static int64_t rate(const struct work *work)
     return work->past_us > 0 ? work->result.read * US_PER_SECOND / work->past_us : 0;
 }
 
+/* What judged, in words. A card alone is the measure of the card; what a proposal of it would put
+ * in force is the card with rules. */
+static void describe(struct work *work)
+{
+    char  *out = work->candidate;
+    size_t size = sizeof work->candidate;
+
+    if (work->with_rules)
+        snprintf(out, size, "rules in force and scorecard %.200s", work->card_file);
+    else if (work->rules_file != NULL && work->card_file != NULL)
+        snprintf(out, size, "rules %.200s and scorecard %.200s", work->rules_file, work->card_file);
+    else if (work->rules_file != NULL || work->card_file != NULL)
+        snprintf(out, size, "%s %.200s alone", work->rules_file != NULL ? "rules" : "scorecard",
+                 work->rules_file != NULL ? work->rules_file : work->card_file);
+    else if (work->hash != NULL)
+        snprintf(out, size, "stored version %.64s", work->hash);
+    else
+        snprintf(out, size, "the version in force");
+}
+
+static void print_json_text(const char *text)
+{
+    putchar('"');
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            printf("\\%c", *text);
+        else if ((unsigned char)*text < ' ')
+            printf("\\u%04x", (unsigned)(unsigned char)*text);
+        else
+            putchar(*text);
+    }
+    putchar('"');
+}
+
 static void print_table(const struct work *work)
 {
     const struct backtest_result *result = &work->result;
@@ -103,6 +142,7 @@ static void print_table(const struct work *work)
     char                          text[MONEY_TEXT_MAX];
 
     backtest_lines(result, lines);
+    printf("%-28s %s\n", "candidate", work->candidate);
     printf("%-28s %12" PRId64 "\n", "payments read", result->read);
     printf("%-28s %12" PRId64 "\n", "payments judged", result->judged);
     printf("%-28s %12" PRId64 "\n", "with a finding", result->labelled);
@@ -143,7 +183,9 @@ static void print_json(const struct work *work)
     struct backtest_line          lines[BACKTEST_LINES];
 
     backtest_lines(result, lines);
-    printf("{\"read\":%" PRId64 ",\"judged\":%" PRId64 ",\"labelled\":%" PRId64
+    printf("{\"candidate\":");
+    print_json_text(work->candidate);
+    printf(",\"read\":%" PRId64 ",\"judged\":%" PRId64 ",\"labelled\":%" PRId64
            ",\"days\":%" PRId64,
            result->read, result->judged, result->labelled, result->days);
     for (size_t i = 0; i < BACKTEST_LINES; i++) {
@@ -211,12 +253,13 @@ static enum err run(struct work *work, struct conf *conf, struct fault *fault)
     struct clock            *clock = clock_system();
     int64_t                  started_us;
 
-    if (work->rules_file != NULL || work->card_file != NULL)
+    describe(work);
+    if (!work->with_rules && (work->rules_file != NULL || work->card_file != NULL))
         TRY(candidate_load(work->rules_file, work->card_file, &work->rules, fault));
     TRY(home_open(conf, STORE_READ, false, &work->home, fault));
     work->is_open = true;
     if (work->rules == NULL)
-        TRY(candidate_stored(work->home.store, work->hash, &work->rules, fault));
+        TRY(candidate_stored(work->home.store, work->hash, work->card_file, &work->rules, fault));
     TRY(open_output(work->scores_file, "transaction_id,external_id,timestamp,account,score,label\n",
                     &test->scores, fault));
     TRY(open_output(work->changes_file,

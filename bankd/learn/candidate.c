@@ -98,8 +98,8 @@ static enum err find_stored(struct store *store, const char *hash, int64_t *numb
     return ERR_none;
 }
 
-enum err candidate_stored(struct store *store, const char *hash, struct fraud_rules **out,
-                          struct fault *fault)
+enum err candidate_stored(struct store *store, const char *hash, const char *card_file,
+                          struct fraud_rules **out, struct fault *fault)
 {
     struct rule_set row;
     struct buf      text;
@@ -112,9 +112,13 @@ enum err candidate_stored(struct store *store, const char *hash, struct fraud_ru
     buf_init(&text, LIMIT_RULES_FILE_MAX);
     buf_init(&card, LIMIT_RULES_FILE_MAX);
     err = store->ops->rule_set_get(store, number, &row, &text, &card);
+    if (err == ERR_none && card_file != NULL) {
+        buf_clear(&card);
+        err = read_file(card_file, &card, fault);
+    }
     if (err == ERR_none)
         err = bank_rules_parse(slice_of(text.at, text.n), "stored rules", slice_of(card.at, card.n),
-                               "stored scorecard", out, fault);
+                               card_file != NULL ? card_file : "stored scorecard", out, fault);
     buf_free(&text);
     buf_free(&card);
     return err;
@@ -138,6 +142,11 @@ enum err candidate_arguments(int argc, char **argv, const struct candidate_optio
 
             if (strncmp(argv[i], options[o].name, n) != 0)
                 continue;
+            if (options[o].flag != NULL) {
+                known = argv[i][n] == '\0';
+                *options[o].flag = known;
+                break;
+            }
             known = argv[i][n] == '=' || (argv[i][n] == '\0' && i + 1 < argc);
             if (known)
                 *options[o].value = argv[i][n] == '=' ? argv[i] + n + 1 : argv[i + 1];

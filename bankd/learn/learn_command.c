@@ -21,10 +21,10 @@ static enum err parse_arguments(int argc, char **argv, struct arguments *argumen
                                 struct learn_options *out, struct fault *fault)
 {
     const struct candidate_option options[] = {
-        { "--from", &arguments->from },
-        { "--to", &arguments->to },
-        { "--out", &arguments->file },
-        { "--pairs", &arguments->pairs },
+        { "--from", &arguments->from, NULL },
+        { "--to", &arguments->to, NULL },
+        { "--out", &arguments->file, NULL },
+        { "--pairs", &arguments->pairs, NULL },
     };
 
     *out = (struct learn_options){ .from_us = INT64_MIN,

@@ -12,6 +12,7 @@
 #include "common/money.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,9 +50,29 @@ static enum err base_of(struct request *request, const struct msg_rules_backtest
     return ERR_none;
 }
 
+/* What judges, in words: a card that is given joins the rules that are not. */
+static enum err describe(struct request *request, const struct msg_rules_backtest *in,
+                         bool has_rules, bool has_card, struct slice *out)
+{
+    bool        given = MSG_HAS(in, rules_backtest, rules);
+    const char *base = MSG_HAS(in, rules_backtest, hash) ? "stored rules" : "rules in force";
+    const char *card = MSG_HAS(in, rules_backtest, scorecard) ? "the given scorecard"
+                       : given                                ? "the scorecard beside them so far"
+                                                              : "their scorecard";
+    char        text[LIMIT_REASON_MAX];
+
+    if (given)
+        base = has_rules ? "the given rules" : "thresholds without rules";
+    if (has_card)
+        snprintf(text, sizeof text, "%s and %s", base, card);
+    else
+        snprintf(text, sizeof text, "%s alone", base);
+    return page_keep(request, slice_from(text), out);
+}
+
 /* The texts that the request does not give are the version's. */
 static enum err parse(struct request *request, const struct msg_rules_backtest *in,
-                      struct fraud_rules **out)
+                      struct fraud_rules **out, struct slice *candidate)
 {
     struct slice rules;
     struct slice card;
@@ -63,6 +84,7 @@ static enum err parse(struct request *request, const struct msg_rules_backtest *
         rules = in->rules;
     if (MSG_HAS(in, rules_backtest, scorecard))
         card = in->scorecard;
+    TRY(describe(request, in, rules.n > 0, card.n > 0, candidate));
     if (rules.n == 0)
         rules = slice_from(bare_rules);
     return bank_rules_parse(rules, "rules", card, "scorecard", out, request->fault);
@@ -216,8 +238,9 @@ static enum err run(struct trial *trial, const struct msg_rules_backtest *in)
 {
     struct clock       *clock = clock_system();
     struct fraud_rules *rules = NULL;
+    struct slice        candidate;
     int64_t             started_us = clock->monotonic_us(clock);
-    enum err            err = parse(trial->request, in, &rules);
+    enum err            err = parse(trial->request, in, &rules, &candidate);
 
     trial->options.rules = rules;
     if (err == ERR_none)
@@ -225,6 +248,7 @@ static enum err run(struct trial *trial, const struct msg_rules_backtest *in)
     fraud_rules_free(&rules);
     TRY(err);
     TRY(trial->failed);
+    MSG_SET(trial->out, backtest, candidate, candidate);
     return set_figures(trial, clock->monotonic_us(clock) - started_us);
 }
 

@@ -141,6 +141,8 @@ def test_a_learned_card_goes_with_the_shipped_rules(home, tmp_path):
     found = backtest(home, "--rules", ROOT / "data/rules/default.rules", "--scorecard",
                      tmp_path / "card", "--from", "2018-06-22")
     assert found["auc_roc"] > 0.9
+    table = bankd("backtest", "--data-dir", home, "--scorecard", tmp_path / "card")
+    assert re.match(r"candidate +scorecard \S+/card alone\n", table.stdout)
 
 
 def test_known_cards_are_left_out(home, tmp_path):
@@ -154,12 +156,14 @@ def test_known_cards_are_left_out(home, tmp_path):
 
 def test_the_rules_in_force_change_nothing(home, tmp_path):
     found = backtest(home)
+    assert found.pop("candidate") == "the version in force"
     assert found["judged"] == DAYS * 150
     assert found["alerts_gained"]["count"] == found["alerts_lost"]["count"] == 0
     hashed = hashlib.blake2b((ROOT / "data/rules/default.rules").read_bytes(), digest_size=32)
     for words in (["--rules", ROOT / "data/rules/default.rules"],
                   ["--hash", hashed.hexdigest()]):
         again = backtest(home, *words)
+        assert again.pop("candidate").split()[0] in ("rules", "stored")
         assert {**again, "payments_per_second": 0} == {**found, "payments_per_second": 0}
 
 
@@ -184,6 +188,8 @@ def test_a_decision_is_recomputed(home):
     (["backtest", "--hash", "7" * 64, "--rules", "x"], "--hash names stored rules"),
     (["explain"], "takes the id of a transaction"),
     (["explain", "nobody"], "No transaction has the id nobody"),
+    (["backtest", "--with-rules"], "--with-rules tries the card of --scorecard"),
+    (["backtest", "--with-rules=yes", "--scorecard", "x"], "--with-rules=yes is not known here"),
     (["backtest", "--rules", "/nowhere"], "/nowhere: No such file"),
     (["backtest", "--rules"], "--rules is not known here or has no value"),
     (["backtest", "--rules", "x", "--from", "soon"], "--from soon is not a day"),

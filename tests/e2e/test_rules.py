@@ -17,7 +17,8 @@ from test_learn import backtest, home as history, learn  # noqa: F401
 from test_run import DENIED, INPUT, Terminal
 from test_users import operator
 
-SHIPPED = (ROOT / "data/rules/default.rules").read_text(encoding="utf-8")
+SHIPPED_FILE = ROOT / "data/rules/default.rules"
+SHIPPED = SHIPPED_FILE.read_text(encoding="utf-8")
 # Every payment of 3,000 and more scores 333, by a rule with a name that nothing else has.
 OURS = SHIPPED + """
 rule three_thousand
@@ -151,6 +152,27 @@ def test_two_people_are_needed(bank, staff):
     got = fraud.call("rules.get", rule_set=before)
     assert got["text"] == SHIPPED and got["state"] == "superseded"
     assert fraud.call("rules.get", hash=second["hash"])["text"] == OURS
+
+
+def test_a_card_is_tried_alone_or_with_the_rules_in_force(bank, staff, tmp_path):
+    """What a proposal of a card would put in force is the rules and the card, not the card."""
+    ours = SHIPPED + OURS[len(SHIPPED):].replace("three_thousand", "three_thousand_more")
+    version = staff["fraud"].call("rules.propose", rules=ours, scorecard="", reason="To try with")
+    staff["compliance"].call("rules.approve", hash=version["hash"])
+    rules, card = tmp_path / "ours.rules", tmp_path / "small.card"
+    rules.write_text(ours, encoding="utf-8")
+    card.write_text(CARD, encoding="utf-8")
+    scores = {}
+    for name, words, candidate in (
+            ("alone", ["--scorecard", card], f"scorecard {card} alone"),
+            ("proposed", ["--scorecard", card, "--with-rules"],
+             f"rules in force and scorecard {card}"),
+            ("files", ["--scorecard", card, "--rules", rules],
+             f"rules {rules} and scorecard {card}")):
+        found = backtest(bank.directory, *words, "--scores", tmp_path / name)
+        assert found["candidate"] == candidate
+        scores[name] = (tmp_path / name).read_text()
+    assert scores["proposed"] == scores["files"] != scores["alone"]
 
 
 def test_a_scorecard_joins_the_sum_and_can_be_taken_away(bank, staff):
@@ -313,6 +335,12 @@ def test_the_whole_path_of_a_scorecard(history, tmp_path):  # noqa: F811
         fraud.refused(1, "io", "rules.propose", "scorecard=@/nowhere", "reason=No file")
         assert officer.json("rules.approve", f"hash={version['hash']}")["state"] == "active"
         assert fraud.json("rules.get")["scorecard"] == card.read_text()
+        for words, candidate in (([f"scorecard=@{card}"], "rules in force and the given scorecard"),
+                                 (["scorecard="], "rules in force alone"),
+                                 ([], "rules in force and their scorecard"),
+                                 ([f"rules=@{SHIPPED_FILE}", "scorecard="],
+                                  "the given rules alone")):
+            assert fraud.json("rules.backtest", *words)["candidate"] == candidate
         assert not fraud.json("rules.propose", "scorecard=", "reason=Retire it")["has_scorecard"]
         curves = fraud.json("rules.curves")["curves"]
         assert len(curves) == card.read_text().count("\nfeature ") \
@@ -330,6 +358,8 @@ def test_the_whole_path_of_a_scorecard(history, tmp_path):  # noqa: F811
     assert found["auc_roc"] > 0.9 and found["average_precision"] > 0.5
     files = backtest(bank.directory, *week, "--rules", ROOT / "data/rules/default.rules",
                      "--scorecard", card, "--scores", tmp_path / "scores of files")
+    assert files.pop("candidate") == f"rules {SHIPPED_FILE} and scorecard {card}"
+    assert found.pop("candidate") == "the version in force"
     assert {**files, "payments_per_second": 0} == {**found, "payments_per_second": 0}
     assert (tmp_path / "scores").read_text() == (tmp_path / "scores of files").read_text()
     assert backtest(bank.directory, *week, "--hash", version["hash"])["auc_roc"] \

@@ -870,7 +870,8 @@ static void *backtest(struct fake_bank *bank)
                                   .cards = 100,
                                   .card_precision_ppm = 302500,
                                   .payments_per_second = 412000,
-                                  .changes_total = 60 };
+                                  .changes_total = 60,
+                                  .candidate = slice_from("the given rules alone") };
     out->lines.count = 6;
     out->lines.at = take(bank, 6, sizeof *out->lines.at);
     for (int i = 0; i < 6; i++) {
