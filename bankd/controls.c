@@ -54,6 +54,7 @@ struct controls {
     struct control_values     values;
     int32_t                   threshold;
     struct fraud_rule_bits    stepped_down;
+    struct fraud_rule_bits    guarded; /* they ask for the deny list */
     bool                      any_stepped_down;
     bool                      loaded; /* once */
     bool                      have_counted;
@@ -125,6 +126,14 @@ static int32_t rule_of(const struct controls *controls, const char *name)
     return controls->rules == NULL ? NONE : fraud_rules_find(controls->rules, slice_from(name));
 }
 
+/* The rule that a suppression of this name spares an account; none that asks for the deny list. */
+static int32_t suppressible_rule_of(const struct controls *controls, const char *name)
+{
+    int32_t rule = rule_of(controls, name);
+
+    return rule != NONE && fraud_rules_asks_deny_list(controls->rules, (size_t)rule) ? NONE : rule;
+}
+
 static void find_stepped_down(struct controls *controls)
 {
     memset(&controls->stepped_down, 0, sizeof controls->stepped_down);
@@ -146,9 +155,14 @@ void controls_bind(struct controls *controls, const struct fraud_rules *rules)
         valve_init(&controls->now.valve, controls->values.valve_window_min * US_PER_MINUTE);
     controls->rules = rules;
     controls->rule_count = rules != NULL ? fraud_rules_count(rules) : 0;
+    memset(&controls->guarded, 0, sizeof controls->guarded);
+    for (size_t i = 0; i < controls->rule_count; i++)
+        if (fraud_rules_asks_deny_list(rules, i))
+            fraud_rule_bit_set(&controls->guarded, i);
     for (size_t i = 0; i < LIMIT_SUPPRESSIONS_MAX; i++)
         if (controls->suppressed[i].record != 0)
-            controls->suppressed[i].rule = rule_of(controls, controls->suppressed[i].name);
+            controls->suppressed[i].rule =
+                suppressible_rule_of(controls, controls->suppressed[i].name);
     find_stepped_down(controls);
 }
 
@@ -321,7 +335,7 @@ static enum err take_suppressed(struct controls *controls, const struct record *
     slot->account = record->about;
     slot->until_us = record->due_at_us;
     slice_copy(said.rule, slot->name, sizeof slot->name);
-    slot->rule = rule_of(controls, slot->name);
+    slot->rule = suppressible_rule_of(controls, slot->name);
     slot->next = *chain;
     *chain = place;
     controls->suppressed_count++;
@@ -361,6 +375,13 @@ int controls_suppression_limit(const struct controls *controls, int64_t account)
 bool controls_has_rule(const struct controls *controls, struct slice name)
 {
     return controls->rules != NULL && fraud_rules_find(controls->rules, name) >= 0;
+}
+
+bool controls_is_guarded(const struct controls *controls, struct slice name)
+{
+    int rule = controls->rules != NULL ? fraud_rules_find(controls->rules, name) : NONE;
+
+    return rule >= 0 && fraud_rules_asks_deny_list(controls->rules, (size_t)rule);
 }
 
 bool controls_is_suppressed(const struct controls *controls, int64_t account, struct slice rule,
@@ -576,7 +597,8 @@ bool controls_count(struct controls *controls, int64_t at_us, bool history,
         return false;
     for (size_t rule = 0; rule < controls->rule_count; rule++) {
         if (!fraud_rule_bit(&verdict->stopping, rule) ||
-            fraud_rule_bit(&controls->stepped_down, rule))
+            fraud_rule_bit(&controls->stepped_down, rule) ||
+            fraud_rule_bit(&controls->guarded, rule))
             continue;
         *trip = (struct control_trip){ .rule = rule, .sum = valve_sum(valve, rule) };
         if (valve_is_too_much(trip->sum, controls->values.valve_share_bp,

@@ -11,6 +11,9 @@
  * must be called whenever other rules come into force. What has reached its until-date acts no
  * more, also before the sweep that writes its end.
  *
+ * A rule that asks for the deny list is the word of the people who put somebody there: no
+ * suppression acts on it, and the valve counts it but never steps it down.
+ *
  * After a restart everything is as before but for the valve: it counts anew, so for a moment it
  * knows fewer payments, and its minimum keeps it from judging by them. The budget's counters are
  * written every hour, when a threshold moves and when the bank is closed; a crash loses at most
@@ -47,8 +50,7 @@ ERR_MUST_USE enum err controls_open(struct controls **out);
 void                  controls_close(struct controls **controls);
 
 /* Forgets everything but the counters, which are read the first time only, and reads the records.
- * Settings that no record
- * has are those of `settings`. The rules must be bound again. */
+ * Settings that no record has are those of `settings`. The rules must be bound again. */
 ERR_MUST_USE enum err controls_load(struct controls *controls, struct store *store,
                                     const struct bank_settings *settings);
 /* Finds the names again; NULL when nothing judges. Other rules than before clear the valve. */
@@ -64,6 +66,8 @@ bool controls_is_listed(const struct controls *controls, int64_t about, struct s
 /* 0 when there is room for a suppression of the account, else the limit that is reached. */
 int  controls_suppression_limit(const struct controls *controls, int64_t account);
 bool controls_has_rule(const struct controls *controls, struct slice name); /* in force */
+/* Whether the rule asks for the deny list: it cannot be suppressed, and the valve spares it. */
+bool controls_is_guarded(const struct controls *controls, struct slice name);
 /* Whether the rule of this name is suppressed for the account now. */
 bool controls_is_suppressed(const struct controls *controls, int64_t account, struct slice rule,
                             int64_t now_us);

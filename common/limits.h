@@ -84,6 +84,7 @@ enum {
     LIMIT_RULES_PROPOSED_MAX = 32,        /* versions that wait for approval or withdrawal */
     LIMIT_SUPPRESSIONS_PER_ACCOUNT = 8,   /* rules that one account is spared */
     LIMIT_SUPPRESSIONS_MAX = 8192,        /* in force, of all accounts */
+    LIMIT_SUPPRESSION_DAYS = 90,          /* that one may last */
     LIMIT_SCREENING_MAX = 32768,          /* entries of the lists that are in force */
     LIMIT_CURVES_MAX = 64,                /* parts of a scorecard that are shown */
     LIMIT_CURVE_POINTS_MAX = 4096,        /* ranges of one part */

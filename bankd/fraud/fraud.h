@@ -136,6 +136,10 @@ struct fraud_thresholds {
 struct fraud_thresholds fraud_rules_thresholds(const struct fraud_rules *rules);
 /* Index of the rule of this name, -1 when there is none. */
 int fraud_rules_find(const struct fraud_rules *rules, struct slice name);
+/* Whether the condition or the points of a rule ask for the deny list, or for any of the lists that
+ * people keep; false when there is no such rule. */
+bool fraud_rules_asks_deny_list(const struct fraud_rules *rules, size_t rule);
+bool fraud_rules_asks_lists(const struct fraud_rules *rules, size_t rule);
 /* "clamp" for FRAUD_RULE_CLAMP, "?" for one that does not exist. */
 const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule);
 

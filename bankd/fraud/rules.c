@@ -510,6 +510,45 @@ int fraud_rules_find(const struct fraud_rules *rules, struct slice name)
     return -1;
 }
 
+static bool is_denied(int feature)
+{
+    return feature == FEATURE_account_denied || feature == FEATURE_counterparty_denied;
+}
+
+static bool is_of_lists(int feature)
+{
+    return is_denied(feature) || feature == FEATURE_account_allowed ||
+           feature == FEATURE_account_watched || feature == FEATURE_counterparty_allowed ||
+           feature == FEATURE_counterparty_watched;
+}
+
+static bool asks(const struct fraud_rules *rules, struct rule_code code, bool (*wanted)(int))
+{
+    for (size_t i = 0; i < code.count; i++) {
+        const struct rule_step *step = &rules->steps[code.first + i];
+
+        if ((step->op == OP_SLOT || step->op == OP_COMPARE) && wanted(rules->slots[step->first]))
+            return true;
+    }
+    return false;
+}
+
+static bool rule_asks(const struct fraud_rules *rules, size_t rule, bool (*wanted)(int))
+{
+    return rule < rules->rule_count && (asks(rules, rules->rules[rule].when, wanted) ||
+                                        asks(rules, rules->rules[rule].score, wanted));
+}
+
+bool fraud_rules_asks_deny_list(const struct fraud_rules *rules, size_t rule)
+{
+    return rule_asks(rules, rule, is_denied);
+}
+
+bool fraud_rules_asks_lists(const struct fraud_rules *rules, size_t rule)
+{
+    return rule_asks(rules, rule, is_of_lists);
+}
+
 bool fraud_rules_view(const struct fraud_rules *rules, size_t rule, struct fraud_rule_view *out)
 {
     const struct rule *found = &rules->rules[rule < rules->rule_count ? rule : 0];

@@ -9,8 +9,9 @@
  * The advice follows these rules, the first that holds (decided = payments with a finding):
  *   not in force any more                                    retire
  *   takes points off                                         keep
- *   has not fired on at least 1,000 payments                 retire; keep when of high severity,
- *                                                            for it may be there for a rare case
+ *   has not fired on at least 1,000 payments                 retire; keep when it asks for a list,
+ *                                                            on which nobody may be, or is of high
+ *                                                            severity: there for a rare case
  *   at least 20 decided and none of them fraud               retire
  *   fired at least 20 times, another rule fires in 90 % of
  *   them, it in half of the other's, and it caught no fraud
@@ -45,6 +46,7 @@ struct line {
     char    action[16];
     char    severity[16];
     bool    in_force;
+    bool    asks_lists; /* that people keep */
     int64_t fired, alerted, stopped, confirmed, false_positive, unique, saved;
     int64_t points;
     int64_t half[2]; /* fired in each half of the period */
@@ -57,6 +59,7 @@ struct hit {
     bool    counts_money;
     bool    alert;
     bool    stopped;
+    bool    kept_back; /* its money has not gone: held, rejected or declined */
     uint8_t half;
     uint8_t count;
     int16_t alone; /* the only rule that speaks against it; NOBODY when there are more or none */
@@ -128,6 +131,9 @@ static enum err take_rules_in_force(struct board *board)
     TRY(use_rules(board, numbers.rules_active));
     for (size_t i = 0; i < board->line_count; i++)
         board->lines[i].in_force = true;
+    for (size_t i = 0; i < LIMIT_RULES_MAX; i++)
+        if (board->place[i] != NOBODY)
+            board->lines[board->place[i]].asks_lists = fraud_rules_asks_lists(board->rules, i);
     return ERR_none;
 }
 
@@ -145,13 +151,16 @@ static void note_hit(struct board *board, const struct transaction *row, uint8_t
     struct hit                *hit = &board->hits[board->hit_count];
     size_t                     against = 0;
 
-    *hit = (struct hit){ .sequence = row->sequence,
-                         .amount = row->amount,
-                         .counts_money = row->currency == board->period.currency,
-                         .alert = recall->alert,
-                         .stopped = recall->verdict != VERDICT_APPROVE,
-                         .half = half,
-                         .alone = NOBODY };
+    *hit =
+        (struct hit){ .sequence = row->sequence,
+                      .amount = row->amount,
+                      .counts_money = row->currency == board->period.currency,
+                      .alert = recall->alert,
+                      .stopped = recall->verdict != VERDICT_APPROVE,
+                      .kept_back = row->status == STATUS_HELD || row->status == STATUS_REJECTED ||
+                                   row->status == STATUS_DECLINED,
+                      .half = half,
+                      .alone = NOBODY };
     for (size_t i = 0; i < recall->count; i++) {
         const struct fraud_fired *fired = &recall->fired[i];
         int16_t                   place = board->place[fired->rule];
@@ -202,7 +211,7 @@ static void count_line(struct line *line, const struct hit *hit, const struct la
     line->stopped += hit->stopped ? 1 : 0;
     line->confirmed += fraud ? 1 : 0;
     line->false_positive += label != NULL && !fraud ? 1 : 0;
-    if (fraud && hit->stopped && hit->counts_money &&
+    if (fraud && hit->kept_back && hit->stopped && hit->counts_money &&
         !money_add(line->saved, hit->amount, &line->saved))
         line->saved = INT64_MAX;
 }
@@ -320,9 +329,12 @@ static void advise(const struct board *board, size_t place, struct advice *out)
     } else if (line->fired == 0 && payments >= ENOUGH_PAYMENTS) {
         bool is_guard = strcmp(line->severity, "high") == 0;
 
-        out->word = is_guard ? ADVICE_KEEP : ADVICE_RETIRE;
+        out->word = is_guard || line->asks_lists ? ADVICE_KEEP : ADVICE_RETIRE;
         snprintf(out->text, sizeof out->text, "It has not fired on any of %" PRId64 " payments%s",
-                 payments, is_guard ? "; of high severity, it may be there for a rare case" : "");
+                 payments,
+                 line->asks_lists ? "; it waits for somebody to be put on a list"
+                 : is_guard       ? "; of high severity, it may be there for a rare case"
+                                  : "");
     } else if (decided >= ENOUGH && line->confirmed == 0) {
         out->word = ADVICE_RETIRE;
         snprintf(out->text, sizeof out->text,

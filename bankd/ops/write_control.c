@@ -229,6 +229,13 @@ static enum err check_suppression(struct request *request, const struct msg_supp
     TRY(check_until(request, in->until));
     if (!controls_has_rule(controls, in->rule))
         return fault_set(request->fault, ERR_not_found, "rule", "No rule of this name is in force");
+    if (controls_is_guarded(controls, in->rule))
+        return fault_set(request->fault, ERR_field_invalid, "rule",
+                         "A rule that asks for the deny list cannot be suppressed; take the entry "
+                         "off the list");
+    if (in->until > request->now_us + LIMIT_SUPPRESSION_DAYS * US_PER_DAY)
+        return fault_set(request->fault, ERR_field_invalid, "until",
+                         "A suppression lasts at most %d days", (int)LIMIT_SUPPRESSION_DAYS);
     if (controls_is_suppressed(controls, account, in->rule, request->now_us))
         return fault_set(request->fault, ERR_exists, "rule",
                          "The rule is already suppressed for this account");

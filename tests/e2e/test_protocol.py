@@ -1298,6 +1298,8 @@ def test_the_scoreboard_of_the_demo(fraud, compliance):
         assert ("overlap_rule" in rule) <= (rule["fired"] > 0)
         assert rule["advice"] in page.WORDS["rule_advice"]
     assert any(rule["confirmed"] for rule in rules.values())
+    for name in ("on_the_deny_list", "on_the_watch_list", "on_the_allow_list"):
+        assert rules[name]["advice"] == "keep"  # even when nobody was on a list yet
     with refused("currency_unknown", "currency"):
         compliance.call("rules.scoreboard", currency="QQQ")
 

@@ -457,6 +457,35 @@ static void test_a_rule_can_be_shown(void **state)
     fraud_rules_free(&rules);
 }
 
+/* Which rules ask for what people have put on lists: in the condition, in a range, in the points.
+ */
+static void test_rules_that_ask_for_lists_are_known(void **state)
+{
+    struct fraud_rules *rules =
+        must_parse("version 1 threshold hold 500 threshold decline 900\n"
+                   "rule plain when amount > 5 score 1 because \"x\"\n"
+                   "fires on amount=6 silent on amount=1 end\n"
+                   "rule denied when amount > 5 and (is_round or counterparty_denied) score 1\n"
+                   "because \"x\" fires on amount=6 is_round=yes silent on amount=1 end\n"
+                   "rule spared when amount > 5 and account_denied = 0 score 1 because \"x\"\n"
+                   "fires on amount=6 silent on amount=1 end\n"
+                   "rule dear when amount > 5 score 100 * account_denied because \"x\"\n"
+                   "fires on amount=6 silent on amount=1 end\n"
+                   "rule watched when account_watched score 1 because \"x\"\n"
+                   "fires on account_watched=yes silent on amount=1 end\n"
+                   "rule allowed when not counterparty_allowed score 1 because \"x\"\n"
+                   "fires on amount=6 silent on counterparty_allowed=yes end\n");
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(fraud_rules_asks_deny_list(rules, i), i >= 1 && i <= 3);
+        assert_int_equal(fraud_rules_asks_lists(rules, i), i >= 1);
+    }
+    assert_false(fraud_rules_asks_deny_list(rules, 6));
+    assert_false(fraud_rules_asks_lists(rules, 6));
+    fraud_rules_free(&rules);
+}
+
 static void test_shipped_rules_load(void **state)
 {
     struct fraud_rules *rules = shipped_rules();
@@ -477,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_limits_are_told_and_not_crossed),
         cmocka_unit_test(test_the_whole_catalogue_can_be_asked),
         cmocka_unit_test(test_a_rule_can_be_shown),
+        cmocka_unit_test(test_rules_that_ask_for_lists_are_known),
         cmocka_unit_test(test_shipped_rules_load),
     };
 

@@ -586,6 +586,27 @@ static void test_suppressions_are_checked_and_listed(void **state)
     world_free(world);
 }
 
+/* What people put on the deny list is no business of one analyst, and no suppression is for ever.
+ */
+static void test_a_suppression_neither_spares_the_deny_list_nor_lasts_for_years(void **state)
+{
+    struct world              *world = world_new(*state);
+    struct msg_suppression_add in = suppression_of(world, "denied");
+    struct msg_suppression     out;
+
+    assert_int_equal(ASK(world, FRAUD, suppression, add, &in, &out), ERR_field_invalid);
+    assert_non_null(strstr(world->fault.text, "deny list"));
+    in = suppression_of(world, "large");
+    in.until = world->now_us + 91 * US_PER_DAY;
+    assert_int_equal(ASK(world, FRAUD, suppression, add, &in, &out), ERR_field_invalid);
+    assert_non_null(strstr(world->fault.text, "90 days"));
+    in.until = world->now_us + 90 * US_PER_DAY;
+    MUST(world, FRAUD, suppression, add, &in, &out);
+    in = suppression_of(world, "watched");
+    MUST(world, FRAUD, suppression, add, &in, &out);
+    world_free(world);
+}
+
 /* --- the safety valve ------------------------------------------------------------------------ */
 
 static void set(struct world *world, struct msg_controls_set in)
@@ -669,6 +690,23 @@ static void test_the_valve_forgets_what_is_older_than_its_window(void **state)
     assert_int_equal(audits(world, "controls.step_down"), 0);
     assert_int_equal(verdict_of(world, 0, 60, NULL), VERDICT_HOLD);
     assert_int_equal(audits(world, "controls.step_down"), 1);
+    world_free(world);
+}
+
+/* Whoever is on the deny list was put there by a person: the more they try, the more is declined.
+ */
+static void test_the_valve_spares_the_deny_list(void **state)
+{
+    struct world              *world = world_new(*state);
+    struct msg_screening_add   in = entry_for(LIST_DENY);
+    struct msg_screening_entry out;
+
+    set_valve(world, 2000, 10);
+    MSG_SET(&in, screening_add, account_id, world->accounts[0]);
+    MUST(world, FRAUD, screening, add, &in, &out);
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(verdict_of(world, 0, 5, NULL), VERDICT_DECLINE);
+    assert_int_equal(audits(world, "controls.step_down"), 0);
     world_free(world);
 }
 
@@ -847,6 +885,8 @@ int main(void)
         BOTH(test_a_failed_commit_takes_a_list_back),
         BOTH(test_a_suppressed_rule_is_silent_for_one_account),
         BOTH(test_suppressions_are_checked_and_listed),
+        BOTH(test_a_suppression_neither_spares_the_deny_list_nor_lasts_for_years),
+        BOTH(test_the_valve_spares_the_deny_list),
         BOTH(test_the_valve_steps_a_rule_down_and_a_person_restores_it),
         BOTH(test_the_valve_forgets_what_is_older_than_its_window),
         BOTH(test_a_failed_commit_takes_counts_back),

@@ -56,7 +56,10 @@ static void count_rule(struct recount *rule, const struct transaction *row, int 
     rule->confirmed += finding == FRAUD;
     rule->false_positive += finding == GOOD;
     rule->unique += finding == FRAUD && verdict->reason_count == 1;
-    if (finding == FRAUD && stopped && row->currency == SEED_USD)
+    /* a release lets the money go, and so does one that only would have been stopped */
+    if (finding == FRAUD && stopped && row->currency == SEED_USD &&
+        (row->status == STATUS_HELD || row->status == STATUS_REJECTED ||
+         row->status == STATUS_DECLINED))
         rule->saved += row->amount;
 }
 
