@@ -141,24 +141,17 @@ enum err op_alert_list(struct request *request, const struct msg_alert_query *in
     return ERR_none;
 }
 
-static bool collect_hit(void *context, const void *row)
-{
-    struct alert_hits *hits = context;
-    hits->rows[hits->count++] = *(const struct alert_hit *)row;
-    return hits->count < LIMIT_ALERT_HITS_MAX;
-}
-
 enum err op_alert_get(struct request *request, const struct msg_alert_ref *in,
                       struct msg_alert *out)
 {
     struct alert row;
-    struct alert_hits hits = {.count = 0};
+    struct alert_hits hits;
     struct store *store = request->store;
     enum err err = store->ops->alert_by_id(store, &in->alert_id, &row);
     if (err == ERR_not_found)
         return fault_set(request->fault, err, "alert_id", "There is no such alert.");
     TRY(err);
-    TRY(store->ops->alert_hits(store, row.number, collect_hit, &hits));
+    TRY(view_load_hits(request, &row, &hits));
     return view_alert(request, &row, &hits, out);
 }
 

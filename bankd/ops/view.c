@@ -314,7 +314,7 @@ enum err view_transaction(struct request *request, const struct transaction *row
 }
 
 /* Names of the fields, ids and numbers. */
-enum { TRANSACTION_BYTES = 768, ALERT_BYTES = 704, HIT_BYTES = 224, REASON_BYTES = 32 };
+enum { TRANSACTION_BYTES = 768, ALERT_BYTES = 784, HIT_BYTES = 224, REASON_BYTES = 32 };
 
 static size_t reasons_size(const struct msg_reason *at, size_t count)
 {
@@ -484,6 +484,18 @@ static enum err view_cause(struct request *request, const struct alert *row, str
     return view_reasons(request, cause.rule_set, &verdict, &out->reasons.at, &out->reasons.count);
 }
 
+/* One transaction of the alert into its sums; a sum that does not fit stays at the largest. */
+static void count_hit(struct msg_alert *out, int64_t amount, int32_t status)
+{
+    if (!money_add(out->amount_total, amount, &out->amount_total))
+        out->amount_total = INT64_MAX;
+    if (status != STATUS_HELD)
+        return;
+    out->held_count++;
+    if (!money_add(out->held_amount, amount, &out->held_amount))
+        out->held_amount = INT64_MAX;
+}
+
 static enum err view_hits(struct request *request, const struct alert *row,
                           const struct alert_hits *hits, struct msg_alert *out)
 {
@@ -509,10 +521,44 @@ static enum err view_hits(struct request *request, const struct alert *row,
             MSG_SET(&at[i], alert_hit, decision, hit->finding);
         if (hit->transaction == row->transaction)
             out->status = status;
+        count_hit(out, moved.amount, status);
     }
     out->hits.at = at;
     out->hits.count = hits->count;
     return ERR_none;
+}
+
+/* The sums of an alert whose transactions are not shown. */
+static enum err view_sums(struct request *request, const struct alert *row, struct msg_alert *out)
+{
+    struct alert_hits hits;
+    struct store *store = request->store;
+    if (row->hits == 1) {
+        count_hit(out, out->amount, out->status);
+        return ERR_none;
+    }
+    TRY(view_load_hits(request, row, &hits));
+    for (size_t i = 0; i < hits.count; i++) {
+        struct transaction moved;
+        TRY(must_be_there(
+            store->ops->transaction_by_sequence(store, hits.rows[i].transaction, &moved)));
+        count_hit(out, moved.amount, moved.status);
+    }
+    return ERR_none;
+}
+
+static bool collect_hit(void *context, const void *row)
+{
+    struct alert_hits *hits = context;
+    hits->rows[hits->count++] = *(const struct alert_hit *)row;
+    return hits->count < LIMIT_ALERT_HITS_MAX;
+}
+
+enum err view_load_hits(struct request *request, const struct alert *row, struct alert_hits *out)
+{
+    struct store *store = request->store;
+    memset(out, 0, sizeof(*out));
+    return store->ops->alert_hits(store, row->number, collect_hit, out);
 }
 
 enum err view_alert(struct request *request, const struct alert *row,
@@ -534,7 +580,7 @@ enum err view_alert(struct request *request, const struct alert *row,
     MSG_SET(out, alert, notes, row->notes);
     TRY(view_cause(request, row, out));
     TRY(view_handling(request, row, out));
-    return hits != NULL ? view_hits(request, row, hits, out) : ERR_none;
+    return hits != NULL ? view_hits(request, row, hits, out) : view_sums(request, row, out);
 }
 
 size_t view_alert_size(const struct msg_alert *message)

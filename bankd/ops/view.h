@@ -55,6 +55,9 @@ size_t view_transaction_size(const struct msg_transaction *message);
 struct alert_hits;
 ERR_MUST_USE enum err view_alert(struct request *request, const struct alert *row,
                                  const struct alert_hits *hits, struct msg_alert *out);
+/* The alert's transactions as the store has them. */
+ERR_MUST_USE enum err view_load_hits(struct request *request, const struct alert *row,
+                                     struct alert_hits *out);
 size_t view_alert_size(const struct msg_alert *message);
 
 #endif

@@ -173,27 +173,36 @@ void act_on_alert(struct app *app, enum action action, const struct msg_alert *a
     add_text(act, "Alert", text);
     snprintf(text, sizeof text, "%s of %s, %s", enum_text(&enum_transaction_type, alert->type), sum,
              enum_text(&enum_transaction_status, alert->status));
-    add_text(act, "Transaction", text);
+    add_text(act, alert->hit_count > 1 ? "Most points" : "Transaction", text);
+    if (alert->hit_count > 1)
+        add_text(act, "In all", alert_payments(alert, text, sizeof text));
     operate_fact(act, "Account", alert->account_name);
     if (alert->reasons.count > 0)
         operate_fact(act, "First reason", alert->reasons.at[0].text);
     add_text(act, "Id", uuid_text(&alert->alert_id, text));
     act->hits = alert->hit_count;
+    act->held = alert->held_count;
+    show_sum(alert->held_amount, alert->currency, act->held_sum, sizeof act->held_sum);
     if (is_quick(action))
         send(act);
 }
 
-/* Which alerts, for a box about several: their number, their sum and whose they are. */
+/* Which alerts, for a box about several: their number, what all their payments sum up to, what of
+ * it is held, and whose they are. */
 static void add_several(struct act *act, const void *const *rows, int count)
 {
-    char   text[FACT_MAX];
-    char   names[FACT_MAX] = "";
-    size_t n = 0;
-    int    held = 0;
+    char    text[FACT_MAX];
+    char    names[FACT_MAX] = "";
+    size_t  n = 0;
+    char    sum[ACT_SUM_MAX];
+    int     held = 0;
+    int64_t payments = 0;
     for (int i = 0; i < count; i++) {
         const struct msg_alert *alert = rows[i];
         act->items[i].alert_id = alert->alert_id;
-        held += alert->status == STATUS_HELD;
+        held += alert->held_count > 0;
+        payments += alert->hit_count;
+        act->held += alert->held_count;
         if (n < sizeof names - LIMIT_NAME_MAX)
             n += (size_t)snprintf(names + n, sizeof names - n, "%s%.*s", i > 0 ? ", " : "",
                                   (int)(alert->account_name.n < 40 ? alert->account_name.n : 40),
@@ -202,7 +211,14 @@ static void add_several(struct act *act, const void *const *rows, int count)
     act->item_count = count;
     snprintf(text, sizeof text, "%d, of them %d with held funds", count, held);
     add_text(act, "Alerts", text);
-    add_text(act, "Sum", alerts_sum(rows, count, text, sizeof text));
+    snprintf(text, sizeof text, "%d payment%s, %s", (int)payments, payments == 1 ? "" : "s",
+             alerts_sum(rows, count, sum, sizeof sum));
+    add_text(act, "Sum", text);
+    alerts_held(rows, count, act->held_sum, sizeof act->held_sum);
+    snprintf(text, sizeof text, "%d payment%s, %s", (int)act->held,
+             act->held == 1 ? "" : "s", act->held_sum);
+    if (act->held > 0)
+        add_text(act, "Held", text);
     add_text(act, "Accounts", names);
 }
 
@@ -765,9 +781,31 @@ static bool act_act(struct screen *screen, enum action action, const char *argum
     }
 }
 
-/* What the chosen value leads to: "It was not fraud; a held transaction is released". */
-static const char *choice_help(const struct form_field *field)
+/* What a decision on alerts does with what they hold, when they hold something; returns out. */
+static const char *held_help(const struct act *act, int64_t decision, char *out, size_t size)
 {
+    static const struct {
+        int64_t     decision;
+        const char *why;
+        const char *does;
+    } rows[] = { { DECISION_CONFIRMED_FRAUD, "It was fraud", "rejects" },
+                 { DECISION_FALSE_POSITIVE, "It was not fraud", "releases" },
+                 { DECISION_INCONCLUSIVE, "Nobody can tell", "leaves held" } };
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].decision == decision)
+            snprintf(out, size, "%s; %s %d held payment%s, %s", rows[i].why, rows[i].does,
+                     (int)act->held, act->held == 1 ? "" : "s", act->held_sum);
+    return out;
+}
+
+/* What the chosen value leads to: "It was not fraud; releases 1 held payment, 5,837.32 USD". The
+ * text of what is held stays in `out`. */
+static const char *choice_help(const struct act *act, const struct form_field *field,
+                               char out[FACT_MAX])
+{
+    if (field->kind == FORM_CHOICE && field->choice == &enum_alert_decision && act->held > 0)
+        return held_help(act, field->number, out, FACT_MAX);
     for (size_t i = 0; field->kind == FORM_CHOICE && i < field->choice->count; i++)
         if (field->choice->values[i].number == field->number)
             return field->choice->values[i].help;
@@ -776,6 +814,7 @@ static const char *choice_help(const struct form_field *field)
 
 static int draw_values(const struct act *act, struct canvas *canvas, struct rect rect, int y)
 {
+    char text[FACT_MAX];
     for (int i = 0; i < act->form.count; i++) {
         const struct form_field *field = &act->form.fields[i];
         struct slice             value = slice_of(field->value, field->n);
@@ -786,8 +825,10 @@ static int draw_values(const struct act *act, struct canvas *canvas, struct rect
         canvas_string(canvas, rect.x, y, 15, STYLE_LABEL, field->label);
         y += canvas_paragraph(canvas, (struct rect){ rect.x + 16, y, rect.w - 16, 4 }, STYLE_VALUE,
                               value);
-        if (choice_help(field)[0] != '\0')
-            canvas_string(canvas, rect.x + 16, y++, rect.w - 16, STYLE_DIM, choice_help(field));
+        const char *help = choice_help(act, field, text);
+        if (help[0] != '\0')
+            canvas_string(canvas, rect.x + 16, y++, rect.w - 16,
+                          act->held > 0 ? STYLE_WARN : STYLE_DIM, help);
     }
     return y;
 }
@@ -795,14 +836,15 @@ static int draw_values(const struct act *act, struct canvas *canvas, struct rect
 /* Lines of the fields: those of the form with its errors, or those of the review. */
 static int values_height(const struct act *act, int width)
 {
-    int lines = 0;
+    char text[FACT_MAX];
+    int  lines = 0;
     for (int i = 0; i < act->form.count; i++) {
         const struct form_field *field = &act->form.fields[i];
         if (act->stage == ACT_EDIT)
             lines += field->error[0] != '\0' ? 2 : 1;
         else
             lines += 1 + (width > 0 ? (int)field->n / width : 0) +
-                     (choice_help(field)[0] != '\0' ? 1 : 0);
+                     (choice_help(act, field, text)[0] != '\0' ? 1 : 0);
     }
     return lines;
 }
@@ -833,6 +875,7 @@ static void act_draw(struct screen *screen, struct canvas *canvas, struct rect r
     struct act              *act = act_of(screen);
     const struct action_row *row = action_row(act->action);
     char                     title[96];
+    char                     help[FACT_MAX];
     int                      w = rect.w < BOX_WIDTH ? rect.w : BOX_WIDTH;
     int h = act->fact_count + 6 + values_height(act, w - 20) + (act->error[0] != '\0' ? 3 : 0);
     int gap = h <= rect.h ? 1 : 0; /* blank lines only where there is room */
@@ -854,7 +897,7 @@ static void act_draw(struct screen *screen, struct canvas *canvas, struct rect r
         y += form_draw(&act->form, canvas, (struct rect){ in.x, y, in.w, in.h });
         const struct form_field *focus = &act->form.fields[act->form.focus];
         canvas_string(canvas, in.x + 16, y, in.w - 16, STYLE_DIM,
-                      focus->help[0] != '\0' ? focus->help : choice_help(focus));
+                      focus->help[0] != '\0' ? focus->help : choice_help(act, focus, help));
         y += 1;
     } else {
         y = draw_values(act, canvas, in, y);

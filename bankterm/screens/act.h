@@ -13,6 +13,7 @@
 enum {
     ACT_FACTS_MAX = 8,
     ACT_FACT_MAX = 200,
+    ACT_SUM_MAX = 128, /* sums of a few currencies */
     ACT_BODY_MAX = 2048,
     ACT_FIXED_MAX = 4,
     ACT_FIXED_TEXT = 72,
@@ -41,6 +42,8 @@ struct act {
     struct uuid     id;     /* of the subject */
     struct uuid     new_id; /* of what is made */
     int64_t         hits;   /* of the alert, as it was seen */
+    int64_t         held;   /* payments that a decision on alerts releases or rejects */
+    char            held_sum[ACT_SUM_MAX];
     struct act_fact facts[ACT_FACTS_MAX];
     int             fact_count;
     struct form     form;

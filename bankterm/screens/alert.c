@@ -257,6 +257,12 @@ static void loss_text(const struct alert_view *view, char *out, size_t size)
              show_age(us, age, sizeof age));
 }
 
+/* An alert with several payments has a line for all of them. */
+static int head_lines(const struct msg_alert *alert)
+{
+    return alert != NULL && alert->hit_count > 1 ? HEAD_LINES + 1 : HEAD_LINES;
+}
+
 static void draw_head(const struct alert_view *view, struct canvas *canvas, struct rect in)
 {
     const struct msg_alert   *alert = alert_of(view);
@@ -273,6 +279,10 @@ static void draw_head(const struct alert_view *view, struct canvas *canvas, stru
     y = detail_line(canvas, in, y, "Payment", STYLE_VALUE, slice_from(text));
     status_text(view, text, sizeof text);
     y = detail_line(canvas, in, y, "", style_of_status(alert->status), slice_from(text));
+    if (alert->hit_count > 1)
+        y = detail_line(canvas, in, y, "In all",
+                        alert->held_count > 0 ? style_of_status(STATUS_HELD) : STYLE_TEXT,
+                        slice_from(alert_payments(alert, text, sizeof text)));
     loss_text(view, text, sizeof text);
     y = detail_line(canvas, in, y, "Alert", STYLE_TEXT, slice_from(text));
     handling_text(view, text, sizeof text);
@@ -626,7 +636,8 @@ static void view_close(struct screen *screen)
 static void view_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
     struct alert_view *view = view_of(screen);
-    struct rect        in = { rect.x + 2, rect.y + 1, rect.w - 3, HEAD_LINES };
+    struct rect        in = { rect.x + 2, rect.y + 1, rect.w - 3,
+                                       head_lines(alert_of(view)) };
     char               title[64] = "Alert";
     if (alert_of(view) == NULL) {
         canvas_rule(canvas, rect.x, rect.y, rect.w, title, "");
@@ -642,7 +653,7 @@ static void view_draw(struct screen *screen, struct canvas *canvas, struct rect 
     draw_head(view, canvas, in);
     view->hits_panel->count = (int)alert_of(view)->hit_count;
     view->notes_panel->count = (int)alert_of(view)->notes;
-    int used = HEAD_LINES + 1;
+    int used = head_lines(alert_of(view)) + 1;
     panels_draw(&view->panels, view, canvas,
                 (struct rect){ rect.x, rect.y + used, rect.w, rect.h - used });
 }

@@ -202,8 +202,24 @@ static void alert_hits(const struct table *table, const void *row, struct cell_t
 {
     const struct msg_alert *alert = row;
     (void)table;
-    if (alert->hit_count > 1)
-        snprintf(out->text, sizeof out->text, "x%d", (int)alert->hit_count);
+    if (alert->held_count > 0)
+        out->style = style_of_status(STATUS_HELD);
+    if (alert->hit_count > 1 || alert->held_count > 0)
+        snprintf(out->text, sizeof out->text, "x%d%s", (int)alert->hit_count,
+                 alert->held_count > 0 ? " !" : "");
+}
+
+/* "1: 5,837.32": how many are held, and their sum. */
+static void alert_held(const struct table *table, const void *row, struct cell_text *out)
+{
+    const struct msg_alert *alert = row;
+    char                    sum[64];
+    (void)table;
+    if (alert->held_count == 0)
+        return;
+    show_money(alert->held_amount, currency_exponent(alert->currency), sum, sizeof sum);
+    out->style = style_of_status(STATUS_HELD);
+    snprintf(out->text, sizeof out->text, "%d: %s", (int)alert->held_count, sum);
 }
 
 static void alert_status(const struct table *table, const void *row, struct cell_text *out)
@@ -235,10 +251,11 @@ const struct column rows_alert[] = {
     { "loss", "Exp. loss", "expected_loss", 22, COLUMN_RIGHT, NULL },
     { "due", "Due", "due_at", 13, 0, alert_due },
     { "score", "Score", "score", 5, COLUMN_RIGHT, alert_score },
+    { "hits", "Hits", "hit_count", 5, 0, alert_hits },
     { "state", "State", "state", 14, 0, alert_state },
-    { "amount", "Amount", "amount", 22, COLUMN_RIGHT, NULL },
+    { "amount", "Amount", "amount_total", 22, COLUMN_RIGHT, NULL },
     { "currency", "Cur", "currency", 3, 0, NULL },
-    { "hits", "Hits", "hit_count", 4, 0, alert_hits },
+    { "held", "Held", "held_amount", 26, COLUMN_RIGHT, alert_held },
     { "age", "Age", "created_at", 6, 0, alert_age },
     { "reason", "First reason", NULL, 60, 0, alert_reason },
     { "status", "Booking", "status", 9, 0, alert_status },

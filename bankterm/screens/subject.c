@@ -204,7 +204,8 @@ bool alert_act(struct app *app, const struct msg_alert *alert, enum action actio
     }
 }
 
-const char *alerts_sum(const void *const *rows, int count, char *out, size_t size)
+/* The sums of each currency: of everything, or of what is held. */
+static const char *sum_of(const void *const *rows, int count, bool held, char *out, size_t size)
 {
     enum { CURRENCIES_MAX = 4 };
     struct slice currency[CURRENCIES_MAX] = { { 0 } };
@@ -214,7 +215,10 @@ const char *alerts_sum(const void *const *rows, int count, char *out, size_t siz
     out[0] = '\0';
     for (int i = 0; i < count; i++) {
         const struct msg_alert *alert = rows[i];
+        int64_t                 amount = held ? alert->held_amount : alert->amount_total;
         int                     at = 0;
+        if (held && alert->held_count == 0)
+            continue;
         while (at < CURRENCIES_MAX && currency[at].n > 0 &&
                !slice_equal(currency[at], alert->currency))
             at++;
@@ -223,7 +227,7 @@ const char *alerts_sum(const void *const *rows, int count, char *out, size_t siz
             continue;
         }
         currency[at] = alert->currency;
-        if (__builtin_add_overflow(sum[at], alert->amount, &sum[at]))
+        if (__builtin_add_overflow(sum[at], amount, &sum[at]))
             sum[at] = INT64_MAX;
     }
     for (int i = 0; i < CURRENCIES_MAX && currency[i].n > 0 && n < size; i++) {
@@ -233,6 +237,27 @@ const char *alerts_sum(const void *const *rows, int count, char *out, size_t siz
     }
     if (more && n < size)
         snprintf(out + n, size - n, " and others");
+    return out;
+}
+
+const char *alerts_sum(const void *const *rows, int count, char *out, size_t size)
+{
+    return sum_of(rows, count, false, out, size);
+}
+
+const char *alerts_held(const void *const *rows, int count, char *out, size_t size)
+{
+    return sum_of(rows, count, true, out, size);
+}
+
+const char *alert_payments(const struct msg_alert *alert, char *out, size_t size)
+{
+    char sum[64];
+    int  n = snprintf(out, size, "%d payments, %s", (int)alert->hit_count,
+                      show_sum(alert->amount_total, alert->currency, sum, sizeof sum));
+    if (alert->held_count > 0 && n > 0 && (size_t)n < size)
+        snprintf(out + n, size - (size_t)n, "; %d held, %s", (int)alert->held_count,
+                 show_sum(alert->held_amount, alert->currency, sum, sizeof sum));
     return out;
 }
 

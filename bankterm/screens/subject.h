@@ -29,6 +29,11 @@ void act_on_alerts(struct app *app, const void *const *rows, int count);
 void act_on_latest_decision(struct app *app);
 /* What they are about: "1,200.00 USD, 300.00 EUR"; returns out. */
 const char *alerts_sum(const void *const *rows, int count, char *out, size_t size);
+/* The same of what is held of them. */
+const char *alerts_held(const void *const *rows, int count, char *out, size_t size);
+/* "7 payments, 5,859.00 USD; 1 held, 5,837.32 USD": all of an alert that has several; returns out.
+ */
+const char *alert_payments(const struct msg_alert *alert, char *out, size_t size);
 /* The form of a back test, of the version with this hash unless it is empty; and the back test. */
 void backtest_ask(struct app *app, struct slice hash);
 void backtest_run(struct app *app, const void *body);

@@ -157,7 +157,9 @@ static void make_hits(struct fake_bank *bank, int n, struct msg_alert *alert)
     for (size_t i = 0; i < count; i++)
         hits[i] = (struct msg_alert_hit){ .transaction_id = fake_id('t', n * 9 + (int)i),
                                           .type = TYPE_TRANSFER,
-                                          .status = i == 1 ? STATUS_COMPLETED : STATUS_HELD,
+                                          .status = i == 0   ? alert->status
+                                                    : i == 1 ? STATUS_COMPLETED
+                                                             : STATUS_HELD,
                                           .amount = alert->amount - (int64_t)i * 700000,
                                           .currency = slice_from("USD"),
                                           .score = alert->score - (int64_t)i * 40,
@@ -165,6 +167,12 @@ static void make_hits(struct fake_bank *bank, int n, struct msg_alert *alert)
                                               alert->created_at + (int64_t)i * 11 * US_PER_MINUTE };
     alert->hits.at = hits;
     alert->hits.count = count;
+    for (size_t i = 0; i < count; i++) {
+        bool held = hits[i].status == STATUS_HELD;
+        alert->amount_total += hits[i].amount;
+        alert->held_count += held;
+        alert->held_amount += held ? hits[i].amount : 0;
+    }
 }
 
 static void make_alert(struct fake_bank *bank, int n, struct msg_alert *alert)
@@ -176,7 +184,7 @@ static void make_alert(struct fake_bank *bank, int n, struct msg_alert *alert)
         .account_id = fake_id('a', n % ACCOUNTS),
         .account_name = name_of(bank, n),
         .type = TYPE_TRANSFER,
-        .status = STATUS_HELD,
+        .status = n % 6 == 3 ? STATUS_COMPLETED : STATUS_HELD, /* what is held may be another one */
         .amount = 2500000 + n * 12345,
         .currency = slice_from("USD"),
         .score = score,

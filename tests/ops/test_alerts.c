@@ -618,6 +618,27 @@ static void a_decision_is_all_or_nothing(void **state)
     assert_int_equal(out.hits.at[0].status, STATUS_HELD);
 }
 
+/* The alert and its row of the list count all its transactions, not the one with the most points.
+ */
+static void sums_are(struct desk *desk, const struct uuid *id, int64_t total, int64_t held,
+                     int64_t held_amount)
+{
+    struct msg_alert_ref   ref = { .alert_id = *id };
+    struct msg_alert_query query = { .has = 0 };
+    struct msg_alert       out;
+    struct msg_alert_page  page;
+
+    assert_int_equal(ASK(desk, ANN, alert, get, &ref, &out), ERR_none);
+    assert_int_equal(out.amount_total, total);
+    assert_int_equal(out.held_count, held);
+    assert_int_equal(out.held_amount, held_amount);
+    assert_int_equal(ASK(desk, ANN, alert, list, &query, &page), ERR_none);
+    assert_int_equal(page.items.count, 1);
+    assert_int_equal(page.items.at[0].amount_total, total);
+    assert_int_equal(page.items.at[0].held_count, held);
+    assert_int_equal(page.items.at[0].held_amount, held_amount);
+}
+
 static void one_transaction_settles_its_part(void **state)
 {
     struct desk               *desk = *state;
@@ -628,6 +649,7 @@ static void one_transaction_settles_its_part(void **state)
     struct msg_alert           out;
 
     suspect(desk, 0, LARGE + 500);
+    sums_are(desk, &id, 2 * LARGE + 500, 2, 2 * LARGE + 500);
     assert_int_equal(ASK(desk, ANN, alert, get, &ref, &out), ERR_none);
     struct uuid first = out.hits.at[0].transaction_id;
     struct uuid second = out.hits.at[1].transaction_id;
@@ -638,11 +660,13 @@ static void one_transaction_settles_its_part(void **state)
     assert_int_equal(ASK(desk, ANN, alert, get, &ref, &out), ERR_none);
     assert_int_equal(out.state, ALERT_OPEN);
     assert_int_equal(out.expected_loss, out.hits.at[1].expected_loss);
+    sums_are(desk, &id, 2 * LARGE + 500, 1, LARGE + 500);
     in.transaction_id = second;
     assert_int_equal(ASK(desk, ANN, transaction, reject, &in, &done), ERR_none);
     assert_int_equal(ASK(desk, ANN, alert, get, &ref, &out), ERR_none);
     assert_int_equal(out.state, ALERT_DECIDED);
     assert_int_equal(out.decision, DECISION_CONFIRMED_FRAUD);
+    sums_are(desk, &id, 2 * LARGE + 500, 0, 0);
     assert_int_equal(figure_now(desk, METRIC_ALERTS_OPEN), 0);
     assert_int_equal(figure_now(desk, METRIC_FLAGGED), 1);
 }

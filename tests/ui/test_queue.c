@@ -68,10 +68,12 @@ static void marked_alerts_are_decided_by_one_confirmation(void **state)
     (void)state;
     start(&console, ROLE_FRAUD_ANALYST);
     console_type(&console, "4  ");
-    assert_true(console_shows(&console, "2 marked, 50,123.45 USD"));
+    assert_true(console_shows(&console, "2 marked, 79,123.45 USD"));
     console_type(&console, "D \rSeen\r");
     assert_true(console_shows(&console, "2, of them 2 with held funds"));
-    assert_true(console_shows(&console, "50,123.45 USD"));
+    assert_true(console_shows(&console, "4 payments, 79,123.45 USD"));
+    assert_true(console_shows(&console, "3 payments, 61,123.45 USD"));
+    assert_true(console_shows(&console, "rejects 3 held payments, 61,123.45 USD"));
     console_press(&console, K_ENTER);
     assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_bulk), 0);
     console_type(&console, "\rY");
@@ -80,6 +82,31 @@ static void marked_alerts_are_decided_by_one_confirmation(void **state)
     assert_true(console_shows(&console, "2 alerts are decided now"));
     assert_int_equal(table_of(&console)->mark_count, 0);
     assert_int_equal(table_of(&console)->row_count, 5);
+    console_close(&console);
+}
+
+/* The payment with the most points is done, another one of the alert is held. */
+static void money_held_behind_a_finished_payment_is_shown(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "4jjj");
+    assert_true(console_shows(&console, "x3 !"));
+    assert_true(console_shows(&console, "55,111.05"));
+    console_type(&console, "D");
+    assert_true(console_shows(&console, "transfer of 25,370.35 USD, completed"));
+    assert_true(console_shows(&console, "3 payments, 55,111.05 USD; 1 held, 11,370.35 USD"));
+    console_type(&console, "  \rKnown to him\r");
+    assert_true(console_shows(&console, "releases 1 held payment, 11,370.35 USD"));
+    console_press(&console, K_ENTER);
+    console_press(&console, K_ESC);
+    console_type(&console, "\r");
+    assert_true(console_shows(&console, "3 payments, 55,111.05 USD; 1 held, 11,370.35 USD"));
+    console_press(&console, K_ESC);
+    console_type(&console, " D \rA wave\r");
+    assert_true(console_shows(&console, "1, of them 1 with held funds"));
+    assert_true(console_shows(&console, "rejects 1 held payment, 11,370.35 USD"));
     console_close(&console);
 }
 
@@ -210,6 +237,7 @@ int main(void)
         cmocka_unit_test(the_costliest_free_alert_is_taken_and_shown),
         cmocka_unit_test(an_empty_queue_says_so_and_leaves_the_screen),
         cmocka_unit_test(marked_alerts_are_decided_by_one_confirmation),
+        cmocka_unit_test(money_held_behind_a_finished_payment_is_shown),
         cmocka_unit_test(what_is_refused_of_many_stays_marked),
         cmocka_unit_test(decisions_are_taken_back_while_there_is_time),
         cmocka_unit_test(what_cannot_be_taken_back_is_told),
