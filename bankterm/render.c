@@ -270,6 +270,13 @@ static enum err columns_choose(struct render *render, const char *columns, struc
     return ERR_none;
 }
 
+static void columns_all(struct render *render)
+{
+    for (size_t i = 0; i < render->row->count; i++)
+        if (is_shown(&render->row->fields[i]))
+            render->columns[render->column_count++] = &render->row->fields[i];
+}
+
 static enum err write_out(struct render *render, struct fault *fault)
 {
     size_t n = render->line.n;
@@ -289,8 +296,8 @@ enum err render_begin(struct render *render, FILE *out, enum render_format forma
     for (size_t i = 0; i < desc->count; i++) {
         const struct field_desc *field = &desc->fields[i];
 
-        if (field->type == FIELD_LIST
-            && (strcmp(field->name, "items") == 0 || strcmp(field->name, "points") == 0)) {
+        if (field->type == FIELD_LIST &&
+            (strcmp(field->name, "items") == 0 || strcmp(field->name, "points") == 0)) {
             render->list = field;
             render->row = field->item;
         }
@@ -301,9 +308,7 @@ enum err render_begin(struct render *render, FILE *out, enum render_format forma
         return fault_set(fault, ERR_usage, "columns", "json has all fields; choose another format");
     if (render->chosen)
         return columns_choose(render, columns, fault);
-    for (size_t i = 0; i < render->row->count; i++)
-        if (is_shown(&render->row->fields[i]))
-            render->columns[render->column_count++] = &render->row->fields[i];
+    columns_all(render);
     return ERR_none;
 }
 
@@ -511,44 +516,108 @@ static enum err record_lines(struct render *render, const char *name, size_t wid
     return ERR_none;
 }
 
-static enum err record_list(struct render *render, const void *msg, const struct field_desc *field,
-                            size_t width, uint8_t exponent, struct buf *cell)
+/* The longest name of the fields that are not lists. */
+static size_t names_width(const struct message_desc *desc)
 {
-    struct list_head list = list_of(msg, field);
+    size_t width = 0;
 
-    for (size_t i = 0; i < list.count; i++) {
-        buf_clear(cell);
-        TRY(cell_item(field->item, list.at + i * field->item->size, exponent, cell));
-        TRY(record_line(render, i == 0 ? field->name : "", width, slice_of(cell->at, cell->n)));
-    }
-    return ERR_none;
+    for (size_t i = 0; i < desc->count; i++)
+        if (desc->fields[i].type != FIELD_LIST && strlen(desc->fields[i].name) > width)
+            width = strlen(desc->fields[i].name);
+    return width;
 }
 
-/* One record: a line a field, an absent one only when it was asked for. */
+/* A field and its text, in one line or in those that the text has. */
+static enum err record_field(struct render *render, const struct message_desc *desc,
+                             const void *msg, const struct field_desc *field, size_t width,
+                             uint8_t exponent, struct buf *cell)
+{
+    buf_clear(cell);
+    TRY(values_print(desc, msg, field, exponent, cell));
+    if ((field->flags & MULTILINE) != 0)
+        return record_lines(render, field->name, width, slice_of(cell->at, cell->n));
+    return record_line(render, field->name, width, slice_of(cell->at, cell->n));
+}
+
+/* A list of a record: a line with its name, and under it a table of its own. */
+static enum err record_list(struct render *render, const void *msg, const struct field_desc *field,
+                            uint8_t exponent, struct buf *cell)
+{
+    struct list_head list = list_of(msg, field);
+    struct render   *inner;
+    enum err         err;
+
+    if (list.count == 0)
+        return ERR_none;
+    inner = calloc(1, sizeof *inner);
+    if (inner == NULL)
+        return ERR_memory;
+    inner->format = RENDER_TABLE;
+    inner->desc = inner->row = field->item;
+    buf_init(&inner->line, RENDER_TEXT_MAX);
+    columns_all(inner);
+    err = table_page(inner, list, exponent, cell);
+    if (err == ERR_none)
+        err = buf_print(&render->line, "%s%s\n", render->line.n > 0 ? "\n" : "", field->name);
+    if (err == ERR_none)
+        err = buf_add(&render->line, inner->line.at, inner->line.n);
+    render_close(inner);
+    free(inner);
+    return err;
+}
+
+/* One record: a line a field, an absent one only when it was asked for; then its lists. */
 static enum err table_record(struct render *render, const void *msg, struct buf *cell)
 {
-    size_t  width = 0;
+    size_t  width = names_width(render->row);
     uint8_t exponent = VALUES_EXPONENT_DEFAULT;
 
     values_exponent(render->row, msg, &exponent);
-    for (size_t i = 0; i < render->column_count; i++)
-        if (strlen(render->columns[i]->name) > width)
-            width = strlen(render->columns[i]->name);
     for (size_t i = 0; i < render->column_count; i++) {
         const struct field_desc *field = render->columns[i];
 
-        if (!render->chosen && !values_has(render->row, msg, field))
-            continue;
-        if (field->type == FIELD_LIST) {
-            TRY(record_list(render, msg, field, width, exponent, cell));
-            continue;
-        }
-        buf_clear(cell);
-        TRY(values_print(render->row, msg, field, exponent, cell));
-        if ((field->flags & MULTILINE) != 0)
-            TRY(record_lines(render, field->name, width, slice_of(cell->at, cell->n)));
-        else
-            TRY(record_line(render, field->name, width, slice_of(cell->at, cell->n)));
+        if (field->type != FIELD_LIST && (render->chosen || values_has(render->row, msg, field)))
+            TRY(record_field(render, render->row, msg, field, width, exponent, cell));
+    }
+    for (size_t i = 0; i < render->column_count; i++)
+        if (render->columns[i]->type == FIELD_LIST)
+            TRY(record_list(render, msg, render->columns[i], exponent, cell));
+    return ERR_none;
+}
+
+/* What a reply says beside its rows, above them: a line a field, which a program that reads rows
+ * never sees. The cursor of the next page is told elsewhere. */
+static enum err table_head(struct render *render, const void *msg, uint8_t exponent,
+                           struct buf *cell)
+{
+    size_t width = names_width(render->desc);
+
+    if (render->begun || render->chosen || render->whole)
+        return ERR_none;
+    for (size_t i = 0; i < render->desc->count; i++) {
+        const struct field_desc *field = &render->desc->fields[i];
+
+        if (field->type != FIELD_LIST && strcmp(field->name, "next") != 0 && is_shown(field) &&
+            values_has(render->desc, msg, field))
+            TRY(record_field(render, render->desc, msg, field, width, exponent, cell));
+    }
+    return render->line.n > 0 && list_of(msg, render->list).count > 0
+               ? buf_add(&render->line, "\n", 1)
+               : ERR_none;
+}
+
+static enum err table_list(struct render *render, const void *msg, struct list_head rows,
+                           uint8_t exponent, struct buf *cell)
+{
+    TRY(table_head(render, msg, exponent, cell));
+    TRY(table_page(render, rows, exponent, cell));
+    if (render->begun || render->chosen || render->whole)
+        return ERR_none;
+    for (size_t i = 0; i < render->desc->count; i++) {
+        const struct field_desc *field = &render->desc->fields[i];
+
+        if (field->type == FIELD_LIST && field != render->list && is_shown(field))
+            TRY(record_list(render, msg, field, exponent, cell));
     }
     return ERR_none;
 }
@@ -585,7 +654,7 @@ static enum err page_text(struct render *render, const void *msg, struct list_he
     values_exponent(render->desc, msg, &exponent);
     switch (render->format) {
     case RENDER_TABLE:
-        return render->list != NULL ? table_page(render, rows, exponent, cell)
+        return render->list != NULL ? table_list(render, msg, rows, exponent, cell)
                                     : table_record(render, msg, cell);
     case RENDER_TSV:
     case RENDER_CSV:

@@ -1,7 +1,9 @@
 /* Replies as text for people and programs: table, tsv, csv, json.
  *
- * A message whose list is called `items` or `points` is rows; every other message is one record,
- * and a list inside of one cell is written into it. Pages of the same list are written one after
+ * A message whose list is called `items` or `points` is rows; every other message is one record.
+ * A table says first what the message has beside its rows, a line a field, and gives each list of
+ * a record a table of its own; in tsv and csv there are the rows alone, and a list inside of one
+ * cell is written into it. Pages of the same list are written one after
  * the other with one header. Money has its currency's decimals, found in the message or in the
  * one around it; secret fields are left out. json has the protocol's field names and leaves
  * absent fields out; csv is safe to open in a spreadsheet; in table and tsv control characters

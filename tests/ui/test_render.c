@@ -235,6 +235,73 @@ static void test_rows_take_the_currency_around(void **state)
     free(text);
 }
 
+/* What a message says beside its rows stands above them, for people and not for programs. */
+static void test_a_table_says_what_is_beside_its_rows(void **state)
+{
+    struct msg_whatif_item item = { 0 };
+    struct msg_whatif      whatif = { 0 };
+    const void            *pages[] = { &whatif };
+    char                  *text;
+
+    (void)state;
+    MSG_SET(&item, whatif_item, text, slice_from("below 10.00"));
+    MSG_SET(&item, whatif_item, amount, 1000);
+    MSG_SET(&whatif, whatif, currency, slice_from("USD"));
+    MSG_SET(&whatif, whatif, exact, true);
+    MSG_SET(&whatif, whatif, baseline, slice_from("three times the median"));
+    MSG_SET(&whatif, whatif, median, 123456);
+    whatif.has |= UINT64_C(1) << INDEX_whatif__items;
+    whatif.items.at = &item;
+    whatif.items.count = 1;
+    text = rendered(RENDER_TABLE, &message_whatif, "", false, pages, 1);
+    assert_non_null(strstr(text, "currency        USD\n"));
+    assert_non_null(strstr(text, "exact           true\n"));
+    assert_non_null(strstr(text, "baseline        three times the median\n"));
+    assert_non_null(strstr(text, "median          1234.56\n"));
+    assert_non_null(strstr(text, "\n\ntext         "));
+    assert_non_null(strstr(text, "\nbelow 10.00  "));
+    free(text);
+    text = rendered(RENDER_TABLE, &message_whatif, "text", false, pages, 1);
+    assert_string_equal(text, "text\nbelow 10.00\n");
+    free(text);
+    text = rendered(RENDER_TSV, &message_whatif, "", false, pages, 1);
+    assert_null(strstr(text, "median"));
+    free(text);
+}
+
+/* The lists of a record are tables of their own, with headings. */
+static void test_lists_of_a_record_have_headings(void **state)
+{
+    struct msg_graph_node node = { 0 };
+    struct msg_graph_edge edges[2] = { { 0 }, { 0 } };
+    struct msg_graph      graph = { 0 };
+    const void           *pages[] = { &graph };
+    char                 *text;
+
+    (void)state;
+    MSG_SET(&node, graph_node, name, slice_from("Ann"));
+    MSG_SET(&graph, graph, currency, slice_from("KWD"));
+    for (int i = 0; i < 2; i++)
+        MSG_SET(&edges[i], graph_edge, amount, 1000 * (i + 1));
+    graph.has |= UINT64_C(1) << INDEX_graph__nodes | UINT64_C(1) << INDEX_graph__edges;
+    graph.nodes.at = &node;
+    graph.nodes.count = 1;
+    graph.edges.at = edges;
+    graph.edges.count = 2;
+    text = rendered(RENDER_TABLE, &message_graph, "", false, pages, 1);
+    assert_non_null(strstr(text, "currency    KWD\n"));
+    assert_non_null(strstr(text, "\n\nnodes\n"));
+    assert_non_null(strstr(text, "name"));
+    assert_non_null(strstr(text, "\n\nedges\n"));
+    assert_non_null(strstr(text, "amount"));
+    assert_non_null(strstr(text, "1.000\n"));
+    assert_null(strstr(text, "chains"));
+    free(text);
+    text = rendered(RENDER_TSV, &message_graph, "currency", false, pages, 1);
+    assert_string_equal(text, "currency\nKWD\n");
+    free(text);
+}
+
 static void test_secrets_are_left_out(void **state)
 {
     struct msg_session session = { 0 };
@@ -302,6 +369,8 @@ int main(void)
         cmocka_unit_test(test_json_of_all_pages),
         cmocka_unit_test(test_a_record),
         cmocka_unit_test(test_rows_take_the_currency_around),
+        cmocka_unit_test(test_a_table_says_what_is_beside_its_rows),
+        cmocka_unit_test(test_lists_of_a_record_have_headings),
         cmocka_unit_test(test_secrets_are_left_out),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_an_output_that_is_full),
