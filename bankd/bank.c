@@ -76,6 +76,16 @@ void bank_rules_hash(struct slice rules, struct slice card, uint8_t out[CHAIN_HA
     crypto_generichash_final(&state, out, CHAIN_HASH_BYTES);
 }
 
+enum err bank_rules_fault(enum err err, const char *path, struct fault *fault)
+{
+    char text[FAULT_TEXT_MAX];
+
+    if (err != ERR_file_syntax)
+        return err;
+    slice_copy(slice_from(fault->text), text, sizeof text);
+    return fault_set(fault, err, fault->field, "%.100s:%s", path, text);
+}
+
 enum err bank_rules_parse(struct slice rules, const char *rules_name, struct slice card,
                           const char *card_name, struct fraud_rules **out, struct fault *fault)
 {

@@ -208,6 +208,33 @@ static enum err make_directory(const char *path, struct fault *fault)
     return ERR_none;
 }
 
+static enum err parse_rules(const struct conf *conf, struct slice text, struct fraud_rules **out,
+                            struct fault *fault)
+{
+    const char *path = conf_text(conf, "rules_file");
+
+    return bank_rules_fault(fraud_rules_parse(text, path, out, fault), path, fault);
+}
+
+/* A bank whose rule file is wrong could not be served, so none is made. A file that is not there
+ * is written later, with the rules of this program. */
+static enum err check_rules(const struct conf *conf, struct fault *fault)
+{
+    struct fraud_rules *rules = NULL;
+    struct buf          text;
+    enum err            err;
+
+    if (access(conf_text(conf, "rules_file"), F_OK) != 0)
+        return ERR_none;
+    buf_init(&text, LIMIT_RULES_FILE_MAX);
+    err = read_small(conf_text(conf, "rules_file"), &text, fault);
+    if (err == ERR_none)
+        err = parse_rules(conf, slice_of(text.at, text.n), &rules, fault);
+    fraud_rules_free(&rules);
+    buf_free(&text);
+    return err;
+}
+
 enum err home_create(const struct conf *conf, struct fault *fault)
 {
     struct home         home = { .conf = conf };
@@ -217,6 +244,7 @@ enum err home_create(const struct conf *conf, struct fault *fault)
     char                path[HOME_PATH_MAX];
 
     TRY(check_mode(conf, fault));
+    TRY(check_rules(conf, fault));
     slice_copy(slice_from(conf_text(conf, "data_dir")), home.directory, sizeof home.directory);
     TRY(make_directory(home.directory, fault));
     if (access(conf_text(conf, "database_path"), F_OK) == 0)
@@ -355,7 +383,7 @@ static enum err load_rules(struct home *home, struct clock *clock, struct slice 
     struct writer       *writer = NULL;
     enum err             err;
 
-    TRY(fraud_rules_parse(text, conf_text(home->conf, "rules_file"), &rules, fault));
+    TRY(parse_rules(home->conf, text, &rules, fault));
     err = writer_open(&config, &writer, fault);
     if (err == ERR_none)
         err = take_rules(home, writer, rules, text, fault);

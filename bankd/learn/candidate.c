@@ -49,7 +49,8 @@ static enum err load_rules(const char *path, struct fraud_rules **out, struct fa
     buf_init(&text, LIMIT_RULES_FILE_MAX);
     err = read_file(path, &text, fault);
     if (err == ERR_none)
-        err = fraud_rules_parse(slice_of(text.at, text.n), path, out, fault);
+        err = bank_rules_fault(fraud_rules_parse(slice_of(text.at, text.n), path, out, fault), path,
+                               fault);
     buf_free(&text);
     return err;
 }
@@ -67,7 +68,8 @@ enum err candidate_load(const char *rules_file, const char *card_file, struct fr
     buf_init(&text, LIMIT_RULES_FILE_MAX);
     err = read_file(card_file, &text, fault);
     if (err == ERR_none)
-        err = fraud_rules_card(*out, slice_of(text.at, text.n), card_file, fault);
+        err = bank_rules_fault(fraud_rules_card(*out, slice_of(text.at, text.n), card_file, fault),
+                               card_file, fault);
     buf_free(&text);
     if (err != ERR_none)
         fraud_rules_free(out);
@@ -119,6 +121,8 @@ enum err candidate_stored(struct store *store, const char *hash, const char *car
     if (err == ERR_none)
         err = bank_rules_parse(slice_of(text.at, text.n), "stored rules", slice_of(card.at, card.n),
                                card_file != NULL ? card_file : "stored scorecard", out, fault);
+    if (card_file != NULL)
+        err = bank_rules_fault(err, card_file, fault);
     buf_free(&text);
     buf_free(&card);
     return err;

@@ -210,7 +210,25 @@ def test_a_broken_card_is_refused(home, tmp_path):
                                    encoding="utf-8")
     done = bankd("backtest", "--data-dir", home, "--scorecard", tmp_path / "card")
     assert done.returncode != 0
-    assert "3:9: there is no feature `amonut`; did you mean `amount`?" in done.stderr
+    says = f"{tmp_path / 'card'}:3:9: there is no feature `amonut`; did you mean `amount`?"
+    assert says in done.stderr
+    again = bankd("backtest", "--data-dir", home, "--scorecard", tmp_path / "card", "--with-rules")
+    assert again.returncode != 0 and says in again.stderr
+
+
+def test_a_broken_rule_file_is_named_and_makes_no_bank(home, tmp_path):
+    wrong = tmp_path / "w2.rules"
+    wrong.write_text((ROOT / "data/rules/default.rules").read_text(encoding="utf-8")
+                     .replace("threshold hold", "treshold hold", 1), encoding="utf-8")
+    tried = bankd("backtest", "--data-dir", home, "--rules", wrong)
+    made = bankd("init", "--data-dir", tmp_path / "bank", "--rules-file", wrong)
+    for done in (tried, made):
+        assert done.returncode == 2
+        assert re.search(re.escape(f"{wrong}:") + r"\d+:\d+: ", done.stderr), done.stderr
+    assert not (tmp_path / "bank").exists()
+    assert bankd("init", "--data-dir", tmp_path / "bank").returncode == 0
+    served = bankd("serve", "--data-dir", tmp_path / "bank", "--rules-file", wrong)
+    assert served.returncode == 2 and f"{wrong}:" in served.stderr
 
 
 def test_learning_can_be_stopped(home, tmp_path):
