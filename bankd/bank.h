@@ -59,7 +59,7 @@ void                  bank_rules_release(struct bank *bank, const struct fraud_r
 /* What people approve: BLAKE2b-256 of the rules' text, and behind a zero byte, which no text has,
  * of the scorecard's where there is one. */
 void bank_rules_hash(struct slice rules, struct slice card, uint8_t out[CHAIN_HASH_BYTES]);
-/* A fault at a line and column of a rule file or scorecard, with the file before it; returns err. */
+/* Puts the file before the line and column of a fault in rules or a scorecard; returns err. */
 ERR_MUST_USE enum err bank_rules_fault(enum err err, const char *path, struct fault *fault);
 /* Both texts as one rule set; an empty card is none. The names are for faults. */
 ERR_MUST_USE enum err bank_rules_parse(struct slice rules, const char *rules_name,

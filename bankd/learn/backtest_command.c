@@ -77,8 +77,7 @@ static enum err parse_arguments(struct work *work, int argc, char **argv, struct
     if (work->format != NULL && strcmp(work->format, "table") != 0 &&
         strcmp(work->format, "json") != 0)
         return fault_set(fault, ERR_usage, NULL, "The format is table or json");
-    TRY(candidate_day("--from", work->from, &test->from_us, fault));
-    TRY(candidate_day("--to", work->to, &test->to_us, fault));
+    TRY(candidate_range(work->from, work->to, &test->from_us, &test->to_us, fault));
     test->known_from_us = INT64_MIN;
     if (work->from != NULL &&
         !money_sub(test->from_us, KNOWN_DAYS * US_PER_DAY, &test->known_from_us))
@@ -272,6 +271,8 @@ static enum err run(struct work *work, struct conf *conf, struct fault *fault)
     test->replay.progress = candidate_progress;
     started_us = clock->monotonic_us(clock);
     TRY(backtest_run(test, &work->result, fault));
+    if (work->result.judged == 0 && (work->from != NULL || work->to != NULL))
+        return fault_set(fault, ERR_usage, NULL, "There are no payments in the range");
     work->past_us = clock->monotonic_us(clock) - started_us;
     TRY(close_output(work->scores_file, &test->scores, fault));
     TRY(close_output(work->features_file, &test->features, fault));

@@ -135,6 +135,16 @@ enum err candidate_day(const char *option, const char *text, int64_t *out, struc
     return fault_set(fault, ERR_usage, NULL, "%s %.50s is not a day like 2026-11-22", option, text);
 }
 
+enum err candidate_range(const char *from, const char *to, int64_t *from_us, int64_t *to_us,
+                         struct fault *fault)
+{
+    TRY(candidate_day("--from", from, from_us, fault));
+    TRY(candidate_day("--to", to, to_us, fault));
+    if (from != NULL && to != NULL && *from_us >= *to_us)
+        return fault_set(fault, ERR_usage, NULL, "--from %.50s is not before --to %.50s", from, to);
+    return ERR_none;
+}
+
 enum err candidate_arguments(int argc, char **argv, const struct candidate_option *options,
                              size_t count, struct fault *fault)
 {

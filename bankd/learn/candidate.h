@@ -25,6 +25,10 @@ ERR_MUST_USE enum err candidate_stored(struct store *store, const char *hash, co
 ERR_MUST_USE enum err candidate_day(const char *option, const char *text, int64_t *out,
                                     struct fault *fault);
 
+/* The range of --from and --to, either of which may be NULL for none; refused when it is empty. */
+ERR_MUST_USE enum err candidate_range(const char *from, const char *to, int64_t *from_us,
+                                      int64_t *to_us, struct fault *fault);
+
 /* One option of a command line: its name and where its value goes, or for one that has no value,
  * what becomes true. */
 struct candidate_option {

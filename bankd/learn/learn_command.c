@@ -37,8 +37,7 @@ static enum err parse_arguments(int argc, char **argv, struct arguments *argumen
         strcmp(arguments->pairs, "no") != 0)
         return fault_set(fault, ERR_usage, NULL, "--pairs is yes or no");
     out->pairs = arguments->pairs == NULL || strcmp(arguments->pairs, "yes") == 0;
-    TRY(candidate_day("--from", arguments->from, &out->from_us, fault));
-    return candidate_day("--to", arguments->to, &out->to_us, fault);
+    return candidate_range(arguments->from, arguments->to, &out->from_us, &out->to_us, fault);
 }
 
 static enum err write_file(const char *path, const struct buf *text, struct fault *fault)

@@ -205,6 +205,21 @@ def test_what_is_refused(home, command, says):
     assert says in done.stderr
 
 
+@pytest.mark.parametrize("words, says", [
+    (["backtest", "--from", "2018-06-20", "--to", "2018-06-10"],
+     "--from 2018-06-20 is not before --to 2018-06-10"),
+    (["backtest", "--from", "2018-06-20", "--to", "2018-06-20"], "is not before --to 2018-06-20"),
+    (["backtest", "--from", "2031-01-01"], "There are no payments in the range"),
+    (["backtest", "--to", "2001-01-01"], "There are no payments in the range"),
+    (["learn", "--out", "/nowhere/x", "--from", "2018-06-20", "--to", "2018-06-10"],
+     "--from 2018-06-20 is not before --to 2018-06-10"),
+])
+def test_a_range_without_payments_is_refused(home, words, says):
+    done = bankd(words[0], "--data-dir", home, *words[1:])
+    assert done.returncode == 2 and says in done.stderr
+    assert done.stdout == ""
+
+
 def test_a_broken_card_is_refused(home, tmp_path):
     (tmp_path / "card").write_text("card 1\nbase 5\nfeature amonut cuts points 1\nend\n",
                                    encoding="utf-8")
