@@ -5,6 +5,7 @@
 #include "bankd/record.h"
 #include "bankd/writer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -206,6 +207,33 @@ static enum err put_item(struct request *request, struct draft *draft, int64_t c
     return case_item_new(row, out, case_number, request->actor.user);
 }
 
+/* What somebody wrote while changing a case is an item of it, for who reads the case later; it is
+ * put even where a case is full, because its end must not depend on that. */
+static enum err put_note(struct request *request, struct case_change *change, struct slice note)
+{
+    struct evidence      evidence = { .account = 0 };
+    struct uuid          id = uuid_v7(request->now_us);
+    struct msg_case_item item;
+
+    if (note.n == 0)
+        return ERR_none;
+    TRY(put_item(request, change->draft, change->before.row.number, &id, &evidence, note, &item));
+    change->after.body.items++;
+    return ERR_none;
+}
+
+/* The end of a move with its reason: "review: Complete" in the audit chain, a note in the case. */
+static enum err move_end(struct request *request, struct case_change *change, struct slice reason,
+                         struct msg_case *out)
+{
+    char detail[LIMIT_DETAIL_MAX + 1];
+
+    TRY(put_note(request, change, reason));
+    snprintf(detail, sizeof detail, "%s: %.*s",
+             enum_text(&enum_case_state, change->after.row.state), (int)reason.n, reason.at);
+    return change_end(request, change, slice_from(detail), out);
+}
+
 /* --- the operations -------------------------------------------------------------------------- */
 
 /* The same id with the same content answers the same case again, as it is now. */
@@ -312,15 +340,13 @@ enum err op_case_move(struct request *request, const struct msg_case_move *in, s
         change.after.body.has &= ~(UINT64_C(1) << INDEX_case_record__outcome |
                                    UINT64_C(1) << INDEX_case_record__closed_at);
     move_to(&change, in->state);
-    return change_end(request, &change, in->reason, out);
+    return move_end(request, &change, in->reason, out);
 }
 
 enum err op_case_file(struct request *request, const struct msg_case_file *in, struct msg_case *out)
 {
-    struct case_change   change = { .slot = NULL };
-    struct evidence      evidence = { .account = 0 };
-    struct msg_case_item item;
-    int64_t              at = MSG_HAS(in, case_file, filed_at) ? in->filed_at : request->now_us;
+    struct case_change change = { .slot = NULL };
+    int64_t            at = MSG_HAS(in, case_file, filed_at) ? in->filed_at : request->now_us;
 
     TRY(change_begin(request, &in->case_id, &change));
     TRY(check_move(request, &change, CASE_DOES_file, CASE_FILED));
@@ -330,13 +356,7 @@ enum err op_case_file(struct request *request, const struct msg_case_file *in, s
     MSG_SET(&change.after.body, case_record, reference, in->reference);
     MSG_SET(&change.after.body, case_record, filed_at, at);
     move_to(&change, CASE_FILED);
-    if (in->note.n > 0) {
-        struct uuid id = uuid_v7(request->now_us);
-
-        TRY(put_item(request, change.draft, change.before.row.number, &id, &evidence, in->note,
-                     &item));
-        change.after.body.items++;
-    }
+    TRY(put_note(request, &change, in->note));
     return change_end(request, &change, in->reference, out);
 }
 
@@ -356,5 +376,5 @@ enum err op_case_close(struct request *request, const struct msg_case_close *in,
     MSG_SET(&change.after.body, case_record, outcome, in->outcome);
     MSG_SET(&change.after.body, case_record, closed_at, request->now_us);
     move_to(&change, CASE_CLOSED);
-    return change_end(request, &change, in->reason, out);
+    return move_end(request, &change, in->reason, out);
 }

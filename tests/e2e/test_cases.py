@@ -56,17 +56,23 @@ def test_case_from_opening_to_the_end(officer):
     refused(officer, "state_conflict", "case.move", **reference, state="open", reason="Again")
     refused(officer, "state_conflict", "case.close", **reference, outcome="duplicate", reason="x")
     closed = officer.call("case.close", {**reference, "outcome": "reported", "reason": "Filed"})
-    assert closed["state"] == "closed" and closed["outcome"] == "reported" and closed["items"] == 3
+    assert closed["state"] == "closed" and closed["outcome"] == "reported" and closed["items"] == 5
     refused(officer, "state_conflict", "case.add", case_id=case["case_id"], item_id=uuid7(),
             note="Late")
     again = officer.call("case.move", {**reference, "state": "open", "reason": "New facts"})
     assert again["state"] == "open" and "outcome" not in again
     assert again["due_at"] == case["due_at"]
     assert officer.call("case.get", reference) == again
+    items = officer.call("case.items", reference)["items"]
+    assert again["items"] == len(items) == 6
+    assert [entry["note"] for entry in items[:4]] == ["New facts", "Filed", "Sent", "Complete"]
+    assert all(entry["by"] == "compliance@test.com" for entry in items)
 
     audit = officer.call("audit.list", search=case_text(case), limit=20)["items"]
     assert [entry["operation"] for entry in reversed(audit)] == [
         "case.open", "case.add", "case.move", "case.file", "case.close", "case.move"]
+    assert [entry["detail"] for entry in audit if entry["operation"] != "case.file"][:3] == [
+        "open: New facts", "closed: Filed", "review: Complete"]
 
 
 def case_text(case):
