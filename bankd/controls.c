@@ -3,6 +3,7 @@
  * by its number when it ends, which is seldom and may walk the array. */
 #include "bankd/controls.h"
 
+#include "bankd/fraud/profile.h"
 #include "bankd/record.h"
 #include "common/check.h"
 
@@ -61,7 +62,8 @@ struct controls {
     bool                      saved_any; /* `saved` are the counters before this group */
     struct counters           now;
     struct counters           saved;
-    struct fraud_controls     found; /* for the payment at hand */
+    struct budget_accounts    counted; /* for the budget */
+    struct fraud_controls     found;   /* for the payment at hand */
     struct arena              memory;
 
     size_t                 screened_count;
@@ -533,8 +535,7 @@ struct fraud_thresholds controls_thresholds(struct fraud_thresholds rules, int32
 {
     if (threshold == 0)
         return rules;
-    rules.alert = threshold < rules.decline ? threshold : rules.decline;
-    rules.hold = rules.alert > rules.hold ? rules.alert : rules.hold;
+    rules.alert = threshold < rules.hold ? threshold : rules.hold;
     return rules;
 }
 
@@ -582,17 +583,33 @@ static void save_counters(struct controls *controls)
     controls->saved_any = true;
 }
 
-bool controls_count(struct controls *controls, int64_t at_us, bool history,
+/* An alert that an action forces is in no threshold's power, and one that only joins another is no
+ * new one unless its account has counted already: then with the higher score. */
+static void count_for_budget(struct controls *controls, const struct control_counted *payment,
+                             const struct fraud_verdict *verdict)
+{
+    int32_t day = (int32_t)profile_bucket(payment->at_us, US_PER_DAY);
+    int32_t before = budget_account(&controls->counted, payment->account, day);
+    bool    counts = !verdict->forced && (!payment->joined || before > 0);
+    int32_t score = counts ? verdict->score : 0;
+
+    budget_count(&controls->now.budget, payment->at_us, score, before);
+    if (score < BUDGET_LOWEST || score <= before)
+        return;
+    budget_account_counts(&controls->counted, payment->account, day, score);
+    controls->have_counted = true;
+}
+
+bool controls_count(struct controls *controls, const struct control_counted *payment,
                     const struct fraud_verdict *verdict, struct control_trip *trip)
 {
     struct valve *valve = &controls->now.valve;
 
     save_counters(controls);
-    controls->have_counted |= verdict->forced || verdict->score >= BUDGET_LOWEST;
-    budget_count(&controls->now.budget, at_us, verdict->score, verdict->forced);
-    if (history)
+    count_for_budget(controls, payment, verdict);
+    if (payment->history)
         return false;
-    valve_count(valve, at_us, &verdict->stopping, controls->rule_count);
+    valve_count(valve, payment->at_us, &verdict->stopping, controls->rule_count);
     if (!fraud_rule_bits_any(&verdict->stopping))
         return false;
     for (size_t rule = 0; rule < controls->rule_count; rule++) {
@@ -626,10 +643,12 @@ const struct budget *controls_budget(const struct controls *controls)
 void controls_keep(struct controls *controls)
 {
     controls->saved_any = false;
+    budget_accounts_keep(&controls->counted);
 }
 
 void controls_undo(struct controls *controls)
 {
+    budget_accounts_undo(&controls->counted);
     if (controls->saved_any)
         controls->now = controls->saved;
     controls->saved_any = false;

@@ -75,7 +75,8 @@ bool controls_is_suppressed(const struct controls *controls, int64_t account, st
 const struct control_values *controls_values(const struct controls *controls);
 /* The threshold that the budget has found; 0 = as the rules say. */
 int32_t controls_threshold(const struct controls *controls);
-/* The thresholds in force for the rules, with a budget's threshold of 0 or more. */
+/* The thresholds in force for the rules, with a budget's threshold of 0 or more: it moves the one
+ * of alerts, at most up to the one of holds. */
 struct fraud_thresholds controls_thresholds(struct fraud_thresholds rules, int32_t threshold);
 
 /* --- per payment ----------------------------------------------------------------------------- */
@@ -100,9 +101,17 @@ struct control_trip {
     struct valve_sum sum;
 };
 
-/* Counts a judged payment; history counts for the budget alone. True when a rule that is not
- * stepped down stops too much: then `trip` says which. */
-bool controls_count(struct controls *controls, int64_t at_us, bool history,
+/* What is counted of a payment that was judged. */
+struct control_counted {
+    int64_t at_us;
+    int64_t account;
+    bool    history; /* it counts for the budget alone */
+    bool    joined;  /* an alert that waited */
+};
+
+/* Counts a judged payment. True when a rule that is not stepped down stops too much: then `trip`
+ * says which. */
+bool controls_count(struct controls *controls, const struct control_counted *payment,
                     const struct fraud_verdict *verdict, struct control_trip *trip);
 bool controls_is_stepped_down(const struct controls *controls, struct slice rule);
 

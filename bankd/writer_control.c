@@ -129,12 +129,18 @@ static enum err notify_both(struct writer *writer, struct draft *draft, int32_t 
 
 /* --- the safety valve ------------------------------------------------------------------------ */
 
-void writer_controls_count(struct writer *writer, const struct transaction *row, bool history,
+void writer_controls_count(struct writer *writer, const struct draft *draft, bool history,
                            const struct fraud_verdict *verdict)
 {
-    struct control_trip trip;
+    const struct transaction *row = &draft->transaction;
+    struct control_counted    payment = { .at_us = row->at_us,
+                                          .account = row->incoming ? row->credit : row->debit,
+                                          .history = history,
+                                          .joined = draft->change.hit != NULL &&
+                                                    draft->change.alert == NULL };
+    struct control_trip       trip;
 
-    if (controls_count(writer->controls, row->at_us, history, verdict, &trip) && !writer->tripped) {
+    if (controls_count(writer->controls, &payment, verdict, &trip) && !writer->tripped) {
         writer->tripped = true;
         writer->trip = trip;
     }
@@ -271,9 +277,8 @@ static enum err move_thresholds(struct writer *writer, struct fraud_thresholds b
     TRY(plan_counters(writer, draft, threshold, &record));
     snprintf(text, sizeof text,
              "to keep %" PRId64
-             " alerts a day: alert from %d points (was %d), hold from %d (was %d)",
-             controls_values(writer->controls)->alert_budget, after.alert, before.alert, after.hold,
-             before.hold);
+             " alerts a day: alert from %d points (was %d); holds and declines stay as they are",
+             controls_values(writer->controls)->alert_budget, after.alert, before.alert);
     TRY(notify_both(writer, draft, TOPIC_THRESHOLDS_MOVED, NULL, text));
     struct act act = { .kind = AUDIT_ACTION,
                        .operation = "controls.thresholds",
@@ -296,8 +301,7 @@ static enum err keep_budget(struct writer *writer)
         return ERR_none;
     own = fraud_rules_thresholds(writer->rules);
     before = controls_thresholds(own, controls_threshold(writer->controls));
-    threshold =
-        budget_threshold(controls_budget(writer->controls), before.alert, own.decline, budget);
+    threshold = budget_threshold(controls_budget(writer->controls), before.alert, own.hold, budget);
     if (threshold == before.alert)
         return ERR_none;
     return move_thresholds(writer, before, controls_thresholds(own, threshold), threshold);

@@ -214,7 +214,7 @@ void writer_controls_bind(struct writer *writer);
 ERR_MUST_USE enum err writer_controls_fresh(struct writer *writer);
 void                  writer_controls_forget(struct writer *writer);
 /* Counts the verdict; when the safety valve opens, the rule is stepped down by writer_step_down. */
-void writer_controls_count(struct writer *writer, const struct transaction *row, bool history,
+void writer_controls_count(struct writer *writer, const struct draft *draft, bool history,
                            const struct fraud_verdict *verdict);
 /* Plans what the valve wants; without room in the group it waits for the next call. */
 void writer_step_down(struct writer *writer);

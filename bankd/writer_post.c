@@ -428,7 +428,7 @@ enum err writer_post(struct writer *writer, const struct post *post, struct post
     take(writer, draft, &plan, &debit, &credit, &out->verdict);
     tell(out, draft, &plan);
     if (plan.judged)
-        writer_controls_count(writer, &draft->transaction, post->history, &out->verdict);
+        writer_controls_count(writer, draft, post->history, &out->verdict);
     writer_step_down(writer);
     return ERR_none;
 }

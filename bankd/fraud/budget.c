@@ -1,6 +1,6 @@
 /* See budget.h. Packed: the newest day (4 bytes, high first), then for each day that was seen, the
  * newest first: how long ago (1), the count of its bins that are not empty (1), and for each its
- * number (1) and its payments (4, high first). Nothing at all stands for nothing counted. */
+ * number (1) and its count (4, high first). Nothing at all stands for nothing counted. */
 #include "bankd/fraud/budget.h"
 
 #include "bankd/fraud/profile.h"
@@ -41,20 +41,66 @@ static size_t bin_of(int32_t score)
     return bin < BUDGET_BINS - 1 ? bin : BUDGET_BINS - 1;
 }
 
-void budget_count(struct budget *budget, int64_t at_us, int32_t score, bool forced)
+void budget_count(struct budget *budget, int64_t at_us, int32_t score, int32_t before)
 {
     int32_t   day = (int32_t)profile_bucket(at_us, US_PER_DAY);
-    size_t    bin = forced ? BUDGET_BINS - 1 : bin_of(score);
-    uint32_t *count;
+    size_t    bin = bin_of(score);
+    size_t    old = bin_of(before);
+    uint32_t *counts;
 
     if (!budget->any || day > budget->newest)
         advance(budget, day);
     if ((int64_t)budget->newest - day >= BUDGET_DAYS)
         return;
     budget->seen[slot_of(day)] = true;
-    count = &budget->counts[slot_of(day)][bin];
-    if (bin >= LOWEST_BIN && *count < UINT32_MAX)
-        ++*count;
+    if (bin < LOWEST_BIN || (before > 0 && bin <= old))
+        return;
+    counts = budget->counts[slot_of(day)];
+    if (before > 0 && old >= LOWEST_BIN && counts[old] > 0)
+        counts[old]--;
+    if (counts[bin] < UINT32_MAX)
+        counts[bin]++;
+}
+
+/* --- accounts -------------------------------------------------------------------------------- */
+
+static uint32_t place_of(int64_t account)
+{
+    uint64_t hash = (uint64_t)account * UINT64_C(0x9e3779b97f4a7c15);
+
+    return (uint32_t)((hash >> 32) % BUDGET_ACCOUNTS);
+}
+
+int32_t budget_account(const struct budget_accounts *accounts, int64_t account, int32_t day)
+{
+    const struct budget_account *slot = &accounts->slots[place_of(account)];
+
+    return slot->account == account && slot->day == day ? slot->score : 0;
+}
+
+void budget_account_counts(struct budget_accounts *accounts, int64_t account, int32_t day,
+                           int32_t score)
+{
+    uint32_t place = place_of(account);
+
+    if (accounts->changed == LIMIT_BATCH_MAX)
+        return; /* no group is so large */
+    accounts->places[accounts->changed] = place;
+    accounts->before[accounts->changed++] = accounts->slots[place];
+    accounts->slots[place] = (struct budget_account){ account, day, score };
+}
+
+void budget_accounts_keep(struct budget_accounts *accounts)
+{
+    accounts->changed = 0;
+}
+
+void budget_accounts_undo(struct budget_accounts *accounts)
+{
+    while (accounts->changed > 0) {
+        accounts->changed--;
+        accounts->slots[accounts->places[accounts->changed]] = accounts->before[accounts->changed];
+    }
 }
 
 int budget_days(const struct budget *budget)

@@ -270,7 +270,7 @@ static void find_verdict(const struct fraud_rules *rules, const struct finding *
         out->verdict = VERDICT_DECLINE;
     else if (stopping >= at.hold || finding->action == ACTION_HOLD)
         out->verdict = VERDICT_HOLD;
-    out->forced = finding->action != ACTION_SCORE || out->score >= at.decline;
+    out->forced = finding->action != ACTION_SCORE;
     out->alert = out->verdict != VERDICT_APPROVE || out->score >= at.alert || out->forced;
     memset(&out->stopping, 0, sizeof out->stopping);
     if (out->verdict != VERDICT_APPROVE || finding->sum >= at.hold ||

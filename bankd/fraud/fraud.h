@@ -101,7 +101,7 @@ struct fraud_verdict {
     int32_t score;   /* 0..1000 */
     int32_t sum;     /* before it is kept within 0..1000; orders equal scores */
     bool    alert;   /* a person should look, whatever the verdict */
-    bool    forced;  /* the alert does not depend on the thresholds alert and hold */
+    bool    forced;  /* an action asks for the alert, whatever the score */
     /* Rules without which the payment would not be held or declined, or that do so on their own;
      * those that are stepped down are among them when they would. */
     struct fraud_rule_bits stopping;

@@ -2,6 +2,7 @@
  * records of the controls. All lists are paged by the number of the record, newest first. */
 #include "bankd/control_records.h"
 #include "bankd/controls.h"
+#include "bankd/ops/figures.h"
 #include "bankd/ops/page.h"
 #include "bankd/record.h"
 
@@ -260,8 +261,8 @@ static enum err rules_thresholds(struct request *request, struct fraud_threshold
     return ERR_none;
 }
 
-/* Alerts of payments with scores from `from` to below `to`, when an alert is raised from
- * `threshold` points on; what a rule sends to people is above every threshold. */
+/* Alerts of scores from `from` to below `to`, when an alert is raised from
+ * `threshold` points on; what an action sends to people is not counted. */
 static int64_t alerts_of(const struct budget *budget, int32_t from, int32_t to, int32_t threshold)
 {
     from = from > threshold ? from : threshold;
@@ -323,6 +324,21 @@ static enum err tell_thresholds(struct request *request, struct msg_controls *ou
     return tell_bands(request, &budget, out);
 }
 
+/* From the rollups, so up to the last commit; those that an action raised are among them. */
+static enum err tell_today(struct request *request, struct msg_controls *out)
+{
+    struct figures_period every = { .currency = 0 };
+    int64_t               from_us = request->now_us - request->now_us % US_PER_DAY;
+    struct figures       *sums;
+    void                 *memory;
+
+    TRY(page_take(request, sizeof *sums, &memory));
+    sums = memory;
+    TRY(figures_read(request, &every, from_us, from_us + US_PER_DAY, sums));
+    MSG_SET(out, controls, alerts_today, sums->count_every[METRIC_ALERTS]);
+    return ERR_none;
+}
+
 static bool wanted_always(const struct listing *listing, const struct record *row, const void *item)
 {
     (void)listing;
@@ -353,5 +369,6 @@ enum err op_controls_get(struct request *request, const struct msg_empty *in,
     (void)in;
     TRY(tell_settings(request, out));
     TRY(tell_thresholds(request, out));
+    TRY(tell_today(request, out));
     return tell_stepped(request, out);
 }

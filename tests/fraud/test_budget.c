@@ -71,7 +71,7 @@ static void test_too_much_is_more_than_the_share(void **state)
 static void add(struct budget *budget, int32_t day, int32_t score, int count)
 {
     for (int i = 0; i < count; i++)
-        budget_count(budget, day * US_PER_DAY + i, score, false);
+        budget_count(budget, day * US_PER_DAY + i, score, 0);
 }
 
 static void test_rates_are_means_of_whole_days(void **state)
@@ -96,9 +96,41 @@ static void test_rates_are_means_of_whole_days(void **state)
     assert_int_equal(budget_rate_x10(&budget, 0, 1001), 150 / 7);
     add(&budget, DAY, 500, 99); /* nor counted */
     assert_int_equal(budget_rate_x10(&budget, 0, 1001), 150 / 7);
-    budget_count(&budget, (DAY + 8) * US_PER_DAY, 0, true); /* above every threshold */
-    add(&budget, DAY + 9, 100, 1);
-    assert_int_equal(budget_rate_x10(&budget, 1000, 1001), 10 / 7);
+}
+
+/* One of 700 that counted with 400 before is no second one. */
+static void test_an_account_counts_with_its_highest_score(void **state)
+{
+    static struct budget budget;
+
+    (void)state;
+    budget_init(&budget);
+    budget_count(&budget, DAY * US_PER_DAY, 400, 0);
+    budget_count(&budget, DAY * US_PER_DAY, 700, 400);
+    assert_int_equal(budget_rate_x10(&budget, 0, 1001), 10);
+    assert_int_equal(budget_rate_x10(&budget, 0, 700), 0);
+    budget_count(&budget, DAY * US_PER_DAY, 200, 700); /* less is nothing new */
+    assert_int_equal(budget_rate_x10(&budget, 700, 710), 10);
+    assert_int_equal(budget_rate_x10(&budget, 0, 1001), 10);
+}
+
+static void test_an_account_counts_once_a_day(void **state)
+{
+    static struct budget_accounts accounts;
+
+    (void)state;
+    assert_int_equal(budget_account(&accounts, 7, DAY), 0);
+    budget_account_counts(&accounts, 7, DAY, 450);
+    assert_int_equal(budget_account(&accounts, 7, DAY), 450);
+    assert_int_equal(budget_account(&accounts, 8, DAY), 0);
+    assert_int_equal(budget_account(&accounts, 7, DAY + 1), 0);
+    budget_accounts_keep(&accounts);
+    budget_account_counts(&accounts, 7, DAY, 500);
+    budget_account_counts(&accounts, 7, DAY, 600);
+    budget_account_counts(&accounts, 9, DAY, 300);
+    budget_accounts_undo(&accounts); /* the group failed */
+    assert_int_equal(budget_account(&accounts, 7, DAY), 450);
+    assert_int_equal(budget_account(&accounts, 9, DAY), 0);
 }
 
 /* Whatever was counted: the threshold keeps the budget when any does, and does not move twice. */
@@ -117,7 +149,7 @@ static void test_a_threshold_that_moved_stays(void **state)
         for (uint64_t day = random_below(&random, 4); day < 4; day++)
             for (uint64_t i = random_below(&random, 80); i > 0; i--)
                 budget_count(&budget, (DAY + (int64_t)day) * US_PER_DAY,
-                             (int32_t)random_below(&random, 1001), random_below(&random, 40) == 0);
+                             (int32_t)random_below(&random, 1001), 0);
         moved = budget_threshold(&budget, now, 900, alerts);
         assert_true(moved >= BUDGET_LOWEST && moved <= 900);
         assert_int_equal(budget_threshold(&budget, moved, 900, alerts), moved);
@@ -144,7 +176,7 @@ static void test_counters_are_packed_and_read_back(void **state)
     assert_true(budget_unpack(&again, bytes, 0));
     for (int i = 0; i < 200000; i++) /* every bin of every day */
         budget_count(&budget, (DAY + (int64_t)random_below(&random, BUDGET_DAYS)) * US_PER_DAY,
-                     (int32_t)random_below(&random, 1001), false);
+                     (int32_t)random_below(&random, 1001), 0);
     n = budget_pack(&budget, bytes);
     assert_true(n > BUDGET_PACKED_MAX * 9 / 10 && n <= BUDGET_PACKED_MAX);
     assert_true(budget_unpack(&again, bytes, n));
@@ -167,6 +199,8 @@ int main(void)
         cmocka_unit_test(test_the_valve_counts_a_sliding_window),
         cmocka_unit_test(test_too_much_is_more_than_the_share),
         cmocka_unit_test(test_rates_are_means_of_whole_days),
+        cmocka_unit_test(test_an_account_counts_with_its_highest_score),
+        cmocka_unit_test(test_an_account_counts_once_a_day),
         cmocka_unit_test(test_a_threshold_that_moved_stays),
         cmocka_unit_test(test_counters_are_packed_and_read_back),
     };

@@ -206,7 +206,7 @@ static void test_thresholds_can_be_moved(void **state)
     assert_int_equal(judge(rules, 650, &controls).verdict, VERDICT_APPROVE);
     assert_int_equal(judge(rules, 700, &controls).verdict, VERDICT_HOLD);
     assert_int_equal(judge(rules, 900, &controls).verdict, VERDICT_DECLINE);
-    assert_true(judge(rules, 900, &controls).forced);
+    assert_false(judge(rules, 900, &controls).forced);
     assert_int_equal(judge(rules, 310, &controls).decision[0], 2);
     controls = (struct fraud_controls){ .threshold_alert = 300, .threshold_hold = 600 };
     assert_int_equal(judge(rules, 310, &controls).decision[0], 1); /* the rules' own */

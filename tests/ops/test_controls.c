@@ -739,12 +739,20 @@ static void test_a_failed_commit_takes_counts_back(void **state)
 
 /* --- the alert budget ------------------------------------------------------------------------ */
 
+/* From an account that never paid before, which is number 0 from now on. */
+static struct posted pay_anew(struct world *world, int64_t major)
+{
+    add_account(world, 0);
+    must_commit(world);
+    return pay(world, 0, major, NULL);
+}
+
 /* So many payments of each of 30, 35, 40 and 45, whose scores are 300 to 450. */
 static void busy_day(struct world *world, int each)
 {
     for (int i = 0; i < each; i++)
         for (int64_t major = 30; major < 50; major += 5)
-            (void)pay(world, i % SENDERS, major, NULL);
+            (void)pay_anew(world, major);
 }
 
 static void set_budget(struct world *world, int64_t alerts)
@@ -754,6 +762,49 @@ static void set_budget(struct world *world, int64_t alerts)
     MSG_SET(&in, controls_set, alert_budget_per_day, alerts);
     set(world, in);
     sweep(world);
+}
+
+/* However often one account pays, and however often a list speaks, the budget is not used up. */
+static void test_one_account_cannot_flood_the_budget(void **state)
+{
+    struct world              *world = world_new(*state);
+    struct msg_screening_add   in = entry_for(LIST_WATCH);
+    struct msg_screening_entry out;
+    struct msg_controls        controls;
+
+    MSG_SET(&in, screening_add, account_id, world->accounts[1]);
+    MUST(world, FRAUD, screening, add, &in, &out);
+    for (int i = 0; i < 12; i++) {
+        assert_true(pay(world, 1, 1, NULL).row->flagged);
+        assert_true(pay(world, 2, 45, NULL).row->flagged);
+        assert_false(pay_anew(world, 1).row->flagged);
+    }
+    set_budget(world, 3);
+    restart(world); /* which writes the counters */
+    controls = get(world);
+    assert_int_equal(controls.threshold_alert, 300);
+    assert_int_equal(controls.threshold_hold, 600);
+    assert_int_equal(controls.by_rules_x10, 10);
+    assert_int_equal(controls.alerts_today, 2);
+    assert_int_equal(audits(world, "controls.thresholds"), 0);
+    world_free(world);
+}
+
+/* What was counted in a group that was not kept counts later. */
+static void test_a_failed_commit_takes_the_budgets_count_back(void **state)
+{
+    struct world *world = world_new(*state);
+
+    (void)plan_pay(world, 0, 45, NULL);
+    (void)plan_pay(world, 0, 30, NULL);
+    world->full = true;
+    assert_int_equal(commit(world), ERR_storage_full);
+    world->full = false;
+    (void)pay(world, 0, 35, NULL);
+    restart(world);
+    assert_int_equal(get(world).by_rules_x10, 10);
+    assert_int_equal(get(world).bands.at[2].by_rules_x10, 10);
+    world_free(world);
 }
 
 static void test_the_threshold_follows_the_budget(void **state)
@@ -775,19 +826,20 @@ static void test_the_threshold_follows_the_budget(void **state)
     assert_int_equal(controls.bands.at[2].by_rules_x10, 200);
     assert_int_equal(controls.bands.at[2].now_x10, 0);
     assert_int_equal(controls.bands.at[3].now_x10, 200);
-    assert_false(pay(world, 0, 35, NULL).row->flagged);
-    assert_true(pay(world, 0, 40, NULL).row->flagged);
+    assert_int_equal(controls.alerts_today, 40);
+    assert_false(pay_anew(world, 35).row->flagged);
+    assert_true(pay_anew(world, 40).row->flagged);
 
     restart(world);
-    assert_false(pay(world, 0, 35, NULL).row->flagged);
+    assert_false(pay_anew(world, 35).row->flagged);
     controls = get(world);
     assert_int_equal(controls.threshold_alert, 360);
     assert_int_equal(controls.by_rules_x10, 420); /* what was counted before is known */
     crash(world);
-    assert_false(pay(world, 0, 35, NULL).row->flagged);
+    assert_false(pay_anew(world, 35).row->flagged);
     set_budget(world, 0);
     assert_int_equal(get(world).threshold_alert, 300);
-    assert_true(pay(world, 0, 35, NULL).row->flagged);
+    assert_true(pay_anew(world, 35).row->flagged);
     world_free(world);
 }
 
@@ -814,19 +866,25 @@ static void test_the_threshold_comes_down_after_a_day_and_does_not_flap(void **s
     world_free(world);
 }
 
-static void test_the_budget_moves_holds_only_when_it_must(void **state)
+/* Holds alone pass the budget: then all that would not be held is given up, and nothing more. */
+static void test_the_budget_never_moves_holds(void **state)
 {
     struct world       *world = world_new(*state);
     struct msg_controls controls;
+    struct posted       posted;
 
     for (int i = 0; i < 30; i++)
-        (void)pay(world, i % SENDERS, 60, NULL);
+        (void)pay_anew(world, 60);
     set_budget(world, 5);
     controls = get(world);
-    assert_int_equal(controls.threshold_alert, 660); /* above the 650 of the rule */
-    assert_int_equal(controls.threshold_hold, 660);
+    assert_int_equal(controls.threshold_alert, 600);
+    assert_int_equal(controls.threshold_hold, 600);
     assert_int_equal(controls.rules_hold, 600);
-    assert_int_equal(verdict_of(world, 0, 60, NULL), VERDICT_APPROVE);
+    assert_int_equal(controls.given_up_x10, 0);
+    assert_false(pay_anew(world, 45).row->flagged);
+    posted = pay_anew(world, 60);
+    assert_int_equal(posted.verdict.verdict, VERDICT_HOLD);
+    assert_true(posted.row->flagged && posted.raised);
     world_free(world);
 }
 
@@ -892,7 +950,9 @@ int main(void)
         BOTH(test_a_failed_commit_takes_counts_back),
         BOTH(test_the_threshold_follows_the_budget),
         BOTH(test_the_threshold_comes_down_after_a_day_and_does_not_flap),
-        BOTH(test_the_budget_moves_holds_only_when_it_must),
+        BOTH(test_one_account_cannot_flood_the_budget),
+        BOTH(test_a_failed_commit_takes_the_budgets_count_back),
+        BOTH(test_the_budget_never_moves_holds),
         BOTH(test_holds_last_as_long_as_is_set),
         BOTH(test_a_notification_is_read_once_and_by_whom_it_is_for),
     };
