@@ -98,7 +98,7 @@ enum err alert_check(const struct alert *alert, enum alert_act act, int64_t user
             CHECK(user == 0);
         if (moves[i].who == WHO_HOLDER && alert->assigned_to != user)
             return fault_set(fault, ERR_alert_locked, "alert_id",
-                             "A colleague works on the alert; her lock ends in %" PRId64 " seconds",
+                             "A colleague works on the alert; the lock ends in %" PRId64 " seconds",
                              (alert->lock_until_us - now_us) / US_PER_SECOND + 1);
         *state = moves[i].to;
         return ERR_none;

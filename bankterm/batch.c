@@ -255,6 +255,64 @@ static bool after_session(struct batch *batch, const struct net_result *result)
     return batch_good(batch, err);
 }
 
+static struct slice item_text(const struct message_desc *desc, const void *item, const char *name)
+{
+    const struct field_desc *field = values_field(desc, slice_from(name));
+
+    if (field == NULL || field->type != FIELD_TEXT || !values_has(desc, item, field))
+        return slice_of("", 0);
+    return values_slice(desc, item, field);
+}
+
+/* The first refusal becomes the exit code, and is told with how far the rest came. */
+static bool refused_in_part(struct batch *batch, const struct message_desc *desc, const void *first,
+                            size_t refused, size_t count)
+{
+    struct slice name = item_text(desc, first, "outcome");
+    struct slice text = item_text(desc, first, "text");
+    char         known[64];
+
+    slice_copy(name, known, sizeof known);
+    batch->exit_code = (int)err_class(err_from_name(known));
+    fprintf(stderr, "bankterm: %zu of %zu done, %zu refused; the first: ", count - refused, count,
+            refused);
+    batch_say_escaped(name);
+    fprintf(stderr, ": ");
+    batch_say_escaped(text);
+    fprintf(stderr, "\n");
+    return false;
+}
+
+/* A reply that counts what was refused of several tells of each item what became of it; one that
+ * is not done makes the whole a failure, whatever became of the others. Lists of what happened
+ * once, such as the audit log, have outcomes too and are no such reply. */
+static bool all_done(struct batch *batch, const void *body)
+{
+    const struct message_desc *desc = batch->row->reply;
+    const struct field_desc   *items = values_field(desc, slice_from("items"));
+    const char                *first = NULL;
+    size_t                     refused = 0;
+    struct {
+        const char *at;
+        size_t      count;
+    } list;
+
+    if (items == NULL || items->type != FIELD_LIST
+        || values_field(desc, slice_from("refused")) == NULL
+        || values_field(items->item, slice_from("outcome")) == NULL)
+        return true;
+    memcpy(&list, (const char *)body + items->offset, sizeof list);
+    for (size_t i = 0; i < list.count; i++) {
+        const char *item = list.at + i * items->item->size;
+
+        if (slice_is(item_text(items->item, item, "outcome"), "done"))
+            continue;
+        if (refused++ == 0)
+            first = item;
+    }
+    return refused == 0 || refused_in_part(batch, items->item, first, refused, list.count);
+}
+
 static bool run_plain(struct batch *batch)
 {
     struct net_result result;
@@ -264,7 +322,7 @@ static bool run_plain(struct batch *batch)
     if (!after_session(batch, &result) || !batch_write_reply(batch, result.body))
         return false;
     say_next(batch, result.body);
-    return true;
+    return all_done(batch, result.body);
 }
 
 static bool run_operation(struct batch *batch)

@@ -27,6 +27,16 @@ static void say_sentence(const char *text)
     buf_free(&line);
 }
 
+void batch_say_escaped(struct slice text)
+{
+    struct buf line;
+
+    buf_init(&line, LIMIT_MESSAGE_MAX);
+    if (render_escaped(text, &line) == ERR_none)
+        fprintf(stderr, "%.*s", (int)line.n, line.at);
+    buf_free(&line);
+}
+
 static void say_trouble(const struct net_result *result)
 {
     fprintf(stderr, "bankterm: %s:", result->name);

@@ -56,6 +56,9 @@ bool batch_trouble(struct batch *batch, const struct net_result *result);
 bool batch_trouble_here(struct batch *batch); /* batch->fault */
 bool batch_good(struct batch *batch, enum err err);
 
+/* A text of the server on standard error, without anything that moves a terminal. */
+void batch_say_escaped(struct slice text);
+
 enum awaited { AWAITED_RESULT, AWAITED_LIVE, AWAITED_TIME };
 
 int64_t batch_now_us(const struct batch *batch); /* monotonic */

@@ -8,7 +8,9 @@
 #include "bankd/ops/view.h"
 #include "bankd/ops/write_alert.h"
 #include "bankd/writer.h"
+#include "common/clock.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { CANDIDATES_AT_ONCE = 16 };
@@ -18,6 +20,30 @@ static enum err find_alert(struct request *request, const struct uuid *id, struc
     enum err err = writer_alert_by_id(request->writer, id, row);
 
     return err == ERR_none ? ERR_none : fault_set(request->fault, err, "alert_id", "%s", "");
+}
+
+enum err write_alert_locked(struct request *request, const struct alert *row, enum err err,
+                            struct fault *fault)
+{
+    struct user holder;
+    char        until[TIME_TEXT_MAX];
+
+    if (err != ERR_alert_locked)
+        return err;
+    TRY(request->store->ops->user_by_number(request->store, row->assigned_to, &holder));
+    return fault_set(fault, err, "alert_id",
+                     "%s works on the alert until %s UTC; the lock ends in %" PRId64 " seconds",
+                     holder.email, time_text_minute(row->lock_until_us, until),
+                     (row->lock_until_us - request->now_us) / US_PER_SECOND + 1);
+}
+
+enum err write_alert_check(struct request *request, const struct alert *row, enum alert_act act,
+                           int32_t *state)
+{
+    enum err err =
+        alert_check(row, act, request->actor.user, request->now_us, state, request->fault);
+
+    return write_alert_locked(request, row, err, request->fault);
 }
 
 static void tell(struct request *request, const struct msg_alert *alert)
@@ -83,8 +109,7 @@ static enum err take(struct request *request, struct alert *row, struct msg_aler
 
     if (draft == NULL)
         return ERR_busy;
-    TRY(alert_check(row, ALERT_ACT_take, request->actor.user, request->now_us, &state,
-                    request->fault));
+    TRY(write_alert_check(request, row, ALERT_ACT_take, &state));
     lock(request, row, state, request->actor.user, bank_lock_us(request->bank));
     return write_alert_change(request, draft, row, slice_of(NULL, 0), out);
 }
@@ -205,8 +230,7 @@ enum err op_alert_return(struct request *request, const struct msg_alert_ref *in
     if (draft == NULL)
         return ERR_busy;
     TRY(find_alert(request, &in->alert_id, &row));
-    TRY(alert_check(&row, ALERT_ACT_return, request->actor.user, request->now_us, &state,
-                    request->fault));
+    TRY(write_alert_check(request, &row, ALERT_ACT_return, &state));
     alert_set_state(&row, state);
     return write_alert_change(request, draft, &row, slice_of(NULL, 0), out);
 }
@@ -237,8 +261,7 @@ enum err op_alert_assign(struct request *request, const struct msg_alert_assign 
     if (draft == NULL)
         return ERR_busy;
     TRY(find_alert(request, &in->alert_id, &row));
-    TRY(alert_check(&row, ALERT_ACT_assign, request->actor.user, request->now_us, &state,
-                    request->fault));
+    TRY(write_alert_check(request, &row, ALERT_ACT_assign, &state));
     TRY(find_analyst(request, in->email, &user));
     lock(request, &row, state, user.number, LIMIT_ALERT_ASSIGN_HOURS * US_PER_HOUR);
     return write_alert_change(request, draft, &row, slice_from(user.email), out);
@@ -258,8 +281,7 @@ enum err op_alert_snooze(struct request *request, const struct msg_alert_snooze 
         return fault_set(request->fault, ERR_field_invalid, "until",
                          "The time must lie ahead, by %d days at most", LIMIT_ALERT_SNOOZE_DAYS);
     TRY(find_alert(request, &in->alert_id, &row));
-    TRY(alert_check(&row, ALERT_ACT_snooze, request->actor.user, request->now_us, &state,
-                    request->fault));
+    TRY(write_alert_check(request, &row, ALERT_ACT_snooze, &state));
     alert_set_state(&row, state);
     row.snoozed_until_us = in->until;
     if (!writer_alert_note(request->writer, draft, &row, &request->actor, "snooze", in->reason))

@@ -19,8 +19,7 @@ enum err op_alert_note(struct request *request, const struct msg_alert_note *in,
         return ERR_busy;
     if (err != ERR_none)
         return fault_set(request->fault, err, "alert_id", "%s", "");
-    TRY(alert_check(&row, ALERT_ACT_note, request->actor.user, request->now_us, &state,
-                    request->fault));
+    TRY(write_alert_check(request, &row, ALERT_ACT_note, &state));
     if (!writer_alert_note(request->writer, draft, &row, &request->actor, "note", in->note))
         return write_no_room(request, &row);
     return write_alert_change(request, draft, &row, in->note, out);
@@ -36,10 +35,12 @@ enum err op_alert_decide(struct request *request, const struct msg_alert_decide 
                                      .actor = &request->actor,
                                      .operation = request->op->name,
                                      .note = in->note };
+    enum err            err;
 
     if (MSG_HAS(in, alert_decide, hits_seen))
         decision.hits_seen = in->hits_seen;
-    TRY(writer_alert_decide(request->writer, &decision, &row, &hits, request->fault));
+    err = writer_alert_decide(request->writer, &decision, &row, &hits, request->fault);
+    TRY(write_alert_locked(request, &row, err, request->fault));
     return view_alert(request, &row, &hits, out);
 }
 
@@ -93,6 +94,7 @@ static enum err decide_one(struct request *request, const struct msg_alert_bulk 
                                    .note = in->note };
     enum err            err = writer_alert_decide(request->writer, &ruling, &row, &hits, &fault);
 
+    err = write_alert_locked(request, &row, err, &fault);
     memset(out, 0, sizeof *out);
     MSG_SET(out, alert_outcome, alert_id, *id);
     MSG_SET(out, alert_outcome, outcome, slice_from(err == ERR_none ? "done" : err_name(err)));

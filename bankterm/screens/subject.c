@@ -165,11 +165,13 @@ bool alert_can(const struct app *app, const struct msg_alert *alert, enum action
 static void say_not_now(struct app *app, const struct msg_alert *alert, enum action action)
 {
     int32_t state = alert_state_now(alert, app_now_us(app));
+    char    left[32];
     if (action == ACTION_undo_decision)
         app_notice(app, STYLE_WARN, "There is no decision that could still be undone");
     else if (state == ALERT_TAKEN && !slice_is(alert->assigned_to, app->user))
-        app_notice(app, STYLE_WARN, "%.*s works on the alert", (int)alert->assigned_to.n,
-                   alert->assigned_to.at != NULL ? alert->assigned_to.at : "");
+        app_notice(app, STYLE_WARN, "%.*s works on the alert for %s", (int)alert->assigned_to.n,
+                   alert->assigned_to.at != NULL ? alert->assigned_to.at : "",
+                   show_age(alert->lock_until - app_now_us(app), left, sizeof left));
     else
         app_notice(app, STYLE_WARN, "The alert is %s already", enum_text(&enum_alert_state, state));
 }

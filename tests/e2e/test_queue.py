@@ -11,6 +11,7 @@ import pytest
 import conftest
 from bankclient import BankError, Client, uuid7
 
+EXIT_DENIED = 3
 LOCK = 2       # seconds
 LIMIT = 30     # seconds for an event that must come
 PASSWORD = "bob-password"
@@ -148,7 +149,9 @@ def test_a_lock_ends_by_itself(ann, bob, finance):
     refused("queue_empty", bob, "alert.next")
     for op, fields in (("alert.take", {}), ("alert.return", {}),
                        ("alert.decide", {"decision": "confirmed_fraud", "note": "x"})):
-        assert "seconds" in refused("alert_locked", bob, op, alert_id=alert_id, **fields).text
+        told = refused("alert_locked", bob, op, alert_id=alert_id, **fields).text
+        until = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(taken["lock_until"] // 10**6))
+        assert f"fraud@test.com works on the alert until {until}" in told and "seconds" in told
     end = time.monotonic() + LIMIT
     while bob.call("alert.get", alert_id=alert_id)["state"] == "taken":
         assert time.monotonic() < end
@@ -225,6 +228,7 @@ def test_many_at_once_each_for_itself(ann, bob, finance):
     assert [item["outcome"] for item in outcome["items"]] == \
         ["done", "done", "alert_locked", "done", "done", "not_found"]
     assert outcome["done"] == 4 and outcome["refused"] == 2
+    assert "bob@test.com works on the alert until" in outcome["items"][2]["text"]
     assert [ann.call("alert.get", alert_id=alert)["state"] for alert in alerts] == \
         ["decided", "decided", "taken", "decided", "decided"]
     for body in ({"items": []}, {"items": [{"alert_id": alerts[0]}] * 101}):
@@ -243,20 +247,40 @@ def test_who_may_not(bank, finance):
         assert compliance.call("alert.list", limit=1, order="loss")["items"]
 
 
-def test_run_decides_several_from_the_command_line(bank, ann, bob, finance, tmp_path):
-    drain(ann, bob)
-    alerts = [uuid.UUID(bytes=suspicious(finance)[0]["alert_id"]) for _ in range(2)]
+def run_bulk(bank, tmp_path, alerts):
     secret = tmp_path / "password"
     secret.write_text(PASSWORD + "\n")
     secret.chmod(0o600)
-    done = subprocess.run(
+    return subprocess.run(
         [conftest.BUILD / "bankterm", "run", "alert.bulk", "items=" + ",".join(map(str, alerts)),
          "decision=confirmed_fraud", "note=From a script", "--format", "tsv", "--server", bank.ipc,
          "--user", "bob@test.com", "--password-file", secret], capture_output=True, text=True,
         timeout=conftest.LIMIT, check=False, env=conftest.environment())
-    assert done.returncode == 0, done.stderr
+
+
+def test_run_decides_several_from_the_command_line(bank, ann, bob, finance, tmp_path):
+    drain(ann, bob)
+    alerts = [uuid.UUID(bytes=suspicious(finance)[0]["alert_id"]) for _ in range(2)]
+    done = run_bulk(bank, tmp_path, alerts)
+    assert done.returncode == 0 and not done.stderr, done.stderr
     assert done.stdout.count("done") >= 2
     assert all(str(alert) in done.stdout for alert in alerts)
+
+
+def test_run_fails_when_some_of_several_were_refused(bank, ann, bob, finance, tmp_path):
+    drain(ann, bob)
+    alerts = [uuid.UUID(bytes=suspicious(finance)[0]["alert_id"]) for _ in range(3)]
+    ann.call("alert.assign", alert_id=alerts[1].bytes, email="fraud@test.com")
+    ann.call("alert.assign", alert_id=alerts[2].bytes, email="bob@test.com")
+    done = run_bulk(bank, tmp_path, [*alerts, uuid.UUID(bytes=uuid7())])
+    assert done.returncode == EXIT_DENIED, done.stderr
+    assert "bankterm: 2 of 4 done, 2 refused; the first: alert_locked: " in done.stderr
+    assert "fraud@test.com works on the alert until" in done.stderr
+    assert all(str(alert) in done.stdout for alert in alerts)
+    assert all(word in done.stdout for word in ("done", "alert_locked", "not_found"))
+    assert [bob.call("alert.get", alert_id=alert.bytes)["state"] for alert in alerts] == \
+        ["decided", "taken", "decided"]
+    ann.call("alert.return", alert_id=alerts[1].bytes)
 
 
 def test_the_books_are_whole_in_the_end(bank):

@@ -176,7 +176,7 @@ static void an_alert_of_a_colleague_is_shown_as_locked(void **state)
     console_type(&console, "4G");
     assert_true(console_shows(&console, "locked 14 min"));
     console_type(&console, "D");
-    assert_true(console_shows(&console, "colleague@test.com works on the alert"));
+    assert_true(console_shows(&console, "colleague@test.com works on the alert for 14 min"));
     console_close(&console);
 }
 
