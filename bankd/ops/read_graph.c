@@ -22,13 +22,14 @@ enum {
 };
 
 struct edge {
-    int64_t from, to; /* entities */
-    int64_t count, amount, stopped, findings, frauds, first_us, last_us;
+    int64_t  from, to; /* entities */
+    uint16_t currency; /* an account has one, and one end of every edge is an account */
+    int64_t  count, amount, stopped, findings, frauds, first_us, last_us;
 };
 
 struct node {
     int64_t entity;
-    int64_t amount; /* of its edges to nearer nodes */
+    int64_t amount; /* of its edges to nearer nodes, in the currency of the graph */
     int64_t shared, frauds;
     int     level;
     size_t  number; /* in the reply; 0 = not chosen */
@@ -123,7 +124,8 @@ static enum err count_row(struct drawing *drawing, struct edge *edge)
     edge->frauds += err == ERR_none && label.fraud ? 1 : 0;
     edge->count++;
     edge->stopped += row->status != STATUS_COMPLETED && row->status != STATUS_REVERSED ? 1 : 0;
-    if (row->status == STATUS_COMPLETED && row->currency == drawing->account.book.currency)
+    edge->currency = row->currency;
+    if (row->status == STATUS_COMPLETED)
         plus(&edge->amount, row->amount);
     edge->first_us = row->at_us < edge->first_us ? row->at_us : edge->first_us;
     edge->last_us = row->at_us > edge->last_us ? row->at_us : edge->last_us;
@@ -281,7 +283,8 @@ static void gather_level(struct drawing *drawing, int level)
             node = &drawing->nodes[drawing->node_count++];
             *node = (struct node){ .entity = entity, .level = level };
         }
-        plus(&node->amount, edge->amount);
+        if (edge->currency == drawing->account.book.currency)
+            plus(&node->amount, edge->amount);
         node->frauds += edge->frauds;
         node->shared += has_twin_before(drawing, i) ? 0 : 1;
     }
@@ -450,6 +453,7 @@ static enum err set_edges(struct drawing *drawing)
         MSG_SET(item, graph_edge, frauds, edge->frauds);
         MSG_SET(item, graph_edge, first_at, edge->first_us);
         MSG_SET(item, graph_edge, last_at, edge->last_us);
+        MSG_SET(item, graph_edge, currency, figures_code(edge->currency));
         out->edges.count++;
     }
     return ERR_none;

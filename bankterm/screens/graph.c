@@ -38,6 +38,26 @@ static int64_t parent_of(const struct msg_graph *graph, const struct msg_graph_n
     return ROOT;
 }
 
+/* "> 3 x 1,200.00", of what was not stopped, "> 2 stopped", or both: "> 3 x 1,200.00 + 2 stopped".
+ */
+static size_t edge_text(const struct msg_graph *graph, const struct msg_graph_edge *edge,
+                        char direction, char *out, size_t size)
+{
+    struct slice currency = MSG_HAS(edge, graph_edge, currency) ? edge->currency : graph->currency;
+    int64_t      moved = edge->count - edge->stopped;
+    size_t       n = (size_t)snprintf(out, size, "%c", direction);
+    char         sum[64];
+
+    if (moved > 0 && n < size) {
+        show_short_sum(edge->amount, currency, sum, sizeof sum);
+        n += (size_t)snprintf(out + n, size - n, " %" PRId64 " x %s", moved, sum);
+    }
+    if (edge->stopped > 0 && n < size)
+        n += (size_t)snprintf(out + n, size - n, "%s %" PRId64 " stopped", moved > 0 ? " +" : "",
+                              edge->stopped);
+    return n;
+}
+
 /* "> 3 x 1,200.00, < 1 x 90.00": what the one above pays it, and what it pays back. */
 static void money_text(const struct msg_graph *graph, int64_t above, int64_t node, char *out,
                        size_t size)
@@ -47,12 +67,11 @@ static void money_text(const struct msg_graph *graph, int64_t above, int64_t nod
     size_t                       n = 0;
     out[0] = '\0';
     for (int i = 0; i < 2; i++) {
-        char sum[64];
         if (edges[i] == NULL || n >= size)
             continue;
-        show_short_sum(edges[i]->amount, graph->currency, sum, sizeof sum);
-        n += (size_t)snprintf(out + n, size - n, "%s%c %" PRId64 " x %s", n > 0 ? ", " : "",
-                              i == 0 ? '>' : '<', edges[i]->count, sum);
+        n += (size_t)snprintf(out + n, size - n, "%s", n > 0 ? ", " : "");
+        if (n < size)
+            n += edge_text(graph, edges[i], i == 0 ? '>' : '<', out + n, size - n);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "bankd/profile.h"
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/money.h"
 #include "tests/lib/finding.h"
 
 static bool seen[SEED_TRANSACTIONS_MAX];
@@ -63,21 +64,23 @@ static int64_t entity_of(const struct seed *seed, const struct msg_graph_node *n
 }
 
 struct sums {
-    int64_t count, amount, stopped, frauds;
+    int64_t count, amount, stopped, reversed, frauds;
 };
 
-static void add_row(const struct seed *seed, size_t i, uint16_t currency, struct sums *out)
+static void add_row(const struct seed *seed, size_t i, struct slice currency, struct sums *out)
 {
     const struct transaction *row = &seed->transactions[i];
 
     out->count++;
     out->frauds += frauds[i];
+    out->reversed += row->status == STATUS_REVERSED;
     out->stopped += row->status != STATUS_COMPLETED && row->status != STATUS_REVERSED;
-    if (row->status == STATUS_COMPLETED && row->currency == currency)
+    if (row->status == STATUS_COMPLETED &&
+        slice_is(currency, currency_by_number(row->currency)->code))
         out->amount += row->amount;
 }
 
-static void check_edge(const struct seed *seed, const struct msg_graph *out, uint16_t currency,
+static void check_edge(const struct seed *seed, const struct msg_graph *out,
                        const struct msg_graph_edge *edge)
 {
     int64_t     from = entity_of(seed, &out->nodes.at[edge->from - 1]);
@@ -92,11 +95,12 @@ static void check_edge(const struct seed *seed, const struct msg_graph *out, uin
             continue;
         ends(seed, &seed->transactions[i], &row_from, &row_to);
         if (row_from == from && row_to == to)
-            add_row(seed, i, currency, &sums);
+            add_row(seed, i, edge->currency, &sums);
     }
     assert_true(sums.count > 0);
     assert_int_equal(edge->count, sums.count);
     assert_int_equal(edge->amount, sums.amount);
+    assert_true(sums.count == sums.stopped || sums.amount > 0 || sums.reversed > 0);
     assert_int_equal(edge->stopped, sums.stopped);
     assert_int_equal(edge->frauds, sums.frauds);
     assert_true(edge->first_at <= edge->last_at);
@@ -172,7 +176,7 @@ static int64_t check_graph(struct seed *seed, size_t at, int64_t depth)
         if (out.nodes.at[i].level == 1 && out.nodes.at[i].kind != GRAPH_BANK)
             see(seed, entity_of(seed, &out.nodes.at[i]), LIMIT_GRAPH_NEAR_ROWS_MAX);
     for (size_t i = 0; i < out.edges.count; i++)
-        check_edge(seed, &out, self->currency, &out.edges.at[i]);
+        check_edge(seed, &out, &out.edges.at[i]);
     for (size_t i = 0; i < out.chains.count; i++)
         check_chain(seed, self->number, &out.chains.at[i]);
     assert_true(out.edges.count + 1 >= out.nodes.count);
