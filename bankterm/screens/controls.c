@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_MAX = 200, SCORE_MAX = 1000, BAND_LABEL = 12, BAND_BAR = 24 };
+enum { TEXT_MAX = 200, SCORE_MAX = 1000, BAND_LABEL = 12, BAND_BAR = 20 };
 
 struct controls {
     struct screen screen;

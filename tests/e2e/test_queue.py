@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 import conftest
+import overload
 from bankclient import BankError, Client, uuid7
 
 EXIT_DENIED = 3
@@ -152,10 +153,8 @@ def test_a_lock_ends_by_itself(ann, bob, finance):
         told = refused("alert_locked", bob, op, alert_id=alert_id, **fields).text
         until = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(taken["lock_until"] // 10**6))
         assert f"fraud@test.com works on the alert until {until}" in told and "seconds" in told
-    end = time.monotonic() + LIMIT
-    while bob.call("alert.get", alert_id=alert_id)["state"] == "taken":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    overload.until(lambda: bob.call("alert.get", alert_id=alert_id)["state"] != "taken", LIMIT,
+                   "the lock does not end")
     shown = bob.call("alert.get", alert_id=alert_id)
     assert shown["state"] == "open" and "assigned_to" not in shown and "lock_until" not in shown
     assert bob.call("alert.next")["alert_id"] == alert_id
@@ -170,10 +169,9 @@ def test_a_snoozed_alert_comes_back_by_itself(ann, bob, finance):
     now = ann.call("server.status")["server_time"]
     ann.call("alert.snooze", alert_id=alert_id, until=now + 1_500_000, reason="Calls back")
     refused("queue_empty", bob, "alert.next")
-    end = time.monotonic() + LIMIT
-    while not (back := list(bob.pages("alert.list", state="open", order="loss"))):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    overload.until(lambda: list(bob.pages("alert.list", state="open", order="loss")), LIMIT,
+                   "the alert does not come back")
+    back = list(bob.pages("alert.list", state="open", order="loss"))
     assert [alert["alert_id"] for alert in back] == [alert_id]
     assert bob.call("alert.next")["alert_id"] == alert_id
     bob.call("alert.decide", alert_id=alert_id, decision="confirmed_fraud", note="Back")
