@@ -4,8 +4,10 @@
  * connected connects again.
  *
  * Freed memory must be seen to be free: blocks from 128 KiB on come from the kernel and go back
- * there (the allocator would otherwise raise that line by itself), and after a cut the rest is
- * given back too. */
+ * there (the allocator would otherwise raise that line by itself). Small ones the allocator keeps,
+ * and does not tell which it could give back; so while the process is larger than when it was last
+ * calm, it is asked again and again to give back what it has. To wait for a sign that a crowd has
+ * gone was wrong: one that comes and goes within a second is never counted. */
 #include "bankd/guard.h"
 
 #include "common/check.h"
@@ -34,7 +36,8 @@ enum {
     TURNS = 16,
     MARK_FILE_BITS = 20,
     TRIM_AFTER_TICKS = 5, /* the library lets go of a connection a little later */
-    MANY_FILES = 512,     /* so many gone are worth a trim */
+    TRIM_WORTH_BYTES = 16 * 1024 * 1024, /* beyond the calm size */
+    TRIM_REST_US = 5 * 1000 * 1000,
     SLOW_CUT_US = 10 * 1000 * 1000,
     HELPS_WITHIN_US = 5 * 1000 * 1000, /* the library takes apart thousands of connections */
 };
@@ -56,8 +59,7 @@ struct guard {
     int               files_stay;
     int               turn; /* of those who have to go, when too many are in */
     int64_t           turn_us;
-    int               files;      /* that are open, counted now and then */
-    int               files_high; /* since the last trim */
+    int               files; /* that are open, counted now and then */
     int64_t           counted_us;
     int               statm; /* /proc/self/statm */
     int64_t           page_bytes;
@@ -65,7 +67,8 @@ struct guard {
     int64_t           bytes_max; /* beyond it no stranger is welcome, however slowly it grew */
     int64_t           last_us, slow_cut_us;
     int64_t           cut_us, cut_bytes; /* when strangers were cut, and nobody else yet; 0 = no */
-    int               trim_in;           /* ticks; 0 = not at all */
+    int               trim_in;           /* ticks after a cut; 0 = no cut */
+    int64_t           trim_us;           /* the last one */
     size_t            watched_count;
     struct watched    watched[WATCHED_MAX];
     struct connection connections[];
@@ -246,20 +249,12 @@ static bool is_full(const struct guard *guard)
 
 static void count_files(struct guard *guard, int64_t now_us)
 {
-    int before = guard->files;
-
     if (now_us - guard->counted_us < US_PER_SECOND)
         return;
     guard->counted_us = now_us;
     guard->files = 0;
     for (int file = 0; file < guard->files_max; file++)
         guard->files += fcntl(file, F_GETFD) >= 0 ? 1 : 0;
-    if (guard->files > guard->files_high)
-        guard->files_high = guard->files;
-    /* Not while some still leave: what they let go of later would stay. */
-    if (guard->files_high - guard->files >= MANY_FILES && guard->files >= before &&
-        guard->trim_in == 0)
-        guard->trim_in = TRIM_AFTER_TICKS;
 }
 
 static void look_at_files(struct guard *guard, int64_t now_us)
@@ -308,6 +303,20 @@ static void cut_the_sudden(struct guard *guard, int64_t bytes, int64_t now_us)
     guard->trim_in = TRIM_AFTER_TICKS;
 }
 
+/* Bytes of the process afterwards. Right after a cut the rest is not kept, as the next judgement
+ * hangs on it. */
+static int64_t give_back(struct guard *guard, int64_t bytes, int64_t now_us)
+{
+    bool is_cut = guard->trim_in > 0 && --guard->trim_in == 0;
+
+    if (!is_cut && (bytes - guard->calm_bytes < TRIM_WORTH_BYTES ||
+                    now_us - guard->trim_us < TRIM_REST_US))
+        return bytes;
+    malloc_trim(0);
+    guard->trim_us = now_us;
+    return memory_bytes(guard);
+}
+
 static void look_at_memory(struct guard *guard, int64_t now_us)
 {
     int64_t bytes = memory_bytes(guard);
@@ -316,13 +325,9 @@ static void look_at_memory(struct guard *guard, int64_t now_us)
 
     guard->last_us = now_us;
     count_files(guard, now_us);
-    if (guard->trim_in > 0 && --guard->trim_in == 0) {
-        malloc_trim(0);
-        guard->files_high = guard->files;
-        bytes = memory_bytes(guard);
-    }
     if (bytes < 0)
         return;
+    bytes = give_back(guard, bytes, now_us);
     guard->calm_bytes += passed_us * LIMIT_CALM_BYTES_PER_SECOND / US_PER_SECOND;
     if (guard->calm_bytes > bytes)
         guard->calm_bytes = bytes;

@@ -17,8 +17,8 @@
  * The memory that is calm follows the process down at once and upwards slowly, so growth for good
  * reasons (caches) never keeps anybody out for long. So that patience gains nothing either,
  * strangers are also cut while the process is larger than all that it may need for good reasons;
- * nobody else is, because that figure is a guess. When many connections have gone, their memory
- * is given back to the machine.
+ * nobody else is, because that figure is a guess. Memory that the allocator keeps is given back to
+ * the machine within seconds.
  *
  * Threads: one, the server's. Memory: one number for each file that may be open. */
 #ifndef BANKD_GUARD_H

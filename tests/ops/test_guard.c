@@ -18,7 +18,7 @@
 #include "common/check.h"
 #include "common/limits.h"
 
-enum { FILES_MAX = 1024, CLIENTS = 6, SECOND_US = 1000000 };
+enum { FILES_MAX = 1024, CLIENTS = 6, SECOND_US = 1000000, BLOCKS = 16384, BLOCK_BYTES = 4000 };
 
 struct house {
     char          folder[64], path[80], endpoint[96];
@@ -110,6 +110,47 @@ static void test_too_large_a_process_is_for_those_who_work(void **state)
     close_house(&house);
 }
 
+/* Bytes that are resident now. */
+static int64_t resident_bytes(void)
+{
+    FILE *statm = fopen("/proc/self/statm", "r");
+    long  pages;
+
+    assert_non_null(statm);
+    assert_int_equal(fscanf(statm, "%*d %ld", &pages), 1);
+    fclose(statm);
+    return pages * (int64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The allocator keeps small blocks as long as one behind them is in use; no connection was counted
+ * when they came or went. */
+static void test_memory_that_is_free_goes_back_to_the_machine(void **state)
+{
+    static void *blocks[BLOCKS];
+    struct house house;
+    int64_t      before;
+
+    (void)state;
+    open_house(&house, FILES_MAX, INT64_MAX);
+    guard_tick(house.guard, SECOND_US);
+    before = resident_bytes();
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = malloc(BLOCK_BYTES);
+        assert_non_null(blocks[i]);
+        memset(blocks[i], i, BLOCK_BYTES);
+    }
+    for (int i = 0; i < BLOCKS - 1; i++)
+        free(blocks[i]);
+    assert_true(resident_bytes() - before > BLOCKS * (int64_t)BLOCK_BYTES / 2);
+    for (int i = 2; i < 12; i++)
+        guard_tick(house.guard, i * (int64_t)SECOND_US);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_true(resident_bytes() - before < BLOCKS * (int64_t)BLOCK_BYTES / 4);
+#endif
+    free(blocks[BLOCKS - 1]);
+    close_house(&house);
+}
+
 static void test_too_many_files_are_for_those_who_work(void **state)
 {
     struct house house;
@@ -164,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nobody_is_cut_in_calm),
         cmocka_unit_test(test_too_large_a_process_is_for_those_who_work),
+        cmocka_unit_test(test_memory_that_is_free_goes_back_to_the_machine),
         cmocka_unit_test(test_too_many_files_are_for_those_who_work),
         cmocka_unit_test(test_topics_of_nobody_are_counted),
         cmocka_unit_test(test_a_mark_tells_who_has_gone),
