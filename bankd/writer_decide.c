@@ -421,7 +421,8 @@ enum err writer_alert_decide(struct writer *writer, const struct alert_ruling *d
     TRY(load(&work, ALERT_ACT_decide, &state));
     if (decision->hits_seen != 0 && decision->hits_seen != out->hits)
         return fault_set(fault, ERR_changed_meanwhile, "hits_seen",
-                         "The alert has %d transactions now", out->hits);
+                         "It had %d transaction%s when it was looked at and has %d now",
+                         (int)decision->hits_seen, decision->hits_seen == 1 ? "" : "s", out->hits);
     for (size_t i = 0; i < hits->count; i++)
         if (hits->rows[i].finding == 0)
             TRY(decide_hit(&work, i));

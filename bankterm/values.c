@@ -368,16 +368,50 @@ static enum err set_plain(const struct setter *set)
     return refuse(set, "something that can be written in one line");
 }
 
-/* Values with commas between them, for a list of messages that have one field. */
+/* One item of a list: the values of its fields with colons between them, as ID:2. What is left out
+ * at the end is absent. */
+static enum err set_item(const struct setter *list, struct slice text, char *item)
+{
+    const struct message_desc *desc = list->field->item;
+    struct setter              one = *list;
+
+    for (size_t i = 0; i < desc->count; i++) {
+        bool        last = i + 1 == desc->count;
+        const char *colon = last ? NULL : memchr(text.at, ':', text.n);
+        size_t      n = colon != NULL ? (size_t)(colon - text.at) : text.n;
+
+        one.field = &desc->fields[i];
+        one.text = slice_of(text.at, n);
+        one.to = item + one.field->offset;
+        TRY(set_plain(&one));
+        has_store(item, has_bits(item) | bit_of(desc, one.field));
+        if (colon == NULL)
+            break;
+        text = slice_of(colon + 1, text.n - n - 1);
+    }
+    return ERR_none;
+}
+
+/* Whether an item fits into a word: one field, or a few that no colon can be part of. */
+static bool is_word(const struct message_desc *item)
+{
+    for (size_t i = 0; i < item->count; i++)
+        if (item->fields[i].type == FIELD_LIST ||
+            (item->count > 1 && item->fields[i].type != FIELD_UUID &&
+             item->fields[i].type != FIELD_INT))
+            return false;
+    return true;
+}
+
+/* Items with commas between them. */
 static enum err set_list(const struct setter *set)
 {
     const struct message_desc *item = set->field->item;
-    struct setter              one = *set;
     struct slice               rest = set->text;
     size_t                     count = 0;
     char                      *at;
 
-    if (item->count != 1 || item->fields[0].type == FIELD_LIST)
+    if (!is_word(item))
         return refuse(set, "something that can be written in one line");
     for (size_t i = 0; i < rest.n; i++)
         count += rest.at[i] == ',' ? 1 : 0;
@@ -385,15 +419,11 @@ static enum err set_list(const struct setter *set)
     if (at == NULL)
         return fault_set(set->fault, ERR_memory, set->field->name, "%s", "");
     memset(at, 0, (count + 1) * item->size);
-    one.field = &item->fields[0];
     for (size_t i = 0; i <= count; i++) {
         const char *comma = memchr(rest.at, ',', rest.n);
         size_t      n = comma != NULL ? (size_t)(comma - rest.at) : rest.n;
 
-        one.text = slice_of(rest.at, n);
-        one.to = at + i * item->size + one.field->offset;
-        TRY(set_plain(&one));
-        has_store(at + i * item->size, bit_of(item, one.field));
+        TRY(set_item(set, slice_of(rest.at, n), at + i * item->size));
         rest = i < count ? slice_of(rest.at + n + 1, rest.n - n - 1) : slice_of("", 0);
     }
     memcpy(set->to, &at, sizeof at);
@@ -580,6 +610,8 @@ const char *values_text(const struct message_desc *desc, const void *msg,
 
 const char *values_kind(const struct field_desc *field, char *out, size_t size)
 {
+    size_t n = 0;
+
     switch (field->type) {
     case FIELD_UUID:
         return slice_copy(slice_from("UUID"), out, size);
@@ -600,9 +632,12 @@ const char *values_kind(const struct field_desc *field, char *out, size_t size)
     case FIELD_LIST:
         break;
     }
-    if (field->item->count == 1)
-        snprintf(out, size, "%s,...", field->item->fields[0].name);
-    else
-        slice_copy(slice_from("list"), out, size);
+    if (!is_word(field->item))
+        return slice_copy(slice_from("list"), out, size);
+    for (size_t i = 0; i < field->item->count && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s", i > 0 ? ":" : "",
+                              field->item->fields[i].name);
+    if (n < size)
+        snprintf(out + n, size - n, ",...");
     return out;
 }

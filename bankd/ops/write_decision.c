@@ -81,28 +81,31 @@ static void record_refusal(struct request *request, const struct uuid *id,
 
 /* An alert that is refused has planned nothing, so the others go on without it. */
 static enum err decide_one(struct request *request, const struct msg_alert_bulk *in,
-                           const struct uuid *id, struct msg_alert_outcome *out)
+                           const struct msg_alert_seen *seen, struct msg_alert_outcome *out)
 {
     struct alert        row;
     struct alert_hits   hits;
     struct fault        fault = { 0 };
     struct slice        text;
-    struct alert_ruling ruling = { .alert_id = *id,
+    struct alert_ruling ruling = { .alert_id = seen->alert_id,
                                    .finding = in->decision,
                                    .actor = &request->actor,
                                    .operation = request->op->name,
                                    .note = in->note };
-    enum err            err = writer_alert_decide(request->writer, &ruling, &row, &hits, &fault);
+    enum err            err;
 
+    if (MSG_HAS(seen, alert_seen, hits_seen))
+        ruling.hits_seen = seen->hits_seen;
+    err = writer_alert_decide(request->writer, &ruling, &row, &hits, &fault);
     err = write_alert_locked(request, &row, err, &fault);
     memset(out, 0, sizeof *out);
-    MSG_SET(out, alert_outcome, alert_id, *id);
+    MSG_SET(out, alert_outcome, alert_id, seen->alert_id);
     MSG_SET(out, alert_outcome, outcome, slice_from(err == ERR_none ? "done" : err_name(err)));
     if (err == ERR_none)
         return ERR_none;
     fault.err = err;
     if (err_class(err) == ERR_CLASS_DENIED || err_class(err) == ERR_CLASS_CONFLICT)
-        record_refusal(request, id, &fault);
+        record_refusal(request, &seen->alert_id, &fault);
     TRY(page_keep(request, slice_from(fault.text[0] != '\0' ? fault.text : err_what(err)), &text));
     MSG_SET(out, alert_outcome, text, text);
     return ERR_none;
@@ -122,7 +125,7 @@ enum err op_alert_bulk(struct request *request, const struct msg_alert_bulk *in,
     for (size_t i = 0; i < in->items.count; i++) {
         struct msg_alert_outcome *item = &out->items.at[i];
 
-        TRY(decide_one(request, in, &in->items.at[i].alert_id, item));
+        TRY(decide_one(request, in, &in->items.at[i], item));
         if (slice_is(item->outcome, "done"))
             out->done++;
         else

@@ -13,6 +13,7 @@
 #include "common/money.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { FACT_MAX = ACT_FACT_MAX, BOX_WIDTH = 78, LOOKUP_EVERY_US = 2000000 };
@@ -199,7 +200,10 @@ static void add_several(struct act *act, const void *const *rows, int count)
     int64_t payments = 0;
     for (int i = 0; i < count; i++) {
         const struct msg_alert *alert = rows[i];
-        act->items[i].alert_id = alert->alert_id;
+        act->items[i] = (struct msg_alert_seen){ .alert_id = alert->alert_id };
+        if (alert->hit_count > 0)
+            MSG_SET(&act->items[i], alert_seen, hits_seen, alert->hit_count);
+        slice_copy(alert->account_name, act->names[i], sizeof act->names[i]);
         held += alert->held_count > 0;
         payments += alert->hit_count;
         act->held += alert->held_count;
@@ -573,30 +577,51 @@ static const char *error_words(struct slice name, char *out, size_t size)
     return slice_copy(name, out, size);
 }
 
+/* Whose the item is, and why it was refused: in the server's words, else in those of its error. */
+static void note_refused(const struct act *act, int item, const struct msg_alert_outcome *outcome,
+                         struct outcome *row)
+{
+    char text[64];
+    row->id = outcome->alert_id;
+    snprintf(row->name, sizeof row->name, "%s", act->names[item]);
+    if (MSG_HAS(outcome, alert_outcome, text) && outcome->text.n > 0)
+        slice_copy(outcome->text, row->why, sizeof row->why);
+    else
+        snprintf(row->why, sizeof row->why, "%s",
+                 error_words(outcome->outcome, text, sizeof text));
+}
+
+/* What was done can be undone; what was refused, and why, is told in a box of its own. */
 static void done_bulk(struct act *act, const struct msg_alert_outcomes *outcomes)
 {
     struct app        *app = act->screen.app;
     struct undo_offer *offer = &app->undo;
-    struct slice       why = { 0 };
+    struct outcome    *rows = calloc((size_t)act->item_count, sizeof *rows);
     char               text[64];
     int                refused = 0;
     *offer = (struct undo_offer){ .until_us =
                                       app_now_us(app) + LIMIT_ALERT_UNDO_SECONDS * US_PER_SECOND };
-    for (size_t i = 0; i < outcomes->items.count && i < LIMIT_ALERT_BULK_MAX; i++) {
+    for (int i = 0; i < (int)outcomes->items.count && i < act->item_count; i++) {
         const struct msg_alert_outcome *outcome = &outcomes->items.at[i];
         if (slice_is(outcome->outcome, "done"))
             offer->ids[offer->count++] = outcome->alert_id;
-        else
-            why = outcome->outcome;
+        else if (rows != NULL)
+            note_refused(act, i, outcome, &rows[refused]);
         refused += !slice_is(outcome->outcome, "done");
     }
     snprintf(offer->what, sizeof offer->what, "%d alerts decided together", offer->count);
     if (refused == 0)
         app_notice(app, STYLE_GOOD, "Done: %d alerts are decided now; U undoes it", offer->count);
     else
-        app_notice(app, STYLE_WARN, "%d alerts are decided now, %d %s refused: %s", offer->count,
-                   refused, refused == 1 ? "was" : "were", error_words(why, text, sizeof text));
+        app_notice(app, STYLE_WARN, "%d alert%s decided now, %d %s refused", offer->count,
+                   offer->count == 1 ? " is" : "s are", refused, refused == 1 ? "was" : "were");
+    snprintf(text, sizeof text, "%d of %d refused; they are as they were", refused,
+             act->item_count);
     app_pop(app, &act->screen);
+    if (refused > 0 && rows != NULL)
+        outcomes_show(app, text, rows, refused);
+    else
+        free(rows);
 }
 
 /* One of several decisions is undone or stays, such as when its money has moved; the next one

@@ -8,6 +8,7 @@
 #define BANKTERM_SCREENS_ACT_H
 
 #include "bankterm/app.h"
+#include "bankterm/screens/outcomes.h"
 #include "bankterm/widgets/form.h"
 
 enum {
@@ -51,11 +52,12 @@ struct act {
     struct fetch    lookup;
     char            error[LIMIT_DETAIL_MAX];
     /* Several alerts to be decided, or decisions to be undone, one after the other. */
-    struct msg_alert_ref items[LIMIT_ALERT_BULK_MAX];
-    int                  item_count;
-    int                  item_at;
-    int                  undone;
-    char                 why[LIMIT_DETAIL_MAX]; /* the newest refusal among them */
+    struct msg_alert_seen items[LIMIT_ALERT_BULK_MAX];
+    char                  names[LIMIT_ALERT_BULK_MAX][OUTCOME_NAME_MAX + 1]; /* whose */
+    int                   item_count;
+    int                   item_at;
+    int                   undone;
+    char                  why[LIMIT_DETAIL_MAX]; /* the newest refusal among them */
     /* Of a generic box. */
     struct act_fixed fixed[ACT_FIXED_MAX];
     int              fixed_count;

@@ -41,5 +41,6 @@ extern const struct screen_ops screen_entry;
 extern const struct screen_ops screen_viewer;
 extern const struct screen_ops screen_pay;
 extern const struct screen_ops screen_act;
+extern const struct screen_ops screen_outcomes;
 
 #endif

@@ -217,6 +217,27 @@ def test_payments_join_and_are_decided_and_undone_together(bank, ann, bob, finan
     events.close()
 
 
+def test_of_many_what_has_grown_unseen_is_left(ann, bob, finance):
+    drain(ann, bob)
+    first, source = suspicious(finance)
+    second, _ = suspicious(finance)
+    seen = [{"alert_id": row["alert_id"], "hits_seen": 1} for row in (first, second)]
+    finance.call("transaction.create", transaction_id=uuid7(), type="deposit", account_id=source,
+                 amount=AMOUNT)
+    joined = transfer(finance, source, new_account(finance), AMOUNT)
+    assert joined["alert_id"] == first["alert_id"]
+    outcome = ann.call("alert.bulk", items=seen, decision="confirmed_fraud", note="One wave")
+    assert [item["outcome"] for item in outcome["items"]] == ["changed_meanwhile", "done"]
+    assert outcome["items"][0]["alert_id"] == first["alert_id"]
+    assert outcome["items"][0]["text"] == \
+        "It had 1 transaction when it was looked at and has 2 now"
+    shown = ann.call("alert.get", alert_id=first["alert_id"])
+    assert shown["state"] == "open" and shown["hit_count"] == 2
+    seen[0]["hits_seen"] = 2
+    outcome = ann.call("alert.bulk", items=seen[:1], decision="confirmed_fraud", note="Both")
+    assert outcome["done"] == 1
+
+
 def test_many_at_once_each_for_itself(ann, bob, finance):
     drain(ann, bob)
     alerts = [suspicious(finance)[0]["alert_id"] for _ in range(5)]

@@ -27,6 +27,7 @@ struct fake_bank {
     enum err          refuse_next;   /* the next request is refused */
     bool              refuse_undo;   /* the next one */
     bool              refuse_second; /* of several alerts that are decided together */
+    int64_t           hits_seen[LIMIT_ALERT_BULK_MAX]; /* that the console sent with them */
     uint64_t          tickets;
     struct net_result queue[FAKE_QUEUE_MAX];
     struct record     requests[FAKE_QUEUE_MAX]; /* of the queued answers */

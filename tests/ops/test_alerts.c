@@ -518,6 +518,43 @@ static void something_new_ends_a_snooze_and_is_not_decided_unseen(void **state)
     assert_int_equal(book_of(desk, 0).held, 0);
 }
 
+/* Of several alerts the one that another payment has joined since it was looked at stays as it is;
+ * the rest is decided, also what was given without a number. */
+static void what_joined_unseen_is_not_decided_with_the_rest(void **state)
+{
+    struct desk              *desk = *state;
+    struct msg_alert_seen     items[3] = { { .has = 0 } };
+    struct msg_alert_bulk     bulk = { .decision = DECISION_CONFIRMED_FRAUD,
+                                       .note = slice_from("A wave"),
+                                       .items = { .at = items, .count = 3 } };
+    struct msg_alert_outcomes outcomes;
+
+    for (int i = 0; i < 3; i++)
+        items[i].alert_id = suspect(desk, i, LARGE);
+    for (int i = 0; i < 2; i++)
+        MSG_SET(&items[i], alert_seen, hits_seen, 1);
+    suspect(desk, 0, LARGE);
+    suspect(desk, 2, LARGE);
+    assert_int_equal(ASK(desk, ANN, alert, bulk, &bulk, &outcomes), ERR_none);
+    assert_true(slice_is(outcomes.items.at[0].outcome, "changed_meanwhile"));
+    assert_true(slice_is(outcomes.items.at[0].text,
+                         "It had 1 transaction when it was looked at and has 2 now"));
+    assert_true(slice_is(outcomes.items.at[1].outcome, "done"));
+    assert_true(slice_is(outcomes.items.at[2].outcome, "done"));
+    assert_int_equal(outcomes.done, 2);
+    assert_int_equal(outcomes.refused, 1);
+    assert_int_equal(alert_of(desk, &items[0].alert_id).state, ALERT_OPEN);
+    assert_int_equal(book_of(desk, 0).held, 2 * LARGE);
+    assert_int_equal(book_of(desk, 1).held, 0);
+    assert_int_equal(book_of(desk, 2).held, 0);
+    /* Looked at again, with both. */
+    items[0].hits_seen = 2;
+    bulk.items.count = 1;
+    assert_int_equal(ASK(desk, ANN, alert, bulk, &bulk, &outcomes), ERR_none);
+    assert_int_equal(outcomes.done, 1);
+    assert_int_equal(book_of(desk, 0).held, 0);
+}
+
 /* --- decisions and their undoing -------------------------------------------------------------- */
 
 static void fraud_is_undone_whole(void **state)
@@ -726,7 +763,7 @@ static void nobody_judges_what_she_posted(void **state)
 {
     struct desk              *desk = *state;
     struct msg_alert_next     next = { .has = 0 };
-    struct msg_alert_ref      items[3];
+    struct msg_alert_seen     items[3] = { { .has = 0 } };
     struct msg_alert_bulk     bulk = { .decision = DECISION_CONFIRMED_FRAUD,
                                        .note = slice_from("A wave"),
                                        .items = { .at = items, .count = 3 } };
@@ -832,6 +869,7 @@ int main(void)
         AT_DESK(every_act_in_every_state),
         AT_DESK(payments_join_the_alert_that_waits),
         AT_DESK(something_new_ends_a_snooze_and_is_not_decided_unseen),
+        AT_DESK(what_joined_unseen_is_not_decided_with_the_rest),
         AT_DESK(fraud_is_undone_whole),
         AT_DESK(undoing_that_cannot_be_whole_is_refused),
         AT_DESK(a_decision_is_all_or_nothing),

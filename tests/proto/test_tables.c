@@ -154,6 +154,16 @@ static void test_messages_are_used(void **state)
             fail_msg("message %s is used by nothing", message_rows[i]->name);
 }
 
+/* One field, or ids and numbers, which have no colons. */
+static bool is_word(const struct message_desc *item)
+{
+    for (size_t i = 0; i < item->count; i++)
+        if (item->count > 1 && item->fields[i].type != FIELD_UUID &&
+            item->fields[i].type != FIELD_INT)
+            return false;
+    return true;
+}
+
 static void test_operations(void **state)
 {
     (void)state;
@@ -172,7 +182,7 @@ static void test_operations(void **state)
         /* A request is flat and small: its lists can be written in one line. */
         for (size_t k = 0; k < row->request->count; k++)
             if (row->request->fields[k].type == FIELD_LIST)
-                assert_int_equal(row->request->fields[k].item->count, 1);
+                assert_true(is_word(row->request->fields[k].item));
     }
     assert_ptr_equal(op_find(slice_from("account.get")), &op_rows[OP_INDEX_account_get]);
     assert_null(op_find(slice_from("account.gets")));

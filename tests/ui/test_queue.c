@@ -79,6 +79,7 @@ static void marked_alerts_are_decided_by_one_confirmation(void **state)
     console_type(&console, "\rY");
     assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_bulk), 1);
     assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_decide), 0);
+    assert_int_equal(console.bank.hits_seen[0] + console.bank.hits_seen[1], 4);
     assert_true(console_shows(&console, "2 alerts are decided now"));
     assert_int_equal(table_of(&console)->mark_count, 0);
     assert_int_equal(table_of(&console)->row_count, 5);
@@ -118,7 +119,11 @@ static void what_is_refused_of_many_stays_marked(void **state)
     console.bank.refuse_second = true;
     console_type(&console, "4   D \rSeen\rY");
     assert_true(console_shows(&console, "2 alerts are decided now, 1 was refused"));
-    assert_true(console_shows(&console, "A colleague works on the alert"));
+    assert_true(console_shows(&console, "1 of 3 refused; they are as they were"));
+    assert_true(console_shows(&console, "Bruno Keller"));
+    assert_true(console_shows(&console, "It had 2 transactions when it was looked at"));
+    console_press(&console, K_ENTER);
+    assert_null(strstr(console_text(&console), "1 of 3 refused"));
     assert_int_equal(table_of(&console)->mark_count, 1);
     console_close(&console);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -179,6 +180,31 @@ static void test_refusals_name_the_field(void **state)
         assert_true(strlen(world.fault.text) > 0);
         for (size_t j = 0; j < refusals[i].desc->size; j++)
             assert_int_equal(world.msg[j], 0);
+    }
+}
+
+/* Items of a list are words with commas between them; the fields of one have colons. */
+static void test_items_of_a_list(void **state)
+{
+    static const char           *one = "00000000-0000-7000-8000-000000000001";
+    static const char *const     wrong[] = { ":2", "x:2", "%s:", "%s:0", "%s:33", "%s:2:2", "%s," };
+    const struct msg_alert_bulk *bulk = (const struct msg_alert_bulk *)world.msg;
+    char                         text[256];
+
+    (void)state;
+    snprintf(text, sizeof text, "%s,%s:2", one, one);
+    assert_int_equal(set(&message_alert_bulk, "items", text), ERR_none);
+    assert_int_equal(bulk->items.count, 2);
+    assert_false(MSG_HAS(&bulk->items.at[0], alert_seen, hits_seen));
+    assert_true(MSG_HAS(&bulk->items.at[1], alert_seen, hits_seen));
+    assert_int_equal(bulk->items.at[1].hits_seen, 2);
+    assert_true(uuid_equal(&bulk->items.at[0].alert_id, &bulk->items.at[1].alert_id));
+    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+        const char *mark = strstr(wrong[i], "%s");
+
+        snprintf(text, sizeof text, "%s%s", mark != NULL ? one : "",
+                 mark != NULL ? mark + 2 : wrong[i]);
+        assert_int_not_equal(set(&message_alert_bulk, "items", text), ERR_none);
     }
 }
 
@@ -366,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_full_arena_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_distances, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_can_be_given, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_items_of_a_list, set_up, tear_down),
         cmocka_unit_test(test_moments_are_hours_days_or_dates),
     };
 
