@@ -144,6 +144,15 @@ void chain_mark_record(const struct record *record, uint8_t out[RECORD_MARK_BYTE
     memcpy(out + 8, hash, RECORD_MARK_BYTES - 8);
 }
 
+int64_t chain_marked_record(const uint8_t mark[RECORD_MARK_BYTES])
+{
+    uint64_t number = 0;
+
+    for (int i = 0; i < 8; i++)
+        number = number << 8 | mark[i];
+    return (int64_t)number;
+}
+
 static void head_message(const struct chain_head *head, struct entry *entry)
 {
     entry->n = 0;

@@ -19,6 +19,7 @@ void chain_link_audit(const uint8_t before[CHAIN_HASH_BYTES], const struct audit
 /* What an audit entry says of a record: its number (8 bytes, big-endian), and the first 24 bytes of
  * the BLAKE2b-256 of all of it. */
 void chain_mark_record(const struct record *record, uint8_t out[RECORD_MARK_BYTES]);
+int64_t chain_marked_record(const uint8_t mark[RECORD_MARK_BYTES]); /* its number */
 
 /* Keys: 64 bytes secret, 32 bytes public (Ed25519). */
 void chain_sign(const struct chain_head *head, const uint8_t secret[64],

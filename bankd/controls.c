@@ -33,8 +33,10 @@ struct suppressed_slot {
     int64_t record; /* number; 0 = free */
     int64_t account;
     int64_t until_us;
-    int32_t rule; /* index; NONE when there is no such rule now */
+    int32_t state;
+    int32_t rule; /* index; NONE when it acts on no rule now */
     int32_t next;
+    bool    approved; /* by a second person */
     char    name[LIMIT_RULE_NAME_MAX + 1];
 };
 
@@ -128,12 +130,16 @@ static int32_t rule_of(const struct controls *controls, const char *name)
     return controls->rules == NULL ? NONE : fraud_rules_find(controls->rules, slice_from(name));
 }
 
-/* The rule that a suppression of this name spares an account; none that asks for the deny list. */
-static int32_t suppressible_rule_of(const struct controls *controls, const char *name)
+/* The rule that a suppression spares an account: none that asks for the deny list, and none of high
+ * severity that one person alone wants silent. */
+static int32_t suppressed_rule(const struct controls *controls, const struct suppressed_slot *slot)
 {
-    int32_t rule = rule_of(controls, name);
+    int32_t rule = rule_of(controls, slot->name);
 
-    return rule != NONE && fraud_rules_asks_deny_list(controls->rules, (size_t)rule) ? NONE : rule;
+    if (rule == NONE || slot->state != CONTROL_ACTIVE ||
+        fraud_rules_asks_deny_list(controls->rules, (size_t)rule))
+        return NONE;
+    return fraud_rules_is_high(controls->rules, (size_t)rule) && !slot->approved ? NONE : rule;
 }
 
 static void find_stepped_down(struct controls *controls)
@@ -163,8 +169,7 @@ void controls_bind(struct controls *controls, const struct fraud_rules *rules)
             fraud_rule_bit_set(&controls->guarded, i);
     for (size_t i = 0; i < LIMIT_SUPPRESSIONS_MAX; i++)
         if (controls->suppressed[i].record != 0)
-            controls->suppressed[i].rule =
-                suppressible_rule_of(controls, controls->suppressed[i].name);
+            controls->suppressed[i].rule = suppressed_rule(controls, &controls->suppressed[i]);
     find_stepped_down(controls);
 }
 
@@ -297,21 +302,20 @@ static int32_t *suppressed_chain(struct controls *controls, int64_t account)
     return &controls->suppressed_chains[mix((uint64_t)account) % SUPPRESSED_CHAINS];
 }
 
-static void drop_suppressed(struct controls *controls, int64_t record)
+static void drop_suppressed(struct controls *controls, const struct record *record)
 {
-    for (int32_t i = 0; i < LIMIT_SUPPRESSIONS_MAX; i++) {
-        struct suppressed_slot *slot = &controls->suppressed[i];
-        int32_t                *from;
+    int32_t *from = suppressed_chain(controls, record->about);
 
-        if (slot->record != record)
+    for (; *from != NONE; from = &controls->suppressed[*from].next) {
+        int32_t                 place = *from;
+        struct suppressed_slot *slot = &controls->suppressed[place];
+
+        if (slot->record != record->number)
             continue;
-        from = suppressed_chain(controls, slot->account);
-        while (*from != i)
-            from = &controls->suppressed[*from].next;
         *from = slot->next;
         slot->record = 0;
         slot->next = controls->suppressed_free;
-        controls->suppressed_free = i;
+        controls->suppressed_free = place;
         controls->suppressed_count--;
         return;
     }
@@ -322,13 +326,13 @@ static enum err take_suppressed(struct controls *controls, const struct record *
     struct msg_suppression  said;
     struct suppressed_slot *slot;
     int32_t                *chain = suppressed_chain(controls, record->about);
-    int32_t                 place = controls->suppressed_free;
+    int32_t                 place;
 
     TRY(record_read(record, &message_suppression, &said, &controls->memory));
-    if (record->state != CONTROL_ACTIVE) {
-        drop_suppressed(controls, record->number);
+    drop_suppressed(controls, record);
+    if (record->state != CONTROL_ACTIVE && record->state != CONTROL_PROPOSED)
         return ERR_none;
-    }
+    place = controls->suppressed_free;
     if (place == NONE)
         return ERR_busy;
     slot = &controls->suppressed[place];
@@ -336,8 +340,10 @@ static enum err take_suppressed(struct controls *controls, const struct record *
     slot->record = record->number;
     slot->account = record->about;
     slot->until_us = record->due_at_us;
+    slot->state = record->state;
+    slot->approved = MSG_HAS(&said, suppression, approved_by);
     slice_copy(said.rule, slot->name, sizeof slot->name);
-    slot->rule = suppressible_rule_of(controls, slot->name);
+    slot->rule = suppressed_rule(controls, slot);
     slot->next = *chain;
     *chain = place;
     controls->suppressed_count++;
@@ -386,17 +392,24 @@ bool controls_is_guarded(const struct controls *controls, struct slice name)
     return rule >= 0 && fraud_rules_asks_deny_list(controls->rules, (size_t)rule);
 }
 
-bool controls_is_suppressed(const struct controls *controls, int64_t account, struct slice rule,
-                            int64_t now_us)
+bool controls_is_high(const struct controls *controls, struct slice name)
+{
+    int rule = controls->rules != NULL ? fraud_rules_find(controls->rules, name) : NONE;
+
+    return rule >= 0 && fraud_rules_is_high(controls->rules, (size_t)rule);
+}
+
+int32_t controls_suppression(const struct controls *controls, int64_t account, struct slice rule,
+                             int64_t now_us)
 {
     for (size_t i = 0; i < LIMIT_SUPPRESSIONS_MAX; i++) {
         const struct suppressed_slot *slot = &controls->suppressed[i];
 
         if (slot->record != 0 && slot->account == account && slot->until_us > now_us &&
             slice_is(rule, slot->name))
-            return true;
+            return slot->state;
     }
-    return false;
+    return 0;
 }
 
 /* --- the other records ----------------------------------------------------------------------- */
@@ -497,6 +510,7 @@ enum err controls_load(struct controls *controls, struct store *store,
         { .kind = RECORD_SETTING, .state = CONTROL_ACTIVE },
         { .kind = RECORD_SCREENING, .state = CONTROL_ACTIVE },
         { .kind = RECORD_SUPPRESSION, .state = CONTROL_ACTIVE },
+        { .kind = RECORD_SUPPRESSION, .state = CONTROL_PROPOSED },
         { .kind = RECORD_STEPPED_RULE, .state = CONTROL_ACTIVE },
         { .kind = RECORD_ALERT_COUNTERS, .state = CONTROL_ACTIVE },
     };

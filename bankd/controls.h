@@ -14,6 +14,9 @@
  * A rule that asks for the deny list is the word of the people who put somebody there: no
  * suppression acts on it, and the valve counts it but never steps it down.
  *
+ * No single person silences a rule of high severity: its suppression acts only when a second one
+ * has approved it, also when the rule became high after the suppression was entered.
+ *
  * After a restart everything is as before but for the valve: it counts anew, so for a moment it
  * knows fewer payments, and its minimum keeps it from judging by them. The budget's counters are
  * written every hour, when a threshold moves and when the bank is closed; a crash loses at most
@@ -68,9 +71,11 @@ int  controls_suppression_limit(const struct controls *controls, int64_t account
 bool controls_has_rule(const struct controls *controls, struct slice name); /* in force */
 /* Whether the rule asks for the deny list: it cannot be suppressed, and the valve spares it. */
 bool controls_is_guarded(const struct controls *controls, struct slice name);
-/* Whether the rule of this name is suppressed for the account now. */
-bool controls_is_suppressed(const struct controls *controls, int64_t account, struct slice rule,
-                            int64_t now_us);
+/* Whether it is of high severity: its suppression needs a second person. */
+bool controls_is_high(const struct controls *controls, struct slice name);
+/* The state of the suppression of this rule for the account: active or proposed; 0 = none now. */
+int32_t controls_suppression(const struct controls *controls, int64_t account, struct slice rule,
+                             int64_t now_us);
 
 const struct control_values *controls_values(const struct controls *controls);
 /* The threshold that the budget has found; 0 = as the rules say. */

@@ -81,6 +81,7 @@ enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_
     verify_map_init(&verify.sets, sizeof(struct verify_set));
     verify_map_init(&verify.statuses, sizeof(struct verify_status));
     verify_map_init(&verify.marks, sizeof(struct verify_mark));
+    verify_map_init(&verify.sparings, sizeof(struct verify_sparing));
     verify_map_init(&verify.cells, sizeof(struct verify_cell));
     verify_map_init(&verify.days, sizeof(struct verify_day));
     verify_map_init(&verify.tops, sizeof(struct verify_top));
@@ -95,6 +96,7 @@ enum err verify_bank(struct store *store, struct bank *bank, const uint8_t sign_
     verify_map_free(&verify.sets);
     verify_map_free(&verify.statuses);
     verify_map_free(&verify.marks);
+    verify_map_free(&verify.sparings);
     verify_map_free(&verify.cells);
     verify_map_free(&verify.days);
     verify_map_free(&verify.tops);

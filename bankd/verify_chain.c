@@ -135,6 +135,7 @@ static enum err take_audit(struct pass *pass)
          audit.set_status == STATUS_HELD))
         TRY(move_hold(verify, &audit));
     TRY(verify_rules_act(verify, &audit));
+    TRY(verify_sparing_act(verify, &audit));
     take_link(pass, "audit entry", made, audit.hash);
     return ERR_none;
 }

@@ -89,6 +89,12 @@ struct verify_version { /* of the rules, as the audit log made it; see verify_ru
     int64_t approver;
 };
 
+struct verify_sparing { /* by number of a suppression's record, as the audit log made it */
+    int64_t number;
+    int64_t author;
+    int64_t approver; /* 0 = nobody */
+};
+
 struct verify_mark { /* by number of a record: what the audit log last said of it */
     int64_t number;
     uint8_t mark[RECORD_MARK_BYTES];
@@ -159,6 +165,7 @@ struct verify {
     struct verify_map         sets;
     struct verify_map         statuses;
     struct verify_map         marks;
+    struct verify_map         sparings;
     struct verify_map         cells;
     struct verify_map         days;
     struct verify_map         tops;
@@ -194,6 +201,10 @@ ERR_MUST_USE enum err verify_row_figures(struct verify *verify, const struct tra
 ERR_MUST_USE enum err verify_row_profiles(struct verify *verify, const struct transaction *row);
 /* verify_rules.c: one audit entry within the pass, and the stored versions behind it. */
 ERR_MUST_USE enum err verify_rules_act(struct verify *verify, const struct audit *audit);
+ERR_MUST_USE enum err verify_sparing_act(struct verify *verify, const struct audit *audit);
+/* That no rule of high severity was silent for a decision by the will of one person. */
+void verify_sparings(struct verify *verify, const struct fraud_rules *rules,
+                     const struct transaction *row);
 ERR_MUST_USE enum err verify_rules(struct verify *verify);
 /* verify_sums.c: what came out against what is stored. */
 ERR_MUST_USE enum err verify_sums(struct verify *verify);

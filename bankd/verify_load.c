@@ -4,8 +4,8 @@
  * Visitors only note what they see; nothing is asked of the store while it visits. */
 #include "bankd/verify_impl.h"
 
+#include "bankd/chain.h"
 #include "bankd/profile.h"
-
 #include "common/check.h"
 
 #include <inttypes.h>
@@ -238,12 +238,8 @@ static bool note_marks(struct verify *verify, const struct audit *audit)
 {
     for (size_t at = 0; at + RECORD_MARK_BYTES <= audit->records_size; at += RECORD_MARK_BYTES) {
         const uint8_t      *mark = audit->records + at;
-        uint64_t            number = 0;
-        struct verify_mark *entry;
+        struct verify_mark *entry = verify_map_make(&verify->marks, chain_marked_record(mark));
 
-        for (int i = 0; i < 8; i++)
-            number = number << 8 | mark[i];
-        entry = verify_map_make(&verify->marks, (int64_t)number);
         if (entry == NULL)
             return fail(verify);
         if (!entry->known)

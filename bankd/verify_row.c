@@ -224,6 +224,7 @@ static enum err take_decision(struct verify *verify, const struct transaction *r
         return ERR_none;
     }
     *flagged = *flagged || verdict.alert;
+    verify_sparings(verify, verify->rules, row);
     if (verdict.verdict != row->verdict || verdict.score != row->score)
         verify_problem(verify, VERIFY_DECISIONS,
                        "transaction %" PRId64

@@ -8,6 +8,8 @@
  */
 #include "bankd/verify_impl.h"
 
+#include "bankd/chain.h"
+
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -109,6 +111,55 @@ enum err verify_rules_act(struct verify *verify, const struct audit *audit)
     else if (strcmp(audit->operation, "rules.withdraw") == 0)
         take_end(verify, audit, hash, false);
     return ERR_none;
+}
+
+/* --- suppressions ------------------------------------------------------------------------------
+ */
+
+/* The entry names the record by its mark. Records of other kinds beside it, such as the notice of
+ * it, are noted too and never looked for. */
+enum err verify_sparing_act(struct verify *verify, const struct audit *audit)
+{
+    bool approved = strcmp(audit->operation, "suppression.approve") == 0;
+
+    if (audit->kind != AUDIT_ACTION || strcmp(audit->outcome, "done") != 0 ||
+        (!approved && strcmp(audit->operation, "suppression.add") != 0))
+        return ERR_none;
+    for (size_t at = 0; at + RECORD_MARK_BYTES <= audit->records_size; at += RECORD_MARK_BYTES) {
+        struct verify_sparing *sparing =
+            verify_map_make(&verify->sparings, chain_marked_record(audit->records + at));
+
+        if (sparing == NULL)
+            return ERR_memory;
+        if (!approved)
+            sparing->author = audit->actor;
+        else if (sparing->author == audit->actor)
+            WRONG("a suppression was approved by who entered it, at audit entry %" PRId64,
+                  audit->sequence);
+        else
+            sparing->approver = audit->actor;
+    }
+    return ERR_none;
+}
+
+void verify_sparings(struct verify *verify, const struct fraud_rules *rules,
+                     const struct transaction *row)
+{
+    struct fraud_controls controls;
+
+    if (!fraud_recall_controls(rules, row->decision, row->decision_size, &controls))
+        return; /* told with the decision */
+    for (size_t i = 0; i < controls.suppressed_count; i++) {
+        const struct fraud_suppression *suppressed = &controls.suppressed[i];
+        const struct verify_sparing    *sparing =
+            verify_map_find(&verify->sparings, suppressed->number);
+
+        if (fraud_rules_is_high(rules, suppressed->rule) &&
+            (sparing == NULL || sparing->author == 0 || sparing->approver == 0))
+            WRONG("transaction %" PRId64 " was spared rule %s, of high severity, by suppression "
+                  "%" PRId64 ", which no second person approved",
+                  row->sequence, fraud_rules_name(rules, suppressed->rule), suppressed->number);
+    }
 }
 
 /* --- what is stored ----------------------------------------------------------------------------

@@ -353,11 +353,11 @@ static enum err end_one(struct writer *writer, int32_t kind, const struct uuid *
     return ERR_none;
 }
 
-static enum err end_due(struct writer *writer, int32_t kind, int64_t now_us)
+static enum err end_due(struct writer *writer, int32_t kind, int32_t state, int64_t now_us)
 {
     struct due           due = { .writer = writer };
     struct record_filter filter = { .kind = kind,
-                                    .state = CONTROL_ACTIVE,
+                                    .state = state,
                                     .due_before_us = now_us + 1 };
 
     TRY(writer->store->ops->records(writer->store, &filter, collect_due, &due));
@@ -372,8 +372,9 @@ enum err writer_controls_expire(struct writer *writer)
 
     TRY(writer_controls_fresh(writer));
     writer_step_down(writer);
-    TRY(end_due(writer, RECORD_SCREENING, now_us));
-    TRY(end_due(writer, RECORD_SUPPRESSION, now_us));
+    TRY(end_due(writer, RECORD_SCREENING, CONTROL_ACTIVE, now_us));
+    TRY(end_due(writer, RECORD_SUPPRESSION, CONTROL_ACTIVE, now_us));
+    TRY(end_due(writer, RECORD_SUPPRESSION, CONTROL_PROPOSED, now_us));
     if (now_us - writer->budget_at_us >= BUDGET_EVERY_US) {
         writer->budget_at_us = now_us;
         TRY(keep_budget(writer));

@@ -140,6 +140,8 @@ int fraud_rules_find(const struct fraud_rules *rules, struct slice name);
  * people keep; false when there is no such rule. */
 bool fraud_rules_asks_deny_list(const struct fraud_rules *rules, size_t rule);
 bool fraud_rules_asks_lists(const struct fraud_rules *rules, size_t rule);
+/* Whether the rule is of high severity: no single person may silence it. */
+bool fraud_rules_is_high(const struct fraud_rules *rules, size_t rule);
 /* "clamp" for FRAUD_RULE_CLAMP, "?" for one that does not exist. */
 const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule);
 

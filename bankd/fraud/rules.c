@@ -314,7 +314,7 @@ static enum err parse_rule(struct parser *p)
     if (rules->rule_count == LIMIT_RULES_MAX)
         return parser_fail(p, &p->now, "there are more than %d rules", (int)LIMIT_RULES_MAX);
     p->rule = &rules->rules[rules->rule_count];
-    p->rule->severity = 1;
+    p->rule->severity = SEVERITY_MEDIUM;
     p->rule_name = p->now;
     p->seen = 0;
     p->fires = 0;
@@ -547,6 +547,11 @@ bool fraud_rules_asks_deny_list(const struct fraud_rules *rules, size_t rule)
 bool fraud_rules_asks_lists(const struct fraud_rules *rules, size_t rule)
 {
     return rule_asks(rules, rule, is_of_lists);
+}
+
+bool fraud_rules_is_high(const struct fraud_rules *rules, size_t rule)
+{
+    return rule < rules->rule_count && rules->rules[rule].severity == SEVERITY_HIGH;
 }
 
 bool fraud_rules_view(const struct fraud_rules *rules, size_t rule, struct fraud_rule_view *out)

@@ -94,7 +94,7 @@ struct rule {
     struct rule_code when;
     struct rule_code score;
     uint8_t          action;
-    uint8_t          severity; /* 0 low, 1 medium, 2 high */
+    uint8_t          severity; /* enum rule_severity */
     char             name[LIMIT_RULE_NAME_MAX + 1];
     char             tags[LIMIT_RULE_TAGS_MAX + 1];         /* "mule, account-takeover" */
     char             because[LIMIT_RULE_TEMPLATE_MAX + 1];  /* as written, for people */
@@ -179,6 +179,7 @@ int16_t     card_points(const struct card *card, size_t part, const int64_t *val
 const char *card_name(const struct fraud_rules *rules, size_t part);
 
 extern const char *const rule_action_names[4];
+enum rule_severity { SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH };
 extern const char *const rule_severity_names[3];
 
 #endif

@@ -82,6 +82,17 @@ static enum err list(struct listing *listing, struct record_filter *filter, bool
     return page_next(request, listing->in, &cursor, next);
 }
 
+/* To be released with bank_rules_release. */
+static enum err rules_in_force(struct request *request, const struct fraud_rules **out)
+{
+    struct store_numbers numbers;
+
+    TRY(request->store->ops->numbers(request->store, &numbers));
+    if (numbers.rules_active == 0)
+        return fault_set(request->fault, ERR_not_found, NULL, "No rules have been loaded yet");
+    return bank_rules(request->bank, request->store, numbers.rules_active, out);
+}
+
 /* --- the lists ------------------------------------------------------------------------------- */
 
 static bool wanted_entry(const struct listing *listing, const struct record *row, const void *item)
@@ -146,9 +157,31 @@ static bool wanted_suppression(const struct listing *listing, const struct recor
 {
     const struct msg_suppression_query *in = listing->in;
     const struct msg_suppression       *suppression = item;
+    bool ended = row->state != CONTROL_ACTIVE && row->state != CONTROL_PROPOSED;
 
-    (void)row;
+    if (MSG_HAS(in, suppression_query, ended) && in->ended != ended)
+        return false;
     return !MSG_HAS(in, suppression_query, rule) || slice_equal(in->rule, suppression->rule);
+}
+
+/* Those of the page that wait for a second person, by the rules in force. */
+static enum err tell_waiting(struct request *request, struct msg_suppression_page *out)
+{
+    const struct fraud_rules *rules = NULL;
+
+    TRY(rules_in_force(request, &rules));
+    for (size_t i = 0; i < out->items.count; i++) {
+        struct msg_suppression *row = &out->items.at[i];
+        int                     rule = fraud_rules_find(rules, row->rule);
+        bool                    alone = row->state == CONTROL_ACTIVE &&
+                     !MSG_HAS(row, suppression, approved_by) && rule >= 0 &&
+                     fraud_rules_is_high(rules, (size_t)rule);
+
+        if (row->state == CONTROL_PROPOSED || alone)
+            MSG_SET(row, suppression, needs_approval, true);
+    }
+    bank_rules_release(request->bank, rules);
+    return ERR_none;
 }
 
 enum err op_suppression_list(struct request *request, const struct msg_suppression_query *in,
@@ -170,7 +203,7 @@ enum err op_suppression_list(struct request *request, const struct msg_suppressi
     out->items.count = listing.count;
     if (next.n > 0)
         MSG_SET(out, suppression_page, next, next);
-    return ERR_none;
+    return out->items.count > 0 ? tell_waiting(request, out) : ERR_none;
 }
 
 /* Only those for the user or the role: nobody reads what others are told. */
@@ -248,14 +281,10 @@ static enum err tell_settings(struct request *request, struct msg_controls *out)
 
 static enum err rules_thresholds(struct request *request, struct fraud_thresholds *out)
 {
-    struct store_numbers      numbers;
     const struct fraud_rules *rules;
 
     *out = (struct fraud_thresholds){ 0 };
-    TRY(request->store->ops->numbers(request->store, &numbers));
-    if (numbers.rules_active == 0)
-        return fault_set(request->fault, ERR_not_found, NULL, "No rules have been loaded yet");
-    TRY(bank_rules(request->bank, request->store, numbers.rules_active, &rules));
+    TRY(rules_in_force(request, &rules));
     *out = fraud_rules_thresholds(rules);
     bank_rules_release(request->bank, rules);
     return ERR_none;

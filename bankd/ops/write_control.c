@@ -190,7 +190,7 @@ enum err op_screening_add(struct request *request, const struct msg_screening_ad
     return ERR_none;
 }
 
-/* Ends an entry or a suppression that is in force. */
+/* Ends an entry or a suppression that is in force, or gives up a proposed one. */
 static enum err end_entry(struct request *request, int32_t kind, const struct uuid *id,
                           const char *field, struct slice reason, struct record **out)
 {
@@ -199,7 +199,7 @@ static enum err end_entry(struct request *request, int32_t kind, const struct uu
 
     TRY(writer_controls(request->writer, &controls));
     TRY(next_version(request, &draft, kind, id, field, out));
-    if ((*out)->state != CONTROL_ACTIVE)
+    if ((*out)->state != CONTROL_ACTIVE && (*out)->state != CONTROL_PROPOSED)
         return fault_set(request->fault, ERR_state_conflict, field, "It is already %s",
                          enum_text(&enum_control_state, (*out)->state));
     TRY(control_record_end(*out, CONTROL_REMOVED, request->now_us, request->actor.email, reason,
@@ -223,6 +223,7 @@ static enum err check_suppression(struct request *request, const struct msg_supp
                                   int64_t account)
 {
     struct controls *controls;
+    int32_t          state;
     int              limit;
 
     TRY(writer_controls(request->writer, &controls));
@@ -236,14 +237,38 @@ static enum err check_suppression(struct request *request, const struct msg_supp
     if (in->until > request->now_us + LIMIT_SUPPRESSION_DAYS * US_PER_DAY)
         return fault_set(request->fault, ERR_field_invalid, "until",
                          "A suppression lasts at most %d days", (int)LIMIT_SUPPRESSION_DAYS);
-    if (controls_is_suppressed(controls, account, in->rule, request->now_us))
-        return fault_set(request->fault, ERR_exists, "rule",
-                         "The rule is already suppressed for this account");
+    state = controls_suppression(controls, account, in->rule, request->now_us);
+    if (state != 0)
+        return fault_set(request->fault, ERR_exists, "rule", "%s",
+                         state == CONTROL_ACTIVE
+                             ? "The rule is already suppressed for this account"
+                             : "Its suppression for this account is proposed already");
     limit = controls_suppression_limit(controls, account);
     if (limit > 0)
         return fault_set(request->fault, ERR_limit_reached, "account_id",
                          "There are already %d suppressions", limit);
     return ERR_none;
+}
+
+/* To those who can approve it, or to those who can enter one. */
+static enum err tell_suppression(struct request *request, struct draft *draft,
+                                 const struct msg_suppression *said)
+{
+    bool          proposed = said->state == CONTROL_PROPOSED;
+    char          text[2 * LIMIT_REASON_MAX];
+    char          rule[LIMIT_RULE_NAME_MAX + 1];
+    struct notice notice = {
+        .topic = proposed ? TOPIC_SUPPRESSION_PROPOSED : TOPIC_SUPPRESSION_APPROVED,
+        .role = proposed ? ROLE_COMPLIANCE_OFFICER : ROLE_FRAUD_ANALYST,
+        .subject = slice_copy(said->rule, rule, sizeof rule),
+    };
+
+    snprintf(text, sizeof text, "%s %s suppression no. %" PRId64 ": rule %s, of high severity, %s",
+             request->actor.email, proposed ? "proposed" : "approved", said->number, rule,
+             proposed ? "for an account; it does nothing until somebody approves it"
+                      : "is silent for the account now");
+    notice.text = slice_from(text);
+    return writer_notify(request->writer, draft, &notice);
 }
 
 enum err op_suppression_add(struct request *request, const struct msg_suppression_add *in,
@@ -256,6 +281,7 @@ enum err op_suppression_add(struct request *request, const struct msg_suppressio
                                     .reason = in->reason,
                                     .created_at = request->now_us,
                                     .created_by = slice_from(request->actor.email) };
+    struct controls       *controls;
     struct draft          *draft;
     struct record         *record;
     int64_t                account = 0;
@@ -264,7 +290,11 @@ enum err op_suppression_add(struct request *request, const struct msg_suppressio
 
     TRY(find_account(request, &in->account_id, &account, name));
     TRY(check_suppression(request, in, account));
+    TRY(writer_controls(request->writer, &controls));
     TRY(new_record(request, &draft, RECORD_SUPPRESSION, &record));
+    if (controls_is_high(controls, in->rule))
+        body.state = CONTROL_PROPOSED;
+    record->state = body.state;
     record->about = account;
     record->due_at_us = in->until;
     body.suppression_id = record->id;
@@ -272,8 +302,66 @@ enum err op_suppression_add(struct request *request, const struct msg_suppressio
     MSG_SET(&body, suppression, account_name, slice_from(name));
     TRY(record_write(record, &message_suppression, &body));
     TRY(reply_with(request, record, &message_suppression, out));
-    snprintf(detail, sizeof detail, "no. %" PRId64 ": rule %.*s for %s: %.*s", record->number,
-             (int)in->rule.n, in->rule.at, name, (int)in->reason.n, in->reason.at);
+    if (body.state == CONTROL_PROPOSED)
+        TRY(tell_suppression(request, draft, &body));
+    snprintf(detail, sizeof detail, "%sno. %" PRId64 ": rule %.*s for %s: %.*s",
+             body.state == CONTROL_PROPOSED ? "proposed " : "", record->number, (int)in->rule.n,
+             in->rule.at, name, (int)in->reason.n, in->reason.at);
+    finish(request, draft, record, NULL, slice_from(detail));
+    return ERR_none;
+}
+
+/* What waits for a second person: a proposal, or one from before its rule became high. */
+static enum err check_approval(struct request *request, const struct record *record,
+                               const struct msg_suppression *said)
+{
+    struct controls *controls;
+    bool             waits = record->state == CONTROL_PROPOSED ||
+                 (record->state == CONTROL_ACTIVE && !MSG_HAS(said, suppression, approved_by));
+
+    if (!waits)
+        return fault_set(request->fault, ERR_state_conflict, "suppression_id", "It is already %s",
+                         record->state == CONTROL_ACTIVE
+                             ? "approved"
+                             : enum_text(&enum_control_state, record->state));
+    if (record->created_by == request->actor.user)
+        return fault_set(request->fault, ERR_own_proposal, "suppression_id",
+                         "You entered suppression no. %" PRId64 "; the rule stays as it is",
+                         record->number);
+    TRY(writer_controls(request->writer, &controls));
+    if (record->due_at_us <= request->now_us)
+        return fault_set(request->fault, ERR_state_conflict, "suppression_id",
+                         "Its date is over; enter it anew");
+    if (!controls_has_rule(controls, said->rule) || controls_is_guarded(controls, said->rule))
+        return fault_set(request->fault, ERR_state_conflict, "suppression_id",
+                         "No rule of this name is in force that can be suppressed");
+    return ERR_none;
+}
+
+enum err op_suppression_approve(struct request *request, const struct msg_suppression_approve *in,
+                                struct msg_suppression *out)
+{
+    struct slice           reason = slice_of(NULL, 0);
+    struct msg_suppression said;
+    struct draft          *draft;
+    struct record         *record;
+    char                   detail[LIMIT_DETAIL_MAX + 1];
+
+    if (MSG_HAS(in, suppression_approve, reason))
+        reason = in->reason;
+    TRY(next_version(request, &draft, RECORD_SUPPRESSION, &in->suppression_id, "suppression_id",
+                     &record));
+    TRY(reply_with(request, record, &message_suppression, &said));
+    TRY(check_approval(request, record, &said));
+    record->state = CONTROL_ACTIVE;
+    said.state = CONTROL_ACTIVE;
+    MSG_SET(&said, suppression, approved_at, request->now_us);
+    MSG_SET(&said, suppression, approved_by, slice_from(request->actor.email));
+    TRY(record_write(record, &message_suppression, &said));
+    TRY(reply_with(request, record, &message_suppression, out));
+    TRY(tell_suppression(request, draft, &said));
+    snprintf(detail, sizeof detail, "no. %" PRId64 ": rule %.*s%s%.*s", record->number,
+             (int)said.rule.n, said.rule.at, reason.n > 0 ? ": " : "", (int)reason.n, reason.at);
     finish(request, draft, record, NULL, slice_from(detail));
     return ERR_none;
 }

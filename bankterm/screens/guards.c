@@ -170,7 +170,7 @@ static void query_suppressions(const struct screen *screen, void *body)
 {
     struct msg_suppression_query *query = body;
     if (!guard_of_const(screen)->all)
-        MSG_SET(query, suppression_query, state, CONTROL_ACTIVE);
+        MSG_SET(query, suppression_query, ended, false);
 }
 
 static void suppressions_open(struct screen *screen, const char *argument)
@@ -196,6 +196,7 @@ void suppress_rule(struct app *app, const struct uuid *account, struct slice acc
         operate_fix(act, "account_id", uuid_text(account, id));
     }
     operate_fact(act, "Meaning", slice_from("The rule gives no points for the account until then"));
+    operate_fact(act, "High rules", slice_from("wait until a compliance officer approves it"));
     operate_ready(act);
     operate_label(act, "account_id", "Account");
     if (rule.n > 0)
@@ -216,6 +217,32 @@ static void end_suppression(struct app *app, const struct msg_suppression *row)
     operate_ready(act);
 }
 
+static void approve_suppression(struct app *app, const struct msg_suppression *row)
+{
+    char        id[UUID_TEXT_MAX];
+    struct act *act = operate_begin(app, ACTION_approve_suppression, OP_INDEX_suppression_approve,
+                                    "Approve the suppression");
+    if (act == NULL)
+        return;
+    operate_fact(act, "Rule", row->rule);
+    operate_fact(act, "Account", row->account_name);
+    operate_fact(act, "Entered by", row->created_by);
+    operate_fact(act, "Entered for", row->reason);
+    operate_fact(act, "Meaning", slice_from("The rule gives no points for the account until then"));
+    operate_fix(act, "suppression_id", uuid_text(&row->suppression_id, id));
+    operate_ready(act);
+}
+
+static bool has_not_ended(const struct msg_suppression *row)
+{
+    return row != NULL && (row->state == CONTROL_ACTIVE || row->state == CONTROL_PROPOSED);
+}
+
+static bool needs_approval(const struct msg_suppression *row)
+{
+    return row != NULL && MSG_HAS(row, suppression, needs_approval) && row->needs_approval;
+}
+
 static bool suppressions_act(struct screen *screen, enum action action, const char *argument)
 {
     struct guard                 *guard = guard_of(screen);
@@ -225,10 +252,16 @@ static bool suppressions_act(struct screen *screen, enum action action, const ch
         suppress_rule(screen->app, NULL, slice_of("", 0), slice_of("", 0));
         return true;
     case ACTION_end_suppression:
-        if (row != NULL && row->state == CONTROL_ACTIVE)
+        if (has_not_ended(row))
             end_suppression(screen->app, row);
         else
             app_notice(screen->app, STYLE_WARN, "There is no suppression in force to end");
+        return true;
+    case ACTION_approve_suppression:
+        if (needs_approval(row))
+            approve_suppression(screen->app, row);
+        else
+            app_notice(screen->app, STYLE_WARN, "There is no suppression that waits for approval");
         return true;
     case ACTION_ended_too:
         switch_all(guard);
@@ -243,7 +276,9 @@ static bool suppressions_can(const struct screen *screen, enum action action)
     const struct msg_suppression *row = table_selected(&guard_of_const(screen)->list.table);
     if (action == ACTION_open)
         return false;
-    return action != ACTION_end_suppression || (row != NULL && row->state == CONTROL_ACTIVE);
+    if (action == ACTION_approve_suppression)
+        return needs_approval(row);
+    return action != ACTION_end_suppression || has_not_ended(row);
 }
 
 static void suppressions_draw(struct screen *screen, struct canvas *canvas, struct rect rect)

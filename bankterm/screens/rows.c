@@ -604,6 +604,10 @@ static void suppression_state(const struct table *table, const void *row, struct
     const struct msg_suppression *suppression = row;
     (void)table;
     set_control(out, suppression->state);
+    if (MSG_HAS(suppression, suppression, needs_approval) && suppression->needs_approval) {
+        snprintf(out->text, sizeof out->text, "! waits");
+        out->style = STYLE_WARN;
+    }
 }
 
 const struct column rows_suppression[] = {
@@ -613,6 +617,7 @@ const struct column rows_suppression[] = {
     { "until", "Until, UTC", "until", 16, 0, NULL },
     { "reason", "Reason", "reason", 60, 0, NULL },
     { "by", "Entered by", "created_by", 24, 0, NULL },
+    { "approver", "Approved by", "approved_by", 24, 0, NULL },
     { "created", "Entered, UTC", "created_at", 16, 0, NULL },
     { "number", "Number", "number", 8, COLUMN_RIGHT | COLUMN_HIDDEN, NULL },
     { "id", "Id", "suppression_id", 12, COLUMN_HIDDEN, NULL },

@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import time
+import uuid
 
 import pytest
 
@@ -109,13 +110,50 @@ def test_who_may_not(people):
         fraud.call("controls.restore", rule="large_amount", reason="it is not stepped down")
 
 
+def test_one_person_alone_silences_no_high_rule(bank, people):
+    fraud, finance, compliance = people
+    source, _ = new_account(finance)
+    target, _ = new_account(finance)
+    body = {"rule": "large_from_new_account", "account_id": source, "until": now() + HOUR,
+            "reason": "She buys a car"}
+    asked = fraud.call("suppression.add", **body)
+    assert asked["state"] == "proposed" and "approved_by" not in asked
+    held = transfer(finance, source, target, 6_000_00)
+    assert held["status"] == "held" and rules_of(held)["large_from_new_account"]["points"] > 0
+    with refused("role_denied"):
+        fraud.call("suppression.approve", suppression_id=asked["suppression_id"])
+    with refused("exists", "rule"):
+        fraud.call("suppression.add", **body)
+    listed = compliance.call("suppression.list", account_id=source, ended=False)["items"]
+    assert [row["needs_approval"] for row in listed] == [True]
+    told = [row["text"] for row in compliance.pages("notification.list", limit=20)]
+    assert any(f"suppression no. {asked['number']}: rule large_from_new_account" in text
+               for text in told)
+    done = compliance.call("suppression.approve", suppression_id=asked["suppression_id"],
+                           reason="He has seen the contract")
+    assert (done["state"], done["created_by"], done["approved_by"]) == \
+        ("active", "fraud@test.com", "compliance@test.com")
+    fraud.call("transaction.reject", transaction_id=held["transaction_id"], reason="Once more")
+    paid = transfer(finance, source, target, 6_000_00)
+    assert rules_of(paid)["large_from_new_account"]["points"] == 0
+    log = list(compliance.pages("audit.list", limit=50))
+    acts = [(row["operation"], row["actor"]) for row in log
+            if row["subject"] == str(uuid.UUID(bytes=asked["suppression_id"]))]
+    assert acts == [("suppression.approve", "compliance@test.com"),
+                    ("suppression.add", "fraud@test.com")]
+    with refused("state_conflict", "suppression_id"):
+        compliance.call("suppression.approve", suppression_id=asked["suppression_id"])
+    fraud.call("suppression.remove", suppression_id=asked["suppression_id"], reason="Bought")
+
+
 def test_a_suppressed_rule_survives_a_restart(bank, people):
-    fraud, finance, _ = people
+    fraud, finance, compliance = people
     source, _ = new_account(finance)
     target, _ = new_account(finance)
     assert transfer(finance, source, target, 6_000_00)["status"] == "held"
     spared = fraud.call("suppression.add", rule="large_from_new_account", account_id=source,
                         until=now() + HOUR, reason="She buys a car")
+    compliance.call("suppression.approve", suppression_id=spared["suppression_id"])
     other, _ = new_account(finance)
     fraud.call("screening.add", list="deny", account_id=other, reason="Stays")
     bank.stop()
@@ -153,7 +191,8 @@ def test_settings_are_told_to_whom_they_concern(bank, people):
             if told is None:
                 compliance.call("controls.set", hold_hours=5, reason="Said again")
     assert told["topic"] == "controls_set" and told["role"] == "FRAUD_ANALYST"
-    note = fraud.call("notification.list", state="unread")["items"][-1]
+    note = [row for row in fraud.call("notification.list", state="unread")["items"]
+            if row["topic"] == "controls_set"][-1]
     assert "5 hours" in note["text"]
     assert finance.call("notification.list")["items"] == []
     with refused("not_found"):

@@ -1364,6 +1364,11 @@ def test_lists_and_suppressions(fraud, finance, compliance):
                 counterparty_account_id=target)["status"] == "completed"
     spared = fraud.call("suppression.add", rule="large_from_new_account", account_id=source,
                         until=time.time_ns() // 1000 + 3_600_000_000, reason="She buys a car")
+    assert spared["state"] == "proposed"  # the rule is of high severity
+    assert fraud.call("suppression.list", account_id=source)["items"] == \
+        [{**spared, "needs_approval": True}]
+    spared = compliance.call("suppression.approve", suppression_id=spared["suppression_id"],
+                             reason="The contract is there")
     assert fraud.call("suppression.list", account_id=source)["items"] == [spared]
     paid = post(finance, "transfer", source, 600000, counterparty_account_id=target)
     told = {reason["rule"]: reason for reason in paid["reasons"]}["large_from_new_account"]

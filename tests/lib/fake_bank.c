@@ -983,6 +983,11 @@ static void make_suppression(struct fake_bank *bank, int n, struct msg_suppressi
                                      .created_at = base_us - US_PER_DAY,
                                      .created_by = slice_from("fraud@test.com") };
     MSG_SET(row, suppression, account_name, name_of(bank, n));
+    if (n != 1)
+        return;
+    row->rule = slice_from("night_drain");
+    row->state = CONTROL_PROPOSED;
+    MSG_SET(row, suppression, needs_approval, true);
 }
 
 static void *suppressions(struct fake_bank *bank)
@@ -1179,6 +1184,8 @@ static void *answer_rules(struct fake_bank *bank, enum op_index op)
         return suppressions(bank);
     case OP_INDEX_suppression_add:
         return suppression_now(bank, CONTROL_ACTIVE);
+    case OP_INDEX_suppression_approve:
+        return suppression_now(bank, CONTROL_ACTIVE);
     case OP_INDEX_suppression_remove:
         return suppression_now(bank, CONTROL_REMOVED);
     case OP_INDEX_notification_list:
@@ -1315,7 +1322,12 @@ static void *bulk(struct fake_bank *bank)
             set_decided(bank, &in->items.at[i].alert_id, true);
         out->items.at[i] =
             (struct msg_alert_outcome){ .alert_id = in->items.at[i].alert_id,
-                                        .outcome = slice_from(refused ? "alert_locked" : "done") };
+                                        .outcome = slice_from(refused ? "changed_meanwhile"
+                                                                      : "done") };
+        bank->hits_seen[i] = in->items.at[i].hits_seen;
+        if (refused)
+            MSG_SET(&out->items.at[i], alert_outcome, text,
+                    slice_from("It had 2 transactions when it was looked at and has 3 now"));
     }
     return out;
 }

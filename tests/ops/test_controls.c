@@ -41,7 +41,10 @@ static const char rules_text[] =
     "rule watched when account_watched or counterparty_watched action alert because \"watched\"\n"
     "fires on account_watched=yes silent on account_allowed=yes end\n"
     "rule allowed when counterparty_allowed score -400 because \"allowed\"\n"
-    "fires on counterparty_allowed=yes silent on account_denied=yes end\n";
+    "fires on counterparty_allowed=yes silent on account_denied=yes end\n"
+    "rule grave when is_outgoing and amount_major >= 7 and amount_major < 8 score 650\n"
+    "severity high because \"{amount} is grave\"\n"
+    "fires on is_outgoing=yes amount_major=7 silent on is_outgoing=yes amount_major=8 end\n";
 
 struct world {
     struct clock            clock;
@@ -56,6 +59,7 @@ struct world {
     struct uuid             accounts[ACCOUNTS];
     int64_t                 numbers[ACCOUNTS];
     int                     events; /* notifications that sessions were told of */
+    int64_t                 alone;  /* the user whatever the role; 0 = one for each role */
     char                    path[64];
     struct arena            arena;
     struct fault            fault;
@@ -245,7 +249,8 @@ static void begin(struct world *world, enum op_index op, enum role role, void *o
     memset(out, 0, row->reply->size);
     world->request = (struct request){
         .op = row,
-        .actor = { .user = (int64_t)role, .role = role, .email = "somebody@test.com" },
+        .actor = { .user = world->alone != 0 ? world->alone : (int64_t)role,
+                   .role = role, .email = "somebody@test.com" },
         .store = world->store,
         .writer = (row->flags & OP_WRITE) != 0 ? world->writer : NULL,
         .bank = &world->bank,
@@ -607,6 +612,72 @@ static void test_a_suppression_neither_spares_the_deny_list_nor_lasts_for_years(
     world_free(world);
 }
 
+/* One person enters it, another one puts it into force; until then it is nothing. */
+static void test_a_grave_rule_is_silenced_by_two_people(void **state)
+{
+    struct world                  *world = world_new(*state);
+    struct msg_suppression_add     in = suppression_of(world, "grave");
+    struct msg_suppression         out;
+    struct msg_suppression_approve yes = { .has = 0 };
+    struct msg_suppression_remove  end = { .reason = slice_from("too much") };
+    struct msg_suppression_query   query = { .has = 0 };
+    struct msg_suppression_page    page;
+
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_HOLD);
+    MUST(world, FRAUD, suppression, add, &in, &out);
+    assert_int_equal(out.state, CONTROL_PROPOSED);
+    yes.suppression_id = end.suppression_id = out.suppression_id;
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_HOLD);
+    restart(world);
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_HOLD);
+    MSG_SET(&query, suppression_query, ended, false);
+    MUST(world, COMPLIANCE, suppression, list, &query, &page);
+    assert_int_equal(page.items.count, 1);
+    assert_true(page.items.at[0].needs_approval);
+    assert_int_equal(ASK(world, FRAUD, suppression, add, &in, &out), ERR_exists);
+    assert_non_null(strstr(world->fault.text, "proposed already"));
+    /* Not even as a compliance officer, should her role have changed. */
+    world->alone = FRAUD;
+    assert_int_equal(ASK(world, COMPLIANCE, suppression, approve, &yes, &out), ERR_own_proposal);
+    world->alone = 0;
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_HOLD);
+    MUST(world, COMPLIANCE, suppression, approve, &yes, &out);
+    assert_int_equal(out.state, CONTROL_ACTIVE);
+    assert_true(MSG_HAS(&out, suppression, approved_by));
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_APPROVE);
+    assert_int_equal(verdict_of(world, 1, 7, NULL), VERDICT_HOLD);
+    restart(world);
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_APPROVE);
+    assert_int_equal(ASK(world, COMPLIANCE, suppression, approve, &yes, &out), ERR_state_conflict);
+    MUST(world, FRAUD, suppression, remove, &end, &out);
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_HOLD);
+    assert_int_equal(ASK(world, COMPLIANCE, suppression, approve, &yes, &out), ERR_state_conflict);
+    world_free(world);
+}
+
+static void test_a_proposed_suppression_is_given_up_or_its_time_ends(void **state)
+{
+    struct world                  *world = world_new(*state);
+    struct msg_suppression_add     in = suppression_of(world, "grave");
+    struct msg_suppression         out;
+    struct msg_suppression_approve yes = { .has = 0 };
+    struct msg_suppression_remove  end = { .reason = slice_from("not for this") };
+
+    MUST(world, FRAUD, suppression, add, &in, &out);
+    yes.suppression_id = end.suppression_id = out.suppression_id;
+    MUST(world, COMPLIANCE, suppression, remove, &end, &out);
+    assert_int_equal(out.state, CONTROL_REMOVED);
+    assert_int_equal(ASK(world, COMPLIANCE, suppression, approve, &yes, &out), ERR_state_conflict);
+    MUST(world, FRAUD, suppression, add, &in, &out);
+    yes.suppression_id = out.suppression_id;
+    world->now_us += 2 * US_PER_DAY;
+    assert_int_equal(ASK(world, COMPLIANCE, suppression, approve, &yes, &out), ERR_state_conflict);
+    sweep(world);
+    assert_int_equal(audits(world, "suppression.expire"), 1);
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_HOLD);
+    world_free(world);
+}
+
 /* --- the safety valve ------------------------------------------------------------------------ */
 
 static void set(struct world *world, struct msg_controls_set in)
@@ -943,6 +1014,8 @@ int main(void)
         BOTH(test_a_failed_commit_takes_a_list_back),
         BOTH(test_a_suppressed_rule_is_silent_for_one_account),
         BOTH(test_suppressions_are_checked_and_listed),
+        BOTH(test_a_grave_rule_is_silenced_by_two_people),
+        BOTH(test_a_proposed_suppression_is_given_up_or_its_time_ends),
         BOTH(test_a_suppression_neither_spares_the_deny_list_nor_lasts_for_years),
         BOTH(test_the_valve_spares_the_deny_list),
         BOTH(test_the_valve_steps_a_rule_down_and_a_person_restores_it),

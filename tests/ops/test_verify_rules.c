@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bankd/chain.h"
+#include "bankd/fraud/profile.h"
 #include "bankd/verify_impl.h"
 #include "common/check.h"
 
@@ -120,9 +122,116 @@ static void test_stories(void **state)
     }
 }
 
+/* --- suppressions ---------------------------------------------------------------------------- */
+
+static const char *const rules_text[] = {
+    "version 1 threshold alert 300 threshold hold 600 threshold decline 900\n"
+    "rule large when amount_major >= 50 score 650 severity medium because \"large\"\n"
+    "fires on amount_major=50 silent on amount_major=49 end\n",
+    "version 1 threshold alert 300 threshold hold 600 threshold decline 900\n"
+    "rule large when amount_major >= 50 score 650 severity high because \"large\"\n"
+    "fires on amount_major=50 silent on amount_major=49 end\n",
+};
+
+enum { SPARING = 77 };
+
+static const struct {
+    const char  *what;
+    struct entry entries[ENTRIES_MAX]; /* `set` is the record's number */
+    int          high;
+    int64_t      problems;
+} sparings[] = {
+    { "one person may spare an account a rule",
+      { { "suppression.add", 5, SPARING, "done" } },
+      0,
+      0 },
+    { "but none of high severity", { { "suppression.add", 5, SPARING, "done" } }, 1, 1 },
+    { "two may",
+      { { "suppression.add", 5, SPARING, "done" }, { "suppression.approve", 6, SPARING, "done" } },
+      1,
+      0 },
+    { "one who does both may not, which is told twice",
+      { { "suppression.add", 5, SPARING, "done" }, { "suppression.approve", 5, SPARING, "done" } },
+      1,
+      2 },
+    { "a refusal is no approval",
+      { { "suppression.add", 5, SPARING, "done" },
+        { "suppression.approve", 6, SPARING, "own_proposal" } },
+      1,
+      1 },
+    { "nor is that of another one",
+      { { "suppression.add", 5, SPARING, "done" },
+        { "suppression.add", 5, SPARING + 1, "done" },
+        { "suppression.approve", 6, SPARING + 1, "done" } },
+      1,
+      1 },
+    { "nobody entered it", { { "suppression.approve", 6, SPARING, "done" } }, 1, 1 },
+};
+
+static void take_sparing(struct verify *verify, const struct entry *entry, int64_t sequence)
+{
+    struct audit audit = { .sequence = sequence,
+                           .kind = AUDIT_ACTION,
+                           .actor = entry->actor,
+                           .records_size = RECORD_MARK_BYTES };
+
+    snprintf(audit.operation, sizeof audit.operation, "%s", entry->operation);
+    snprintf(audit.outcome, sizeof audit.outcome, "%s", entry->outcome);
+    audit.records[7] = entry->set; /* numbers stand high byte first */
+    assert_int_equal(verify_sparing_act(verify, &audit), ERR_none);
+}
+
+/* A payment of 60 by an account that is spared the rule. */
+static struct transaction spared(const struct fraud_rules *rules)
+{
+    struct fraud_controls controls = { .suppressed_count = 1,
+                                       .suppressed = { { .rule = 0, .number = SPARING } } };
+    struct fraud_event    event = { .at_us = 20000 * US_PER_DAY,
+                                    .amount = 6000,
+                                    .unit = 100,
+                                    .type = TYPE_WITHDRAWAL,
+                                    .controls = &controls };
+    struct fraud_profile  profile;
+    struct fraud_verdict  verdict;
+    struct transaction    row = { .sequence = 9 };
+
+    fraud_profile_init(&profile);
+    fraud_judge(rules, &profile, NULL, &event, false, &verdict);
+    assert_int_equal(verdict.verdict, VERDICT_APPROVE);
+    row.decision_size = verdict.decision_size;
+    memcpy(row.decision, verdict.decision, verdict.decision_size);
+    return row;
+}
+
+static void test_sparings(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(sparings); i++) {
+        struct verify_report report = { .last_sequence = 0 };
+        struct verify        verify = { .report = &report, .talk = stdout };
+        struct fraud_rules  *rules;
+        struct fault         fault;
+        struct transaction   row;
+
+        printf("%s\n", sparings[i].what);
+        verify_map_init(&verify.sparings, sizeof(struct verify_sparing));
+        assert_int_equal(fraud_rules_parse(slice_from(rules_text[sparings[i].high]), "rules",
+                                           &rules, &fault),
+                         ERR_none);
+        row = spared(rules);
+        for (size_t j = 0; j < ENTRIES_MAX && sparings[i].entries[j].operation != NULL; j++)
+            take_sparing(&verify, &sparings[i].entries[j], (int64_t)j + 1);
+        verify_sparings(&verify, rules, &row);
+        assert_int_equal(report.problems[VERIFY_RULES], sparings[i].problems);
+        fraud_rules_free(&rules);
+        verify_map_free(&verify.sparings);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_stories) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_stories),
+                                        cmocka_unit_test(test_sparings) };
 
     if (sodium_init() < 0)
         return 1;

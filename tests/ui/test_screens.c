@@ -91,6 +91,7 @@ static const struct scene scenes[] = {
     { "case-file", ROLE_COMPLIANCE_OFFICER, ":cases\r\rF" },
     { "case-open", ROLE_COMPLIANCE_OFFICER, "3K" },
     { "suppressions", ROLE_FRAUD_ANALYST, ":suppressions\r" },
+    { "suppressions-approve", ROLE_COMPLIANCE_OFFICER, ":suppressions\rjV\r" },
     { "notifications", ROLE_FRAUD_ANALYST, "9" },
     { "status", ROLE_FRAUD_ANALYST, ":status\r" },
     { "verify", ROLE_COMPLIANCE_OFFICER, ":verify\r" },
