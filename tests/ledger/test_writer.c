@@ -9,6 +9,7 @@
 #include "bankd/writer.h"
 #include "common/check.h"
 #include "common/money.h"
+#include "tests/lib/bare_bank.h"
 #include "tests/unit/random.h"
 
 #include <setjmp.h>
@@ -21,25 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { USD = 840, ACCOUNTS = 12, POSTS_MAX = 20000, GROUP_MAX = 40 };
-
-static const char rules_text[] = "version 1\n"
-                                 "threshold hold 600\n"
-                                 "threshold decline 900\n"
-                                 "rule large\n"
-                                 "  when is_outgoing and amount_major >= 50\n"
-                                 "  score 650\n"
-                                 "  because \"{amount} is large\"\n"
-                                 "  fires on is_outgoing=yes amount_major=50\n"
-                                 "  silent on is_outgoing=yes amount_major=49\n"
-                                 "end\n"
-                                 "rule huge\n"
-                                 "  when is_outgoing and amount_major >= 90\n"
-                                 "  score 300\n"
-                                 "  because \"{amount} is huge\"\n"
-                                 "  fires on is_outgoing=yes amount_major=90\n"
-                                 "  silent on is_outgoing=yes amount_major=89\n"
-                                 "end\n";
+enum { ACCOUNTS = 12, POSTS_MAX = 20000, GROUP_MAX = 40 };
 
 struct model_post {
     struct uuid id;
@@ -49,96 +32,27 @@ struct model_post {
 };
 
 struct world {
-    struct random           random;
-    struct clock            clock;
-    int64_t                 now_us;
-    struct store_ops        faulty;
-    const struct store_ops *real;
-    struct store           *store;
-    struct bank             bank;
-    struct writer          *writer;
-    int                     fail_percent;
-    int64_t                 failures;
-    struct uuid             account_ids[ACCOUNTS];
-    int64_t                 numbers[ACCOUNTS];
-    int64_t                 balances[ACCOUNTS], held[ACCOUNTS];
-    struct model_post       posts[POSTS_MAX];
-    size_t                  post_count;
-    char                    path[64];
+    struct random     random;
+    struct bare_clock clock;
+    struct bare_disk  disk;
+    struct store     *store;
+    struct bank       bank;
+    struct writer    *writer;
+    struct uuid       account_ids[ACCOUNTS];
+    int64_t           numbers[ACCOUNTS];
+    int64_t           balances[ACCOUNTS], held[ACCOUNTS];
+    struct model_post posts[POSTS_MAX];
+    size_t            post_count;
+    char              path[64];
 };
 
-static struct world *now_world; /* the failing store needs its dice */
-
-static int64_t clock_now(struct clock *clock)
-{
-    (void)clock;
-    return now_world->now_us;
-}
-
-static enum err faulty_apply(struct store *store, const struct commit *commit, size_t *failed,
-                             struct fault *fault)
-{
-    if ((int)random_below(&now_world->random, 100) < now_world->fail_percent) {
-        now_world->failures++;
-        *failed = 0;
-        return fault_set(fault, ERR_storage_full, NULL, "The disk is full, says the test");
-    }
-    return now_world->real->apply(store, commit, failed, fault);
-}
-
 /* --- making the world ------------------------------------------------------------------------ */
-
-static void add_rules(struct world *world)
-{
-    struct writer_config config = { .store = world->store,
-                                    .bank = &world->bank,
-                                    .clock = &world->clock };
-    struct writer       *writer;
-    struct draft        *draft;
-    struct act           act = { .kind = AUDIT_ACTION, .operation = "rules.load" };
-
-    assert_int_equal(writer_open(&config, &writer, NULL), ERR_none);
-    draft = writer_draft(writer);
-    memset(&draft->rule_set, 0, sizeof draft->rule_set);
-    draft->rule_set.number = writer_next_rule_set(writer);
-    draft->rule_set.state = RULES_ACTIVE;
-    crypto_generichash(draft->rule_set.hash, 32, (const uint8_t *)rules_text, strlen(rules_text),
-                       NULL, 0);
-    draft->change.rule_set = &draft->rule_set;
-    draft->change.rule_text = slice_from(rules_text);
-    writer_audit(writer, draft, &act);
-    writer_add(writer, draft);
-    assert_int_equal(writer_commit(writer, NULL), ERR_none);
-    writer_close(&writer);
-}
-
-static void add_account(struct world *world, int i)
-{
-    struct draft *draft = writer_draft(world->writer);
-    struct act    act = { .kind = AUDIT_ACTION, .operation = "account.create" };
-
-    memset(&draft->account, 0, sizeof draft->account);
-    draft->account.book = (struct account_book){ .number = writer_next_account(world->writer),
-                                                 .account_id = uuid_v7(world->now_us),
-                                                 .kind = ACCOUNT_CUSTOMER,
-                                                 .status = ACCOUNT_ACTIVE,
-                                                 .currency = USD,
-                                                 .version = 1,
-                                                 .created_at_us = world->now_us };
-    snprintf(draft->account.name, sizeof draft->account.name, "Account %d", i);
-    world->account_ids[i] = draft->account.book.account_id;
-    world->numbers[i] = draft->account.book.number;
-    draft->change.account = &draft->account;
-    writer_rollup(draft, ROLLUP_ALL, 0, USD, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
-    writer_audit(world->writer, draft, &act);
-    writer_add(world->writer, draft);
-}
 
 static void open_writer(struct world *world)
 {
     struct writer_config config = { .store = world->store,
                                     .bank = &world->bank,
-                                    .clock = &world->clock,
+                                    .clock = &world->clock.clock,
                                     .rule_set = 1,
                                     .books_max = 8192,
                                     .profiles_max = 8192 };
@@ -156,40 +70,32 @@ static struct world *world_new(const struct store_ops *ops, int fail_percent)
     struct fault fault = { 0 };
 
     world->random = random_start(ops->name);
-    world->clock = (struct clock){ .now_us = clock_now, .monotonic_us = clock_now };
-    world->now_us = INT64_C(1700000000000000);
+    bare_clock_start(&world->clock);
     snprintf(world->path, sizeof world->path, "/tmp/test_writer.%d.db", (int)getpid());
     config.path = world->path;
-    now_world = world;
     bank_init(&world->bank, &settings);
     assert_int_equal(ops->open(&config, STORE_CREATE, &world->store, &fault), ERR_none);
-    add_rules(world);
+    bare_rules(world->store, &world->bank, &world->clock.clock);
     open_writer(world);
-    for (int i = 0; i < ACCOUNTS; i++)
-        add_account(world, i);
+    for (int i = 0; i < ACCOUNTS; i++) {
+        const struct account_book *book = bare_account(world->writer, i);
+
+        world->account_ids[i] = book->account_id;
+        world->numbers[i] = book->number;
+    }
     assert_int_equal(writer_commit(world->writer, NULL), ERR_none);
-    world->real = world->store->ops;
-    world->faulty = *world->real;
-    world->faulty.apply = faulty_apply;
-    world->store->ops = &world->faulty;
-    world->fail_percent = fail_percent;
+    bare_disk_put(&world->disk, world->store, &world->random);
+    world->disk.fail_percent = fail_percent;
     return world;
 }
 
 static void world_free(struct world *world)
 {
-    char side[80];
-
-    world->fail_percent = 0;
+    world->disk.fail_percent = 0;
     writer_close(&world->writer);
-    world->store->ops = world->real;
-    world->real->close(&world->store);
+    bare_disk_close(&world->disk, &world->store);
     bank_free(&world->bank);
-    unlink(world->path);
-    snprintf(side, sizeof side, "%s-wal", world->path);
-    unlink(side);
-    snprintf(side, sizeof side, "%s-shm", world->path);
-    unlink(side);
+    bare_file_remove(world->path);
     free(world);
 }
 
@@ -201,16 +107,16 @@ static enum err plan_post(struct world *world, const struct model_post *model, i
     const struct account_book *cash;
     struct post                post = { .transaction_id = model->id,
                                         .amount = amount,
-                                        .currency = USD,
-                                        .at_us = world->now_us,
+                                        .currency = BARE_USD,
+                                        .at_us = world->clock.now_us,
                                         .actor = NULL };
     struct fault               fault = { 0 };
 
     bool pays = model->from >= 0 && model->to < 0 && model->amount % 2 == 0;
     char party[32];
 
-    TRY(writer_book_of_bank(world->writer, pays ? ACCOUNT_SETTLEMENT : ACCOUNT_CASH, USD, &cash,
-                            &fault));
+    TRY(writer_book_of_bank(world->writer, pays ? ACCOUNT_SETTLEMENT : ACCOUNT_CASH, BARE_USD,
+                            &cash, &fault));
     post.type = model->from < 0 ? TYPE_DEPOSIT : model->to < 0 ? TYPE_WITHDRAWAL : TYPE_TRANSFER;
     if (pays) { /* whom nobody has paid before, nearly always */
         snprintf(party, sizeof party, "merchant:%lld", (long long)model->amount);
@@ -251,7 +157,7 @@ static size_t new_post(struct world *world)
 {
     struct model_post *post = &world->posts[world->post_count];
 
-    post->id = uuid_v7(world->now_us);
+    post->id = uuid_v7(world->clock.now_us);
     post->from = (int)random_below(&world->random, ACCOUNTS + 1) - 1;
     post->to = (int)random_below(&world->random, ACCOUNTS + 1) - 1;
     if (post->from == post->to)
@@ -320,7 +226,7 @@ static void look_ahead(struct world *world)
 
     for (size_t i = 0; i < n; i++)
         ids[i] = random_below(&world->random, 3) == 0
-                     ? uuid_v7(world->now_us)
+                     ? uuid_v7(world->clock.now_us)
                      : world->account_ids[random_below(&world->random, ACCOUNTS)];
     writer_expect(world->writer, ids, n);
 }
@@ -335,7 +241,7 @@ static void run_group(struct world *world)
     struct fault   fault = { 0 };
     enum err       err;
 
-    world->now_us += (int64_t)random_below(&world->random, 10 * 1000 * 1000);
+    world->clock.now_us += (int64_t)random_below(&world->random, 10 * 1000 * 1000);
     look_ahead(world);
     if (world->post_count > 0 && random_below(&world->random, 2) == 0) {
         n += act_decide(world, &planned[n]) ? 1 : 0;
@@ -369,13 +275,13 @@ static void check_balances(struct world *world)
     int64_t               sum = 0;
 
     for (int i = 0; i < ACCOUNTS; i++) {
-        assert_int_equal(world->real->book_by_number(world->store, world->numbers[i], &book),
+        assert_int_equal(world->disk.real->book_by_number(world->store, world->numbers[i], &book),
                          ERR_none);
         assert_int_equal(book.balance, world->balances[i]);
         assert_int_equal(book.held, world->held[i]);
         assert_true(book.balance - book.held >= 0);
     }
-    assert_int_equal(world->real->accounts(world->store, &all, add_balance, &sum), ERR_none);
+    assert_int_equal(world->disk.real->accounts(world->store, &all, add_balance, &sum), ERR_none);
     assert_int_equal(sum, 0);
 }
 
@@ -410,13 +316,17 @@ static bool uncount_cell(void *context, const void *row)
 static void check_rollups(struct world *world)
 {
     struct transaction_filter all = { .ascending = true };
-    struct rollup_range days = { .scale = ROLLUP_DAY, .bucket_to = INT32_MAX, .currency = USD };
-    struct recount      recount = { 0 };
-    int64_t             stopped;
+    struct rollup_range       days = { .scale = ROLLUP_DAY,
+                                       .bucket_to = INT32_MAX,
+                                       .currency = BARE_USD };
+    struct recount            recount = { 0 };
+    int64_t                   stopped;
 
-    assert_int_equal(world->real->transactions(world->store, &all, recount_row, &recount, &stopped),
+    assert_int_equal(
+        world->disk.real->transactions(world->store, &all, recount_row, &recount, &stopped),
+        ERR_none);
+    assert_int_equal(world->disk.real->rollups(world->store, &days, uncount_cell, &recount),
                      ERR_none);
-    assert_int_equal(world->real->rollups(world->store, &days, uncount_cell, &recount), ERR_none);
     for (int type = 0; type < 9; type++)
         for (int status = 0; status < 6; status++) {
             assert_int_equal(recount.counts[type][status], 0);
@@ -430,17 +340,17 @@ static void check_chain(struct world *world)
     uint8_t              before[CHAIN_HASH_BYTES] = { 0 };
     uint8_t              link[CHAIN_HASH_BYTES];
 
-    assert_int_equal(world->real->numbers(world->store, &numbers), ERR_none);
+    assert_int_equal(world->disk.real->numbers(world->store, &numbers), ERR_none);
     for (int64_t sequence = 1; sequence <= numbers.head.sequence; sequence++) {
         struct transaction transaction;
         struct audit       audit;
 
-        if (world->real->transaction_by_sequence(world->store, sequence, &transaction) ==
+        if (world->disk.real->transaction_by_sequence(world->store, sequence, &transaction) ==
             ERR_none) {
             chain_link_transaction(before, &transaction, link);
             assert_memory_equal(link, transaction.hash, sizeof link);
         } else {
-            assert_int_equal(world->real->audit_by_sequence(world->store, sequence, &audit),
+            assert_int_equal(world->disk.real->audit_by_sequence(world->store, sequence, &audit),
                              ERR_none);
             chain_link_audit(before, &audit, link);
             assert_memory_equal(link, audit.hash, sizeof link);
@@ -457,7 +367,7 @@ static void check_posts(struct world *world)
     struct transaction row;
 
     for (size_t i = 0; i < world->post_count; i++) {
-        enum err err = world->real->transaction_by_id(world->store, &world->posts[i].id, &row);
+        enum err err = world->disk.real->transaction_by_id(world->store, &world->posts[i].id, &row);
 
         assert_int_equal(err, world->posts[i].status == 0 ? ERR_not_found : ERR_none);
         if (err == ERR_none) {
@@ -487,9 +397,9 @@ static bool observe_row(void *context, const void *visited)
     if (made->entity != entity_of_account(row->debit) &&
         made->entity != entity_of_account(row->credit))
         return true;
-    assert_int_equal(made->world->real->book_by_number(store, row->debit, &debit), ERR_none);
-    assert_int_equal(made->world->real->book_by_number(store, row->credit, &credit), ERR_none);
-    err = made->world->real->label_by_transaction(store, row->sequence, &label);
+    assert_int_equal(made->world->disk.real->book_by_number(store, row->debit, &debit), ERR_none);
+    assert_int_equal(made->world->disk.real->book_by_number(store, row->credit, &credit), ERR_none);
+    err = made->world->disk.real->label_by_transaction(store, row->sequence, &label);
     assert_true(err == ERR_none || err == ERR_not_found);
     made->findings += err == ERR_none ? 1 : 0;
     profile_observe(&made->profile, made->entity, row, &debit, &credit,
@@ -506,8 +416,8 @@ static int64_t check_profile(struct world *world, int64_t entity)
 
     fraud_profile_init(&made.profile);
     assert_int_equal(profile_current(world->store, entity, &folded, &last), ERR_none);
-    assert_int_equal(world->real->transactions(world->store, &every, observe_row, &made, &last),
-                     ERR_none);
+    assert_int_equal(
+        world->disk.real->transactions(world->store, &every, observe_row, &made, &last), ERR_none);
     assert_memory_equal(made.profile.bytes, folded.bytes, FRAUD_PROFILE_BYTES);
     return made.findings;
 }
@@ -526,7 +436,7 @@ static int64_t check_profiles(struct world *world)
         int64_t              entity = entity_of_account(world->numbers[i]);
 
         assert_int_equal(profile_current(world->store, entity, &folded, &last), ERR_none);
-        if (world->real->profile_get(world->store, entity, &last, bytes, sizeof bytes, &n) ==
+        if (world->disk.real->profile_get(world->store, entity, &last, bytes, sizeof bytes, &n) ==
             ERR_none)
             assert_true(profile_unpack(bytes, n, &saved));
         findings += check_profile(world, entity);
@@ -545,11 +455,11 @@ static void run_world(const struct store_ops *ops, int fail_percent, int groups)
         if (i % 100 == 99)
             (void)check_profiles(world);
         if (i % 100 == 50) { /* a restart: everything in memory is gone */
-            int percent = world->fail_percent;
+            int percent = world->disk.fail_percent;
 
-            world->fail_percent = i % 200 == 50 ? 100 : 0; /* once without saving anything */
+            world->disk.fail_percent = i % 200 == 50 ? 100 : 0; /* once without saving anything */
             writer_close(&world->writer);
-            world->fail_percent = percent;
+            world->disk.fail_percent = percent;
             open_writer(world);
         }
     }
@@ -560,7 +470,7 @@ static void run_world(const struct store_ops *ops, int fail_percent, int groups)
     assert_true(check_profiles(world) > 0);
     assert_true(world->post_count > (size_t)groups);
     if (fail_percent > 0)
-        assert_true(world->failures > 0);
+        assert_true(world->disk.failures > 0);
     world_free(world);
 }
 
@@ -613,12 +523,12 @@ static void freeze(struct world *world, int i, int64_t until_us)
 static void freezes_end(const struct store_ops *ops)
 {
     struct world *world = world_new(ops, 0);
-    int64_t       until_us = world->now_us + US_PER_HOUR;
+    int64_t       until_us = world->clock.now_us + US_PER_HOUR;
 
     freeze(world, 1, until_us);
     freeze(world, 2, 0);
     for (int i = 1; i >= 0; i--) {
-        world->now_us = until_us - i;
+        world->clock.now_us = until_us - i;
         assert_int_equal(writer_expire(world->writer, NULL), ERR_none);
         assert_int_equal(writer_commit(world->writer, NULL), ERR_none);
         assert_int_equal(book_of(world, 1)->status, i == 1 ? ACCOUNT_FROZEN : ACCOUNT_ACTIVE);
@@ -649,11 +559,11 @@ static void names_are_old_after_a_commit_that_changes_them(void **state)
     run_group(world);
     assert_int_equal(names_version(world->bank.names), version);
     for (int percent = 100; percent >= 0; percent -= 100) {
-        world->fail_percent = percent;
+        world->disk.fail_percent = percent;
         draft = writer_draft(world->writer);
         memset(&draft->user, 0, sizeof draft->user);
         draft->user.number = writer_next_user(world->writer);
-        draft->user.user_id = uuid_v7(world->now_us);
+        draft->user.user_id = uuid_v7(world->clock.now_us);
         draft->change.user = &draft->user;
         writer_audit(world->writer, draft, &act);
         writer_add(world->writer, draft);

@@ -17,56 +17,30 @@
 #include "bankd/verify.h"
 #include "bankd/writer.h"
 #include "common/check.h"
+#include "tests/lib/bare_bank.h"
 
-enum { USD = 840, ACCOUNTS = 3, FUNDS = 100000, LARGE = 6000, HUGE = 9500, SCORE = 650 };
+enum { ACCOUNTS = 3, FUNDS = 100000, LARGE = 6000, HUGE = 9500, SCORE = 650 };
 enum person { ANN, BOB, PIA, PEOPLE };
 
-static const char rules_text[] = "version 1\n"
-                                 "threshold hold 600\n"
-                                 "threshold decline 900\n"
-                                 "rule large\n"
-                                 "  when is_outgoing and amount_major >= 50\n"
-                                 "  score 650\n"
-                                 "  because \"{amount} is large\"\n"
-                                 "  fires on is_outgoing=yes amount_major=50\n"
-                                 "  silent on is_outgoing=yes amount_major=49\n"
-                                 "end\n"
-                                 "rule huge\n"
-                                 "  when is_outgoing and amount_major >= 90\n"
-                                 "  score 300\n"
-                                 "  because \"{amount} is huge\"\n"
-                                 "  fires on is_outgoing=yes amount_major=90\n"
-                                 "  silent on is_outgoing=yes amount_major=89\n"
-                                 "end\n";
-
 struct desk {
-    struct clock   clock;
-    int64_t        now_us;
-    struct store  *store;
-    struct bank    bank;
-    struct writer *writer;
-    struct arena   arena;
-    struct actor   people[PEOPLE];
-    int64_t        accounts[ACCOUNTS];
-    struct fault   fault; /* of the last question */
+    struct bare_clock clock;
+    struct store     *store;
+    struct bank       bank;
+    struct writer    *writer;
+    struct arena      arena;
+    struct actor      people[PEOPLE];
+    int64_t           accounts[ACCOUNTS];
+    struct fault      fault; /* of the last question */
 };
-
-static struct desk *the_desk; /* whose clock it is */
-
-static int64_t clock_now(struct clock *clock)
-{
-    (void)clock;
-    return the_desk->now_us;
-}
 
 /* --- the bank -------------------------------------------------------------------------------- */
 
-static void open_writer(struct desk *desk, int64_t rule_set)
+static void open_writer(struct desk *desk)
 {
     struct writer_config config = { .store = desk->store,
                                     .bank = &desk->bank,
-                                    .clock = &desk->clock,
-                                    .rule_set = rule_set,
+                                    .clock = &desk->clock.clock,
+                                    .rule_set = 1,
                                     .books_max = 8192,
                                     .profiles_max = 8192 };
 
@@ -78,26 +52,6 @@ static void commit(struct desk *desk)
     assert_int_equal(writer_commit(desk->writer, &desk->fault), ERR_none);
 }
 
-static void add_rules(struct desk *desk)
-{
-    struct draft *draft = writer_draft(desk->writer);
-    char          hex[2 * CHAIN_HASH_BYTES + 1];
-    struct act    act = { .kind = AUDIT_ACTION, .operation = "rules.load", .subject_text = hex };
-
-    memset(&draft->rule_set, 0, sizeof draft->rule_set);
-    draft->rule_set.number = writer_next_rule_set(desk->writer);
-    draft->rule_set.state = RULES_ACTIVE;
-    draft->rule_set.approved_at_us = desk->now_us;
-    crypto_generichash(draft->rule_set.hash, CHAIN_HASH_BYTES, (const uint8_t *)rules_text,
-                       strlen(rules_text), NULL, 0);
-    sodium_bin2hex(hex, sizeof hex, draft->rule_set.hash, CHAIN_HASH_BYTES);
-    draft->change.rule_set = &draft->rule_set;
-    draft->change.rule_text = slice_from(rules_text);
-    writer_audit(desk->writer, draft, &act);
-    writer_add(desk->writer, draft);
-    commit(desk);
-}
-
 static void add_person(struct desk *desk, enum person person)
 {
     static const char *const names[] = { "ann", "bob", "pia" };
@@ -107,7 +61,7 @@ static void add_person(struct desk *desk, enum person person)
 
     memset(row, 0, sizeof *row);
     row->number = writer_next_user(desk->writer);
-    row->user_id = uuid_v7(desk->now_us);
+    row->user_id = uuid_v7(desk->clock.now_us);
     row->role = person == PIA ? ROLE_FINANCIAL_MANAGER : ROLE_FRAUD_ANALYST;
     snprintf(row->email, sizeof row->email, "%s@test.com", names[person]);
     desk->people[person] =
@@ -118,45 +72,21 @@ static void add_person(struct desk *desk, enum person person)
     writer_add(desk->writer, draft);
 }
 
-static void add_account(struct desk *desk, int i)
-{
-    struct draft   *draft = writer_draft(desk->writer);
-    struct account *row = &draft->account;
-    struct act      act = { .kind = AUDIT_ACTION,
-                            .operation = "account.create",
-                            .subject = &row->book.account_id };
-
-    memset(row, 0, sizeof *row);
-    row->book = (struct account_book){ .number = writer_next_account(desk->writer),
-                                       .account_id = uuid_v7(desk->now_us),
-                                       .kind = ACCOUNT_CUSTOMER,
-                                       .status = ACCOUNT_ACTIVE,
-                                       .currency = USD,
-                                       .version = 1,
-                                       .created_at_us = desk->now_us };
-    snprintf(row->name, sizeof row->name, "Account %d", i);
-    desk->accounts[i] = row->book.number;
-    draft->change.account = row;
-    writer_rollup(draft, ROLLUP_ALL, 0, USD, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
-    writer_audit(desk->writer, draft, &act);
-    writer_add(desk->writer, draft);
-}
-
 /* A payment of an account to another one, or a deposit; not committed. */
 static struct posted post(struct desk *desk, int type, int from, int to, int64_t amount)
 {
     const struct account_book *cash;
     struct posted              posted;
-    struct post                post = { .transaction_id = uuid_v7(desk->now_us),
+    struct post                post = { .transaction_id = uuid_v7(desk->clock.now_us),
                                         .type = type,
                                         .account = desk->accounts[from],
                                         .amount = amount,
-                                        .currency = USD,
+                                        .currency = BARE_USD,
                                         .incoming = type == TYPE_DEPOSIT,
-                                        .at_us = desk->now_us,
+                                        .at_us = desk->clock.now_us,
                                         .actor = &desk->people[PIA] };
 
-    assert_int_equal(writer_book_of_bank(desk->writer, ACCOUNT_CASH, USD, &cash, &desk->fault),
+    assert_int_equal(writer_book_of_bank(desk->writer, ACCOUNT_CASH, BARE_USD, &cash, &desk->fault),
                      ERR_none);
     post.other = type == TYPE_TRANSFER ? desk->accounts[to] : cash->number;
     assert_int_equal(writer_post(desk->writer, &post, &posted, &desk->fault), ERR_none);
@@ -170,7 +100,7 @@ static struct uuid suspect(struct desk *desk, int from, int64_t amount)
     struct uuid   alert = posted.facts.alert_id;
 
     assert_false(uuid_is_zero(&alert));
-    desk->now_us += US_PER_SECOND;
+    desk->clock.now_us += US_PER_SECOND;
     commit(desk);
     return alert;
 }
@@ -186,21 +116,17 @@ static int set_up(void **state)
                                       .id_skew_hours = 24 };
     struct store_config  config = { .cache_kib = 4096 };
 
-    desk->clock = (struct clock){ .now_us = clock_now, .monotonic_us = clock_now };
-    desk->now_us = INT64_C(1700000000000000);
-    the_desk = desk;
+    bare_clock_start(&desk->clock);
     bank_init(&desk->bank, &settings);
     assert_int_equal(store_memory.open(&config, STORE_CREATE, &desk->store, &desk->fault),
                      ERR_none);
     assert_int_equal(arena_init(&desk->arena, LIMIT_REQUEST_ARENA), ERR_none);
-    open_writer(desk, 0);
-    add_rules(desk);
-    writer_close(&desk->writer);
-    open_writer(desk, 1);
+    bare_rules(desk->store, &desk->bank, &desk->clock.clock);
+    open_writer(desk);
     for (int i = 0; i < PEOPLE; i++)
         add_person(desk, (enum person)i);
     for (int i = 0; i < ACCOUNTS; i++)
-        add_account(desk, i);
+        desk->accounts[i] = bare_account(desk->writer, i)->number;
     commit(desk);
     for (int i = 0; i < ACCOUNTS; i++)
         post(desk, TYPE_DEPOSIT, i, 0, FUNDS);
@@ -245,7 +171,7 @@ static struct request request_of(struct desk *desk, enum person who, enum op_ind
                              .bank = &desk->bank,
                              .arena = &desk->arena,
                              .fault = &desk->fault,
-                             .now_us = desk->now_us };
+                             .now_us = desk->clock.now_us };
 }
 
 /* One request in a group of its own. */
@@ -337,7 +263,7 @@ static struct uuid bring(struct desk *desk, int account, enum situation situatio
     struct msg_alert_snooze snooze = { .alert_id = id, .reason = slice_from("Later") };
     struct msg_alert        out;
 
-    snooze.until = desk->now_us + 20 * US_PER_SECOND;
+    snooze.until = desk->clock.now_us + 20 * US_PER_SECOND;
     if (situation == IS_MINE)
         assert_int_equal(ASK(desk, ANN, alert, take, &ref, &out), ERR_none);
     if (situation == IS_HERS || situation == IS_FREE_AGAIN)
@@ -347,9 +273,9 @@ static struct uuid bring(struct desk *desk, int account, enum situation situatio
     if (situation == IS_DECIDED)
         assert_int_equal(decide(desk, ANN, &id, DECISION_CONFIRMED_FRAUD, &out), ERR_none);
     if (situation == IS_FREE_AGAIN)
-        desk->now_us += 100 * US_PER_SECOND;
+        desk->clock.now_us += 100 * US_PER_SECOND;
     if (situation == IS_BACK)
-        desk->now_us += 20 * US_PER_SECOND;
+        desk->clock.now_us += 20 * US_PER_SECOND;
     return id;
 }
 
@@ -361,7 +287,7 @@ static enum err act_on(struct desk *desk, enum alert_act act, const struct uuid 
     struct msg_alert_note   note = { .alert_id = *id, .note = slice_from("Seen") };
     struct msg_alert_undo   undo = { .alert_id = *id, .reason = slice_from("Wrong one") };
     struct msg_alert_snooze snooze = { .alert_id = *id,
-                                       .until = desk->now_us + US_PER_SECOND,
+                                       .until = desk->clock.now_us + US_PER_SECOND,
                                        .reason = slice_from("Later") };
 
     switch (act) {
@@ -428,12 +354,12 @@ static void every_act_in_every_state(void **state)
                 assert_int_equal(out.state, to);
             else
                 assert_memory_equal(&before, &after, sizeof before);
-            assert_int_equal(alert_state_at(&after, desk->now_us),
+            assert_int_equal(alert_state_at(&after, desk->clock.now_us),
                              err == ERR_none ? to : state_in[situation]);
             if (err == ERR_none)
                 assert_int_equal(after.version, before.version + 1);
             /* The next one begins with an account in which nothing waits. */
-            desk->now_us += US_PER_DAY;
+            desk->clock.now_us += US_PER_DAY;
             if (after.state != ALERT_DECIDED)
                 assert_int_equal(decide(desk, ANN, &id, DECISION_CONFIRMED_FRAUD, &out), ERR_none);
         }
@@ -575,7 +501,7 @@ static void fraud_is_undone_whole(void **state)
     assert_int_equal(figure_now(desk, METRIC_ALERTS_OPEN), 0);
     prove(desk);
 
-    desk->now_us += 40 * US_PER_SECOND;
+    desk->clock.now_us += 40 * US_PER_SECOND;
     assert_int_equal(ASK(desk, BOB, alert, undo, &undo, &out), ERR_none);
     assert_int_equal(out.state, ALERT_TAKEN);
     assert_true(slice_is(out.assigned_to, "bob@test.com"));
@@ -628,7 +554,7 @@ static void undoing_that_cannot_be_whole_is_refused(void **state)
     /* And after its time. */
     post(desk, TYPE_DEPOSIT, 0, 0, FUNDS);
     commit(desk);
-    desk->now_us += 50 * US_PER_SECOND;
+    desk->clock.now_us += 50 * US_PER_SECOND;
     assert_int_equal(ASK(desk, ANN, alert, undo, &undo, &out), ERR_state_conflict);
 }
 
@@ -715,7 +641,7 @@ static void holds_of_one_alert_expire_together(void **state)
     struct uuid  id = suspect(desk, 0, LARGE);
 
     suspect(desk, 0, LARGE);
-    desk->now_us += US_PER_DAY + US_PER_HOUR;
+    desk->clock.now_us += US_PER_DAY + US_PER_HOUR;
     assert_int_equal(writer_expire(desk->writer, &desk->fault), ERR_none);
     commit(desk);
     assert_int_equal(book_of(desk, 0).held, 0);
@@ -750,7 +676,7 @@ static void two_analysts_get_two_alerts_in_one_group(void **state)
     MSG_SET(&in, alert_next, after, large);
     assert_int_equal(ASK(desk, ANN, alert, next, &in, &out), ERR_queue_empty);
     /* When Bob's lock has ended, his is free. */
-    desk->now_us += 100 * US_PER_SECOND;
+    desk->clock.now_us += 100 * US_PER_SECOND;
     assert_int_equal(ASK(desk, ANN, alert, next, &in, &out), ERR_none);
     assert_true(uuid_equal(&out.alert_id, &small));
     struct msg_alert_decide late = { .alert_id = small,
@@ -776,7 +702,7 @@ static void nobody_judges_what_she_posted(void **state)
     desk->people[PIA] = desk->people[ANN];
     suspect(desk, 0, LARGE);
     desk->people[PIA] = pia;
-    items[1].alert_id = uuid_v7(desk->now_us);
+    items[1].alert_id = uuid_v7(desk->clock.now_us);
     items[2].alert_id = suspect(desk, 1, LARGE);
     assert_int_equal(ASK(desk, ANN, alert, next, &next, &out), ERR_none);
     assert_true(uuid_equal(&out.alert_id, &items[2].alert_id));
@@ -850,10 +776,10 @@ static void loss_and_urgency_grow_and_fit(void **state)
         assert_true(alert_loss(LIMIT_AMOUNT_MAX, score, false) <= LIMIT_AMOUNT_MAX);
     }
     /* A hundred dollars, yen and dinars are worth the same here. */
-    assert_int_equal(alert_urgency(10000, USD), 100000);
+    assert_int_equal(alert_urgency(10000, BARE_USD), 100000);
     assert_int_equal(alert_urgency(100, 392), 100000);
     assert_int_equal(alert_urgency(100000, 414), 100000);
-    assert_int_equal(alert_urgency(INT64_MAX, USD), INT64_MAX);
+    assert_int_equal(alert_urgency(INT64_MAX, BARE_USD), INT64_MAX);
     assert_int_equal(alert_due_us(1000, 5, 0), 5 + 4 * US_PER_HOUR);
     assert_int_equal(alert_due_us(800, 5, 0), 5 + 4 * US_PER_HOUR);
     assert_int_equal(alert_due_us(799, 5, 0), 5 + 24 * US_PER_HOUR);

@@ -15,9 +15,10 @@
 #include "bankd/verify.h"
 #include "bankd/writer.h"
 #include "common/check.h"
+#include "tests/lib/bare_bank.h"
 #include "tests/unit/random.h"
 
-enum { USD = 840, PEOPLE = 3, TEXTS = 5, VERSIONS_MAX = 2000, STEPS = 1500, FAIL_PERCENT = 15 };
+enum { PEOPLE = 3, TEXTS = 5, VERSIONS_MAX = 2000, STEPS = 1500, FAIL_PERCENT = 15 };
 
 static const char rules_text[] = "version 1\n"
                                  "threshold hold 600\n"
@@ -37,47 +38,25 @@ struct version {
 };
 
 struct world {
-    struct random           random;
-    struct clock            clock;
-    int64_t                 now_us;
-    struct store_ops        faulty;
-    const struct store_ops *real;
-    struct store           *store;
-    struct bank             bank;
-    struct writer          *writer;
-    struct arena            arena;
-    struct fault            fault;
-    int                     fail_percent;
-    size_t                  failures, approvals, judged;
-    char                    rules[TEXTS][sizeof rules_text + 16]; /* the last has a card, too */
-    uint8_t                 hashes[TEXTS][CHAIN_HASH_BYTES];
-    struct version          versions[VERSIONS_MAX]; /* by number, from 1 */
-    size_t                  count;
-    size_t                  active;
-    int64_t                 account;
-    char                    path[64];
+    struct random     random;
+    struct bare_clock clock;
+    struct bare_disk  disk;
+    struct store     *store;
+    struct bank       bank;
+    struct writer    *writer;
+    struct arena      arena;
+    struct fault      fault;
+    size_t            approvals, judged;
+    char              rules[TEXTS][sizeof rules_text + 16]; /* the last has a card, too */
+    uint8_t           hashes[TEXTS][CHAIN_HASH_BYTES];
+    struct version    versions[VERSIONS_MAX]; /* by number, from 1 */
+    size_t            count;
+    size_t            active;
+    int64_t           account;
+    char              path[64];
 };
 
 static const char card_text[] = "card 1 base 7 end\n";
-
-static struct world *now_world;
-
-static int64_t clock_now(struct clock *clock)
-{
-    (void)clock;
-    return now_world->now_us;
-}
-
-static enum err faulty_apply(struct store *store, const struct commit *commit, size_t *failed,
-                             struct fault *fault)
-{
-    if ((int)random_below(&now_world->random, 100) < now_world->fail_percent) {
-        now_world->failures++;
-        *failed = 0;
-        return fault_set(fault, ERR_storage_full, NULL, "The disk is full, says the test");
-    }
-    return now_world->real->apply(store, commit, failed, fault);
-}
 
 static struct slice card_of(int text)
 {
@@ -98,51 +77,11 @@ static void add_user(struct world *world, int number)
 
     memset(&draft->user, 0, sizeof draft->user);
     draft->user.number = writer_next_user(world->writer);
-    draft->user.user_id = uuid_v7(world->now_us);
+    draft->user.user_id = uuid_v7(world->clock.now_us);
     snprintf(draft->user.email, sizeof draft->user.email, "person%d@bank.test", number);
     draft->change.user = &draft->user;
     writer_audit(world->writer, draft, &act);
     writer_add(world->writer, draft);
-}
-
-static void add_account(struct world *world)
-{
-    struct draft *draft = writer_draft(world->writer);
-    struct act    act = { .kind = AUDIT_ACTION, .operation = "account.create" };
-
-    memset(&draft->account, 0, sizeof draft->account);
-    draft->account.book = (struct account_book){ .number = writer_next_account(world->writer),
-                                                 .account_id = uuid_v7(world->now_us),
-                                                 .kind = ACCOUNT_CUSTOMER,
-                                                 .status = ACCOUNT_ACTIVE,
-                                                 .currency = USD,
-                                                 .version = 1,
-                                                 .created_at_us = world->now_us };
-    world->account = draft->account.book.number;
-    draft->change.account = &draft->account;
-    writer_rollup(draft, ROLLUP_ALL, 0, USD, METRIC_ACCOUNTS + ACCOUNT_ACTIVE, 1, 0);
-    writer_audit(world->writer, draft, &act);
-    writer_add(world->writer, draft);
-}
-
-static void add_first_rules(struct world *world)
-{
-    struct draft *draft = writer_draft(world->writer);
-    char          hex[2 * CHAIN_HASH_BYTES + 1];
-    struct act    act = { .kind = AUDIT_ACTION, .operation = "rules.load", .subject_text = hex };
-
-    memset(&draft->rule_set, 0, sizeof draft->rule_set);
-    draft->rule_set.number = writer_next_rule_set(world->writer);
-    draft->rule_set.state = RULES_ACTIVE;
-    draft->rule_set.approved_at_us = world->now_us;
-    memcpy(draft->rule_set.hash, world->hashes[0], CHAIN_HASH_BYTES);
-    sodium_bin2hex(hex, sizeof hex, world->hashes[0], CHAIN_HASH_BYTES);
-    draft->change.rule_set = &draft->rule_set;
-    draft->change.rule_text = slice_from(world->rules[0]);
-    writer_audit(world->writer, draft, &act);
-    writer_add(world->writer, draft);
-    world->versions[++world->count] = (struct version){ .state = RULES_ACTIVE };
-    world->active = 1;
 }
 
 static void open_writer(struct world *world)
@@ -150,7 +89,7 @@ static void open_writer(struct world *world)
     struct store_numbers numbers;
     struct writer_config config = { .store = world->store,
                                     .bank = &world->bank,
-                                    .clock = &world->clock,
+                                    .clock = &world->clock.clock,
                                     .books_max = 64,
                                     .profiles_max = 64 };
 
@@ -168,47 +107,35 @@ static struct world *world_new(const struct store_ops *ops)
 
     CHECK(world != NULL && arena_init(&world->arena, LIMIT_REQUEST_ARENA) == ERR_none);
     world->random = random_start(ops->name);
-    world->clock = (struct clock){ .now_us = clock_now, .monotonic_us = clock_now };
-    world->now_us = INT64_C(1700000000000000);
+    bare_clock_start(&world->clock);
     snprintf(world->path, sizeof world->path, "/tmp/test_write_rules.%d.db", (int)getpid());
     config.path = world->path;
-    now_world = world;
     for (int i = 0; i < TEXTS; i++) {
         snprintf(world->rules[i], sizeof world->rules[i], "%s# %d\n", rules_text, i);
         bank_rules_hash(slice_from(world->rules[i]), card_of(i), world->hashes[i]);
     }
     bank_init(&world->bank, &settings);
     assert_int_equal(ops->open(&config, STORE_CREATE, &world->store, &world->fault), ERR_none);
+    bare_rules_of(world->store, &world->bank, &world->clock.clock, world->rules[0]);
+    world->versions[++world->count] = (struct version){ .state = RULES_ACTIVE };
+    world->active = 1;
     open_writer(world);
     for (int i = 1; i <= PEOPLE; i++)
         add_user(world, i);
-    add_account(world);
-    add_first_rules(world);
+    world->account = bare_account(world->writer, 0)->number;
     assert_int_equal(writer_commit(world->writer, NULL), ERR_none);
-    writer_close(&world->writer);
-    open_writer(world);
-    world->real = world->store->ops;
-    world->faulty = *world->real;
-    world->faulty.apply = faulty_apply;
-    world->store->ops = &world->faulty;
-    world->fail_percent = FAIL_PERCENT;
+    bare_disk_put(&world->disk, world->store, &world->random);
+    world->disk.fail_percent = FAIL_PERCENT;
     return world;
 }
 
 static void world_close(struct world *world)
 {
-    char side[80];
-
     writer_close(&world->writer);
-    world->store->ops = world->real;
-    world->store->ops->close(&world->store);
+    bare_disk_close(&world->disk, &world->store);
     bank_free(&world->bank);
     arena_free(&world->arena);
-    unlink(world->path);
-    snprintf(side, sizeof side, "%s-wal", world->path);
-    unlink(side);
-    snprintf(side, sizeof side, "%s-shm", world->path);
-    unlink(side);
+    bare_file_remove(world->path);
     free(world);
 }
 
@@ -225,7 +152,7 @@ static void begin(struct world *world, enum op_index op, int person, struct requ
                              .bank = &world->bank,
                              .arena = &world->arena,
                              .fault = &world->fault,
-                             .now_us = world->now_us };
+                             .now_us = world->clock.now_us };
 }
 
 /* Commits what was planned; false when it failed, and then nothing happened. */
@@ -320,14 +247,14 @@ static void pay_in(struct world *world)
 {
     const struct account_book *cash;
     struct posted              done;
-    struct post                post = { .transaction_id = uuid_v7(world->now_us),
+    struct post                post = { .transaction_id = uuid_v7(world->clock.now_us),
                                         .type = TYPE_DEPOSIT,
                                         .account = world->account,
                                         .incoming = true,
                                         .amount = 6000,
-                                        .currency = USD,
-                                        .at_us = world->now_us };
-    enum err err = writer_book_of_bank(world->writer, ACCOUNT_CASH, USD, &cash, &world->fault);
+                                        .currency = BARE_USD,
+                                        .at_us = world->clock.now_us };
+    enum err err = writer_book_of_bank(world->writer, ACCOUNT_CASH, BARE_USD, &cash, &world->fault);
 
     if (err == ERR_none) {
         post.other = cash->number;
@@ -342,31 +269,36 @@ static void pay_in(struct world *world)
 
 /* --- the story ------------------------------------------------------------------------------- */
 
+struct walk {
+    const struct world *world;
+    size_t              left; /* versions that were not visited yet; the newest come first */
+};
+
 static bool compare(void *context, const void *visited)
 {
-    size_t                *left = context;
+    struct walk           *walk = context;
     const struct rule_set *row = visited;
-    const struct version  *version = &now_world->versions[*left];
+    const struct version  *version = &walk->world->versions[walk->left];
 
-    assert_int_equal(row->number, *left);
+    assert_int_equal(row->number, walk->left);
     assert_int_equal(row->state, version->state);
     assert_int_equal(row->author, version->author);
-    assert_memory_equal(row->hash, now_world->hashes[version->text], CHAIN_HASH_BYTES);
+    assert_memory_equal(row->hash, walk->world->hashes[version->text], CHAIN_HASH_BYTES);
     assert_true((row->approved_at_us != 0) ==
                 (version->state == RULES_ACTIVE || version->state == RULES_SUPERSEDED));
-    assert_true((row->approver != 0) == (row->approved_at_us != 0 && *left != 1));
-    --*left;
+    assert_true((row->approver != 0) == (row->approved_at_us != 0 && walk->left != 1));
+    walk->left--;
     return true;
 }
 
 static void check(struct world *world)
 {
     struct rule_set_filter every = { .state = 0 };
-    size_t                 left = world->count;
+    struct walk            walk = { .world = world, .left = world->count };
 
     assert_int_equal(writer_rule_set(world->writer), world->active);
-    assert_int_equal(world->store->ops->rule_sets(world->store, &every, compare, &left), ERR_none);
-    assert_int_equal(left, 0);
+    assert_int_equal(world->store->ops->rule_sets(world->store, &every, compare, &walk), ERR_none);
+    assert_int_equal(walk.left, 0);
 }
 
 static void step(struct world *world)
@@ -374,7 +306,7 @@ static void step(struct world *world)
     int text = (int)random_below(&world->random, TEXTS);
     int person = 1 + (int)random_below(&world->random, PEOPLE);
 
-    world->now_us += 1000;
+    world->clock.now_us += 1000;
     switch (random_below(&world->random, 12)) {
     case 0:
     case 1:
@@ -416,8 +348,8 @@ static void run(const struct store_ops *ops)
     assert_int_equal(report.proved[VERIFY_RULES], world->count);
     assert_int_equal(report.proved[VERIFY_DECISIONS], world->judged);
     printf("%s: %zu versions, %zu approvals, %zu payments, %zu commits failed\n", ops->name,
-           world->count, world->approvals, world->judged, world->failures);
-    assert_true(world->approvals > 30 && world->failures > 30 && world->judged > 200);
+           world->count, world->approvals, world->judged, world->disk.failures);
+    assert_true(world->approvals > 30 && world->disk.failures > 30 && world->judged > 200);
     world_close(world);
 }
 
@@ -443,7 +375,7 @@ static void test_many_proposals(void **state)
     enum err                err = ERR_none;
 
     (void)state;
-    world->fail_percent = 0;
+    world->disk.fail_percent = 0;
     for (int i = 0; i <= LIMIT_RULES_PROPOSED_MAX; i++) {
         struct msg_rules_propose in = { .reason = slice_from("one more") };
 
