@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,30 +170,13 @@ enum err secret_token_save(const char *path, const uint8_t token[LIMIT_TOKEN_BYT
     return ERR_none;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool token_parse(const char *text, uint8_t token[LIMIT_TOKEN_BYTES])
 {
-    if (strlen(text) != (size_t)2 * LIMIT_TOKEN_BYTES)
-        return false;
-    for (size_t i = 0; i < LIMIT_TOKEN_BYTES; i++) {
-        int high = hex_value(text[2 * i]);
-        int low = hex_value(text[2 * i + 1]);
+    size_t n = 0;
 
-        if (high < 0 || low < 0)
-            return false;
-        token[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
+    return strlen(text) == (size_t)2 * LIMIT_TOKEN_BYTES &&
+           sodium_hex2bin(token, LIMIT_TOKEN_BYTES, text, strlen(text), NULL, &n, NULL) == 0 &&
+           n == LIMIT_TOKEN_BYTES;
 }
 
 enum err secret_token_load(const char *path, uint8_t token[LIMIT_TOKEN_BYTES], struct fault *fault)

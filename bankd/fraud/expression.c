@@ -295,24 +295,13 @@ static enum err parse_list_name(struct expression *e, struct rule_step *step)
 
 static enum err parse_list(struct expression *e, struct rule_step *step)
 {
-    struct parser      *p = e->p;
-    struct fraud_rules *rules = p->rules;
+    struct parser *p = e->p;
 
     if (p->now.kind == TOKEN_WORD)
         return parse_list_name(e, step);
     if (!parser_is(p, TOKEN_SYMBOL, "("))
         return parser_expected(p, "a list's name or ( behind `in`");
-    step->first = (uint16_t)rules->value_count;
-    do {
-        int64_t value = 0;
-
-        parser_advance(p);
-        if (rules->value_count == LIMIT_RULE_VALUES_MAX)
-            return parser_fail(p, &p->now, "the lists of this file are too long together");
-        TRY(parser_constant(p, false, &value));
-        rules->values[rules->value_count++] = value;
-        step->count++;
-    } while (parser_is(p, TOKEN_SYMBOL, ","));
+    TRY(parser_values(p, &step->first, &step->count));
     if (!parser_is(p, TOKEN_SYMBOL, ")"))
         return parser_expected(p, "a comma or the list's closing )");
     parser_advance(p);

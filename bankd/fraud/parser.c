@@ -97,6 +97,25 @@ enum err parser_constant(struct parser *p, bool money, int64_t *value)
     return ERR_none;
 }
 
+enum err parser_values(struct parser *p, uint16_t *first, uint16_t *count)
+{
+    struct fraud_rules *rules = p->rules;
+
+    *first = (uint16_t)rules->value_count;
+    *count = 0;
+    do {
+        int64_t value = 0;
+
+        parser_advance(p);
+        if (rules->value_count == LIMIT_RULE_VALUES_MAX)
+            return parser_fail(p, &p->now, "the lists of this file are too long together");
+        TRY(parser_constant(p, false, &value));
+        rules->values[rules->value_count++] = value;
+        ++*count;
+    } while (parser_is(p, TOKEN_SYMBOL, ","));
+    return ERR_none;
+}
+
 uint16_t parser_slot(struct parser *p, int feature)
 {
     struct fraud_rules *rules = p->rules;

@@ -39,6 +39,9 @@ uint16_t parser_slot(struct parser *p, int feature);
 bool constant_find(struct slice name, int64_t *value);
 /* A constant with an optional minus sign; money only where it is said. */
 ERR_MUST_USE enum err parser_constant(struct parser *p, bool money, int64_t *value);
+/* Constants with commas between them, behind the token that stands before the first; they follow
+ * one another among the rule set's values. */
+ERR_MUST_USE enum err parser_values(struct parser *p, uint16_t *first, uint16_t *count);
 /* ", did you mean X?" or "" when nothing is near. */
 enum { HINT_MAX = LIMIT_RULE_NAME_MAX + 24 };
 const char *parser_hint(const struct parser *p, struct slice name, char out[HINT_MAX]);

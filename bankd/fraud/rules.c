@@ -347,18 +347,7 @@ static enum err parse_list_statement(struct parser *p)
             return parser_fail(p, &at, "there is already a list %s", list->name);
     if (!parser_is(p, TOKEN_SYMBOL, "="))
         return parser_expected(p, "= behind the list's name");
-    list->first = (uint16_t)rules->value_count;
-    list->count = 0;
-    do {
-        int64_t value = 0;
-
-        parser_advance(p);
-        if (rules->value_count == LIMIT_RULE_VALUES_MAX)
-            return parser_fail(p, &p->now, "the lists of this file are too long together");
-        TRY(parser_constant(p, false, &value));
-        rules->values[rules->value_count++] = value;
-        list->count++;
-    } while (parser_is(p, TOKEN_SYMBOL, ","));
+    TRY(parser_values(p, &list->first, &list->count));
     rules->list_count++;
     return ERR_none;
 }

@@ -16,31 +16,10 @@
 #include "bankd/fraud/rules.h"
 #include "common/check.h"
 #include "common/clock.h"
+#include "tests/fraud/shipped.h"
 #include "tests/unit/random.h"
 
 enum { ROUNDS = 7, EVENTS = 200000 };
-
-static struct fraud_rules *load_rules(void)
-{
-    static char         text[LIMIT_RULES_FILE_MAX];
-    const char         *path = "data/rules/default.rules";
-    FILE               *file = fopen(path, "rb");
-    struct fraud_rules *rules = NULL;
-    struct fault        fault = { 0 };
-    size_t              n;
-
-    if (file == NULL) {
-        fprintf(stderr, "bench_fraud: cannot open %s; start at the root of the tree\n", path);
-        exit(1);
-    }
-    n = fread(text, 1, sizeof text, file);
-    fclose(file);
-    if (fraud_rules_parse(slice_of(text, n), path, &rules, &fault) != ERR_none) {
-        fprintf(stderr, "bench_fraud: %s:%s\n", fault.field, fault.text);
-        exit(1);
-    }
-    return rules;
-}
 
 /* Ten bins for every feature that still has room among the slots. */
 static void add_card(struct fraud_rules *rules)
@@ -135,7 +114,7 @@ static void bench(const struct fraud_rules *rules, const char *by, const char *n
 
 int main(void)
 {
-    struct fraud_rules *rules = load_rules();
+    struct fraud_rules *rules = shipped_rules();
 
     bench(rules, "rules", "hot,", 1000);
     bench(rules, "rules", "cold,", 100000);

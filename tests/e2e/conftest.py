@@ -1,5 +1,6 @@
 """A demo bank for each test module: made once, copied, served by the real daemon, stopped by
 SIGTERM. BANK_BUILD names the build that is tested (default: build)."""
+import contextlib
 import os
 import pathlib
 import re
@@ -21,6 +22,17 @@ PASSWORD = "test123"
 USERS = {"FRAUD_ANALYST": "fraud@test.com", "FINANCIAL_MANAGER": "finance@test.com",
          "COMPLIANCE_OFFICER": "compliance@test.com"}
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
+
+
+def until(condition, what, seconds=30):
+    """Asks again and again until it holds; returns what it answered."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < end, what() if callable(what) else what
+        time.sleep(0.02)
 
 
 def environment():
@@ -114,14 +126,28 @@ def demo_home(tmp_path_factory):
     return place
 
 
-@pytest.fixture(scope="module")
-def bank(demo_home, tmp_path_factory):
-    """A demo bank that is served, with both transports."""
-    place = tmp_path_factory.mktemp("b")
-    shutil.copytree(demo_home, place / "bank")
+@contextlib.contextmanager
+def served(home, place, *options):
+    """A copy of the bank, with both transports and more options of `serve`."""
+    shutil.copytree(home, place / "bank")
     bank = Bank(place / "bank", place / "bankd.log")
+    bank.options = list(options)
     bank.start()
     try:
         yield bank
     finally:
         bank.stop()
+
+
+@pytest.fixture(scope="module")
+def bank(demo_home, tmp_path_factory):
+    """A demo bank that all tests of a module share."""
+    with served(demo_home, tmp_path_factory.mktemp("b")) as bank:
+        yield bank
+
+
+@pytest.fixture
+def own_bank(demo_home, tmp_path):
+    """A demo bank that the test may change and kill."""
+    with served(demo_home, tmp_path) as bank:
+        yield bank

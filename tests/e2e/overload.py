@@ -16,6 +16,7 @@ import zmq
 
 import bankclient
 import conftest
+from conftest import until
 
 SANITIZED = any(kind in conftest.BUILD.name for kind in ("asan", "tsan"))
 SCALE = int(os.environ.get("BANK_OVERLOAD", "1"))
@@ -38,13 +39,6 @@ def processor(bank):
     """Seconds of processor time that the daemon has used."""
     fields = pathlib.Path(f"/proc/{bank.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def until(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.02)
 
 
 def open_account(client):
@@ -90,7 +84,7 @@ class Honest(threading.Thread):
     def __exit__(self, kind, *_):
         if kind is None:  # also after the flood
             wanted = len(self.times) + 3
-            until(lambda: self.failure or len(self.times) >= wanted, PATIENCE, "nobody is served")
+            until(lambda: self.failure or len(self.times) >= wanted, "nobody is served", PATIENCE)
         self.done.set()
         self.join()
         self.client.close()

@@ -16,7 +16,8 @@ import zmq
 
 import bankclient
 import conftest
-from overload import FINANCE, MIB, PATIENCE, Honest, Raw, ask, memory, until
+from conftest import until
+from overload import FINANCE, MIB, PATIENCE, Honest, Raw, ask, memory
 
 COUNT = int(os.environ.get("BANK_CONNECTIONS", "300" if conftest.BUILD.name.endswith("san")
                            else "1500"))
@@ -143,7 +144,7 @@ def test_thousands_of_connections_keep_nobody_from_work(bank):
         began = time.monotonic()
         crowd = Crowd(bank, workers[0].client.token)
         try:
-            until(lambda: connections(bank) >= COUNT, 3 * PATIENCE, "not all come in")
+            until(lambda: connections(bank) >= COUNT, "not all come in", 3 * PATIENCE)
             stood = time.monotonic() - began
             for turn in range(ROUNDS):
                 crowd.act()
@@ -155,8 +156,8 @@ def test_thousands_of_connections_keep_nobody_from_work(bank):
     times = sorted(seconds for worker in workers for seconds in worker.times)
     assert max(logins) < PATIENCE
     assert peak - before < 256 * MIB + most * 32 * 1024 + 96 * MIB
-    until(lambda: memory(bank) - before < 32 * MIB, PATIENCE, "the memory is not given back")
-    until(lambda: connections(bank) < 300, PATIENCE, "those who have gone are still there")
+    until(lambda: memory(bank) - before < 32 * MIB, "the memory is not given back", PATIENCE)
+    until(lambda: connections(bank) < 300, "those who have gone are still there", PATIENCE)
     newcomer(bank, False)
     print(f"{most} files open after {stood:.1f} s, {crowd.cut} cut; {len(times)} answers:"
           f" p50 {statistics.median(times) * 1000:.0f} ms, p99"

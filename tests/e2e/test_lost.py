@@ -1,7 +1,6 @@
 """What a client may rely on when bankd is stopped or killed in the middle of its work: what was
 answered is there, what was not can be sent again with the same id, and nothing moves twice."""
 import contextlib
-import shutil
 import subprocess
 import threading
 
@@ -12,18 +11,6 @@ from bankclient import BankError, uuid7
 
 POSTS = 600
 AMOUNT = 7
-
-
-@pytest.fixture
-def own_bank(demo_home, tmp_path):
-    """A bank that the test may kill."""
-    shutil.copytree(demo_home, tmp_path / "bank")
-    bank = conftest.Bank(tmp_path / "bank", tmp_path / "bankd.log")
-    bank.start()
-    try:
-        yield bank
-    finally:
-        bank.stop()
 
 
 def kill(bank):

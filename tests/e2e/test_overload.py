@@ -5,7 +5,6 @@ served meanwhile, and what is refused is told when to come again.
 BANK_OVERLOAD multiplies the sizes (default 1, which a small machine does in half a minute)."""
 import contextlib
 import os
-import shutil
 import sqlite3
 import time
 
@@ -14,8 +13,9 @@ import zmq
 
 import bankclient
 import conftest
+from conftest import until
 from overload import (FINANCE, MIB, PATIENCE, SANITIZED, SCALE, Honest, Raw, ask, crowd, memory,
-                      open_account, processor, replies, until)
+                      open_account, processor, replies)
 
 
 @pytest.mark.parametrize("tcp", [False, True], ids=["ipc", "tcp"])
@@ -54,7 +54,7 @@ def test_replies_that_nobody_reads_are_dropped(bank):
                 nonlocal peak
                 peak = max(peak, memory(bank))
                 return judge.call("server.status")["reader_queue"] == 0
-            until(idle, 60, "the questions are never done")
+            until(idle, "the questions are never done", 60)
     assert peak - before < 8 * MIB * count + 48 * MIB
 
 
@@ -102,7 +102,7 @@ def test_each_of_many_large_messages_is_refused(bank):
         answers = replies(sockets, 60)
         assert len(answers) == len(sockets)
         assert {a["error"]["name"] for a in answers.values()} == {"message_too_large"}
-    until(lambda: memory(bank) - before < 96 * MIB, PATIENCE, "the messages are kept")
+    until(lambda: memory(bank) - before < 96 * MIB, "the messages are kept", PATIENCE)
 
 
 @pytest.mark.parametrize("endless", [False, True], ids=["half", "endless"])
@@ -133,11 +133,11 @@ def test_messages_that_never_end_are_bounded(bank, endless):
             sent += 1
             peak = max(peak, memory(bank))
         assert cut > 0 or SANITIZED
-        until(lambda: len(honest.times) > served + 3, PATIENCE, "nobody else is served")
+        until(lambda: len(honest.times) > served + 3, "nobody else is served", PATIENCE)
     for raw in raws:
         raw.close()
     assert peak - before < 256 * MIB + 192 * MIB  # the budget, and what came between two looks
-    until(lambda: memory(bank) - before < 96 * MIB, PATIENCE, "the memory is not given back")
+    until(lambda: memory(bank) - before < 96 * MIB, "the memory is not given back", PATIENCE)
 
 
 def test_topics_of_nobody_end_the_connection(bank):
@@ -181,7 +181,7 @@ def test_questions_of_a_client_who_has_gone_are_not_answered(bank):
             for number in sent[1:] if stays else []:
                 client.result(number)
             client.close()
-            until(lambda: judge.call("server.status")["reader_queue"] == 0, 60, "all is asked")
+            until(lambda: judge.call("server.status")["reader_queue"] == 0, "all is asked", 60)
             used[stays] = processor(bank) - used[stays]
     assert used[False] < used[True] / 2, used
 
@@ -201,7 +201,7 @@ def test_what_cannot_be_begun_is_refused_in_time(bank):
             other.execute("BEGIN IMMEDIATE")
             began = time.monotonic()
             sent = [(client, client.send("transaction.create", bodies[0]))]
-            until(lambda: client.call("server.status")["writer_queue"] == 0, PATIENCE, "not begun")
+            until(lambda: client.call("server.status")["writer_queue"] == 0, "not begun", PATIENCE)
             sent += [(analyst, analyst.send("rules.withdraw", hash=os.urandom(32), reason="none"))
                      for _ in range(4)]
             analyst.call("session.whoami")  # they are queued
@@ -224,20 +224,15 @@ def narrow_bank(demo_home, tmp_path, monkeypatch):
     """A bank that lets few connections in."""
     monkeypatch.setattr(conftest, "environment",
                         lambda: {**os.environ, "BANKD_CONNECTIONS_MAX": "64"})
-    shutil.copytree(demo_home, tmp_path / "bank")
-    bank = conftest.Bank(tmp_path / "bank", tmp_path / "bankd.log")
-    bank.start()
-    try:
+    with conftest.served(demo_home, tmp_path) as bank:
         yield bank
-    finally:
-        bank.stop()
 
 
 def test_a_full_house_stays_calm_and_opens_again(narrow_bank):
     with Honest(narrow_bank):
         with crowd(narrow_bank, 1200) as sockets:
-            until(lambda: "too_many_connections" in narrow_bank.log.read_text(), PATIENCE,
-                  "everybody is let in")
+            until(lambda: "too_many_connections" in narrow_bank.log.read_text(),
+                  "everybody is let in", PATIENCE)
             began, used = time.monotonic(), processor(narrow_bank)
             time.sleep(2)  # what is measured is how little happens in that time
             share = (processor(narrow_bank) - used) / (time.monotonic() - began)

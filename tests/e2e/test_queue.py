@@ -9,7 +9,6 @@ import uuid
 import pytest
 
 import conftest
-import overload
 from bankclient import BankError, Client, uuid7
 
 EXIT_DENIED = 3
@@ -23,19 +22,14 @@ AMOUNT = 9000_00
 @pytest.fixture(scope="module")
 def bank(demo_home, tmp_path_factory):
     place = tmp_path_factory.mktemp("queue")
-    shutil.copytree(demo_home, place / "bank")
-    bank = conftest.Bank(place / "bank", place / "bankd.log")
-    bank.options = ["--alert-lock-seconds", str(LOCK)]
+    shutil.copytree(demo_home, place / "home")
     added = subprocess.run(
         [conftest.BUILD / "bankd", "user", "add", "bob@test.com", "--name", "Bob", "--role",
-         "FRAUD_ANALYST", "--data-dir", bank.directory], input=PASSWORD + "\n", text=True,
+         "FRAUD_ANALYST", "--data-dir", place / "home"], input=PASSWORD + "\n", text=True,
         capture_output=True, timeout=conftest.LIMIT, check=False, env=conftest.environment())
     assert added.returncode == 0, added.stderr
-    bank.start()
-    try:
+    with conftest.served(place / "home", place, "--alert-lock-seconds", str(LOCK)) as bank:
         yield bank
-    finally:
-        bank.stop()
 
 
 def logged_in(bank, email, password=conftest.PASSWORD):
@@ -153,7 +147,7 @@ def test_a_lock_ends_by_itself(ann, bob, finance):
         told = refused("alert_locked", bob, op, alert_id=alert_id, **fields).text
         until = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(taken["lock_until"] // 10**6))
         assert f"fraud@test.com works on the alert until {until}" in told and "seconds" in told
-    overload.until(lambda: bob.call("alert.get", alert_id=alert_id)["state"] != "taken", LIMIT,
+    conftest.until(lambda: bob.call("alert.get", alert_id=alert_id)["state"] != "taken",
                    "the lock does not end")
     shown = bob.call("alert.get", alert_id=alert_id)
     assert shown["state"] == "open" and "assigned_to" not in shown and "lock_until" not in shown
@@ -169,7 +163,7 @@ def test_a_snoozed_alert_comes_back_by_itself(ann, bob, finance):
     now = ann.call("server.status")["server_time"]
     ann.call("alert.snooze", alert_id=alert_id, until=now + 1_500_000, reason="Calls back")
     refused("queue_empty", bob, "alert.next")
-    overload.until(lambda: list(bob.pages("alert.list", state="open", order="loss")), LIMIT,
+    conftest.until(lambda: list(bob.pages("alert.list", state="open", order="loss")),
                    "the alert does not come back")
     back = list(bob.pages("alert.list", state="open", order="loss"))
     assert [alert["alert_id"] for alert in back] == [alert_id]

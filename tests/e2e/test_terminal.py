@@ -18,24 +18,13 @@ import uuid
 import pytest
 
 import bankclient
-from conftest import BUILD, PASSWORD, USERS, environment
+from conftest import BUILD, PASSWORD, USERS, environment, until
 
 MARK = "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}"
 WAIT = 30  # seconds until something that must come is missed, also under sanitizers
 PLAIN = "asan" not in str(BUILD) and "tsan" not in str(BUILD)
 SMCUP_END = b"\x1b[?1049l"
 PASTE_ON, PASTE_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
-
-
-def until(condition, what, seconds=WAIT):
-    """Asks again and again until it holds; returns what it answered."""
-    end = time.monotonic() + seconds
-    while True:
-        answer = condition()
-        if answer:
-            return answer
-        assert time.monotonic() < end, what() if callable(what) else what
-        time.sleep(0.02)
 
 
 def command(bank, *options):

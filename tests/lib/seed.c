@@ -773,3 +773,30 @@ enum err seed_end(struct seed *seed, enum err err, const void *out)
         fprintf(stderr, "%s: reply: %s %s\n", row->name, seed->fault.field, seed->fault.text);
     return err;
 }
+
+/* --- groups of tests -------------------------------------------------------------------------- */
+
+static size_t group_transactions; /* cmocka's set-up takes no argument */
+
+void seed_will_fill(size_t transactions) { group_transactions = transactions; }
+
+static int open_group(void **state, enum seed_kind kind)
+{
+    struct seed *seed = seed_open(kind);
+
+    seed_fill(seed, group_transactions);
+    *state = seed;
+    return 0;
+}
+
+int seed_group_memory(void **state) { return open_group(state, SEED_MEMORY); }
+
+int seed_group_sqlite(void **state) { return open_group(state, SEED_SQLITE); }
+
+int seed_group_end(void **state)
+{
+    struct seed *seed = *state;
+
+    seed_close(&seed);
+    return 0;
+}

@@ -73,6 +73,17 @@ struct seed *seed_open(enum seed_kind kind);
 void seed_close(struct seed **seed);
 /* Posts so many transactions over 40 days, then decides, flags, freezes and reverses some. */
 void seed_fill(struct seed *seed, size_t transactions);
+
+/* Runs the tests on each store, as cmocka's state a bank that has been filled with so many. */
+#define SEED_RUN(tests, transactions)                                                              \
+    (seed_will_fill(transactions),                                                                 \
+     cmocka_run_group_tests_name("memory", tests, seed_group_memory, seed_group_end) +             \
+         cmocka_run_group_tests_name("sqlite", tests, seed_group_sqlite, seed_group_end))
+void seed_will_fill(size_t transactions);
+int seed_group_memory(void **state);
+int seed_group_sqlite(void **state);
+int seed_group_end(void **state);
+
 /* Saves a live profile as it is now, as a writer does behind its commits. */
 void seed_save_profile(struct seed *seed, int64_t entity);
 

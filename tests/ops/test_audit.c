@@ -291,31 +291,6 @@ static void the_rules_in_force_are_shown(void **state)
     fraud_rules_free(&rules);
 }
 
-/* --- both stores ---------------------------------------------------------------------------- */
-
-static int open_memory(void **state)
-{
-    struct seed *seed = seed_open(SEED_MEMORY);
-    seed_fill(seed, 300);
-    *state = seed;
-    return 0;
-}
-
-static int open_sqlite(void **state)
-{
-    struct seed *seed = seed_open(SEED_SQLITE);
-    seed_fill(seed, 300);
-    *state = seed;
-    return 0;
-}
-
-static int close_seed(void **state)
-{
-    struct seed *seed = *state;
-    seed_close(&seed);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +301,6 @@ int main(void)
         cmocka_unit_test(a_changed_entry_is_found),
         cmocka_unit_test(the_rules_in_force_are_shown),
     };
-    int failed = cmocka_run_group_tests_name("memory", tests, open_memory, close_seed);
-    return failed + cmocka_run_group_tests_name("sqlite", tests, open_sqlite, close_seed);
+
+    return SEED_RUN(tests, 300);
 }

@@ -483,31 +483,6 @@ static void an_empty_bank_has_figures(void **state)
     seed_close(&seed);
 }
 
-/* --- both stores ---------------------------------------------------------------------------- */
-
-static int open_memory(void **state)
-{
-    struct seed *seed = seed_open(SEED_MEMORY);
-    seed_fill(seed, 500);
-    *state = seed;
-    return 0;
-}
-
-static int open_sqlite(void **state)
-{
-    struct seed *seed = seed_open(SEED_SQLITE);
-    seed_fill(seed, 500);
-    *state = seed;
-    return 0;
-}
-
-static int close_seed(void **state)
-{
-    struct seed *seed = *state;
-    seed_close(&seed);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,6 +497,6 @@ int main(void)
         cmocka_unit_test(compliance_figures_are_recounted),
         cmocka_unit_test(an_empty_bank_has_figures),
     };
-    int failed = cmocka_run_group_tests_name("memory", tests, open_memory, close_seed);
-    return failed + cmocka_run_group_tests_name("sqlite", tests, open_sqlite, close_seed);
+
+    return SEED_RUN(tests, 500);
 }

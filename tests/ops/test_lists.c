@@ -616,31 +616,6 @@ static void alerts_are_listed_and_shown(void **state)
     assert_int_equal(SEED_ASK(seed, alert, get, &nobody, &out), ERR_not_found);
 }
 
-/* --- both stores ---------------------------------------------------------------------------- */
-
-static int open_memory(void **state)
-{
-    struct seed *seed = seed_open(SEED_MEMORY);
-    seed_fill(seed, 400);
-    *state = seed;
-    return 0;
-}
-
-static int open_sqlite(void **state)
-{
-    struct seed *seed = seed_open(SEED_SQLITE);
-    seed_fill(seed, 400);
-    *state = seed;
-    return 0;
-}
-
-static int close_seed(void **state)
-{
-    struct seed *seed = *state;
-    seed_close(&seed);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -657,6 +632,6 @@ int main(void)
         cmocka_unit_test(customers_are_listed),
         cmocka_unit_test(alerts_are_listed_and_shown),
     };
-    int failed = cmocka_run_group_tests_name("memory", tests, open_memory, close_seed);
-    return failed + cmocka_run_group_tests_name("sqlite", tests, open_sqlite, close_seed);
+
+    return SEED_RUN(tests, 400);
 }
