@@ -419,11 +419,20 @@ static int64_t time_of(const struct server *server, const struct op_row *op)
     return conf_int(server->home->conf, "read_seconds") * US_PER_SECOND;
 }
 
+/* Where the arrival's body lies in the job's copy of its bytes. */
+static struct slice body_of(const struct arrival *arrival, const struct job *job)
+{
+    struct slice body = arrival->envelope.body;
+
+    if (body.n == 0)
+        return body;
+    return slice_of(job->bytes.at + (body.at - arrival->bytes.at), body.n);
+}
+
 /* Copies the message into the job and decodes its fields there. */
 static enum err fill_job(struct server *server, const struct arrival *arrival, struct job *job,
                          struct fault *fault)
 {
-    struct request_envelope envelope;
 
     job->kind = JOB_REQUEST;
     job->socket = arrival->peer.side;
@@ -439,12 +448,11 @@ static enum err fill_job(struct server *server, const struct arrival *arrival, s
         job->session_serial = arrival->session->serial;
     }
     TRY(buf_add(&job->bytes, arrival->bytes.at, arrival->bytes.n));
-    TRY(request_decode(slice_of(job->bytes.at, job->bytes.n), &envelope, fault));
     job->in = arena_take(&job->arena, arrival->op->request->size);
     if (job->in == NULL)
         return ERR_memory;
-    return message_decode(arrival->op->request, envelope.body, DECODE_STRICT, &job->arena, job->in,
-                          fault);
+    return message_decode(arrival->op->request, body_of(arrival, job), DECODE_STRICT, &job->arena,
+                          job->in, fault);
 }
 
 /* Few requests may be larger than others, so that their bytes cannot fill the memory. */

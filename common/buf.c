@@ -14,21 +14,6 @@
 
 enum { BUF_FIRST = 256, ARENA_ALIGN = 16 };
 
-struct slice slice_from(const char *text)
-{
-    return slice_of(text, text != NULL ? strlen(text) : 0);
-}
-
-bool slice_equal(struct slice a, struct slice b)
-{
-    return a.n == b.n && (a.n == 0 || memcmp(a.at, b.at, a.n) == 0);
-}
-
-bool slice_is(struct slice a, const char *text)
-{
-    return slice_equal(a, slice_from(text));
-}
-
 bool char_is_control(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0);
@@ -78,8 +63,8 @@ size_t slice_char(struct slice a, uint32_t *code)
 bool slice_is_utf8(struct slice a)
 {
     while (a.n > 0) {
-        uint32_t code = 0;
-        size_t   n = slice_char(a, &code);
+        uint32_t code = (unsigned char)a.at[0];
+        size_t   n = code >= 0x20 && code < 0x7f ? 1 : slice_char(a, &code);
 
         if (n == 0 || (char_is_control(code) && code != '\n' && code != '\t'))
             return false;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Borrowed bytes; valid as long as what they point into. Text slices are UTF-8 without NUL. */
 struct slice {
@@ -19,10 +20,24 @@ static inline struct slice slice_of(const char *at, size_t n)
 {
     return (struct slice){ .at = at, .n = n };
 }
-struct slice slice_from(const char *text); /* of a C string; NULL gives an empty slice */
-bool         slice_equal(struct slice a, struct slice b);
-bool         slice_is(struct slice a, const char *text);
-bool         slice_is_utf8(struct slice a); /* well-formed, no control characters but \n and \t */
+
+/* Of a C string; NULL gives an empty slice. Here, so that the length of a literal is no work. */
+static inline struct slice slice_from(const char *text)
+{
+    return slice_of(text, text != NULL ? strlen(text) : 0);
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.at, b.at, a.n) == 0);
+}
+
+static inline bool slice_is(struct slice a, const char *text)
+{
+    return slice_equal(a, slice_from(text));
+}
+
+bool slice_is_utf8(struct slice a); /* well-formed, no control characters but \n and \t */
 /* Bytes of the first character, 0 when there is none or it is not well-formed UTF-8. */
 size_t slice_char(struct slice a, uint32_t *code);
 bool   char_is_control(uint32_t code); /* C0, DEL and C1: what a terminal would obey */
@@ -39,9 +54,9 @@ struct buf {
     size_t max;
 };
 
-void buf_init(struct buf *buf, size_t max);
-void buf_free(struct buf *buf);
-void buf_clear(struct buf *buf); /* keeps the memory */
+void                  buf_init(struct buf *buf, size_t max);
+void                  buf_free(struct buf *buf);
+void                  buf_clear(struct buf *buf); /* keeps the memory */
 ERR_MUST_USE enum err buf_reserve(struct buf *buf, size_t more);
 ERR_MUST_USE enum err buf_add(struct buf *buf, const void *bytes, size_t n);
 ERR_MUST_USE enum err buf_print(struct buf *buf, const char *format, ...)
@@ -55,8 +70,8 @@ struct arena {
 };
 
 ERR_MUST_USE enum err arena_init(struct arena *arena, size_t size);
-void  arena_free(struct arena *arena);
-void  arena_reset(struct arena *arena);
+void                  arena_free(struct arena *arena);
+void                  arena_reset(struct arena *arena);
 void *arena_take(struct arena *arena, size_t n); /* zeroed; NULL when the arena is used up */
 
 #endif

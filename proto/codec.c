@@ -491,7 +491,7 @@ static void encode_begin(struct wire_sink *sink, const struct frame *frame)
 
     for (size_t i = 0; i < frame->desc->count; i++)
         count += is_present(frame, i) ? 1 : 0;
-    msgpack_pack_map(&sink->packer, count);
+    wire_add_map(sink, count);
 }
 
 static void encode_list(struct walk *walk, struct wire_sink *sink, const struct frame *frame,
@@ -534,14 +534,11 @@ static void encode_field(struct walk *walk, struct wire_sink *sink, const struct
     case FIELD_MONEY:
     case FIELD_TIME:
         memcpy(&number, at, sizeof number);
-        msgpack_pack_int64(&sink->packer, number);
+        wire_add_int(sink, number);
         break;
     case FIELD_BOOL:
         memcpy(&truth, at, sizeof truth);
-        if (truth)
-            msgpack_pack_true(&sink->packer);
-        else
-            msgpack_pack_false(&sink->packer);
+        wire_add_bool(sink, truth);
         break;
     case FIELD_UUID:
         wire_add_bytes(sink, at, sizeof(struct uuid));

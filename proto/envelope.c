@@ -20,47 +20,53 @@
 enum key_type { KEY_VERSION, KEY_ID, KEY_INT, KEY_BOOL, KEY_TEXT, KEY_BYTES, KEY_MAP };
 
 struct key {
-    const char   *name;
+    struct slice  name;
     enum key_type type;
     bool          required;
     size_t        offset;
     size_t        max; /* bytes of a text; exact for bytes */
 };
 
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+
 enum { OP_NAME_MAX = 64, ERROR_TEXT_MAX = 1024, ENVELOPE_KEYS_MAX = 16 };
 
 static const struct key request_keys[] = {
-    { "v", KEY_VERSION, true, offsetof(struct request_envelope, version), 0 },
-    { "id", KEY_ID, true, offsetof(struct request_envelope, id), 0 },
-    { "op", KEY_TEXT, true, offsetof(struct request_envelope, op), OP_NAME_MAX },
-    { "token", KEY_BYTES, false, offsetof(struct request_envelope, token), LIMIT_TOKEN_BYTES },
-    { "body", KEY_MAP, false, offsetof(struct request_envelope, body), 0 },
+    { NAME("v"), KEY_VERSION, true, offsetof(struct request_envelope, version), 0 },
+    { NAME("id"), KEY_ID, true, offsetof(struct request_envelope, id), 0 },
+    { NAME("op"), KEY_TEXT, true, offsetof(struct request_envelope, op), OP_NAME_MAX },
+    { NAME("token"), KEY_BYTES, false, offsetof(struct request_envelope, token),
+      LIMIT_TOKEN_BYTES },
+    { NAME("body"), KEY_MAP, false, offsetof(struct request_envelope, body), 0 },
 };
 
 /* A reply's error is a map of its own; it is put into `what` as it is and then taken apart. */
 static const struct key reply_keys[] = {
-    { "v", KEY_VERSION, true, offsetof(struct reply_envelope, version), 0 },
-    { "id", KEY_ID, true, offsetof(struct reply_envelope, id), 0 },
-    { "ok", KEY_BOOL, true, offsetof(struct reply_envelope, ok), 0 },
-    { "body", KEY_MAP, false, offsetof(struct reply_envelope, body), 0 },
-    { "error", KEY_MAP, false, offsetof(struct reply_envelope, what), 0 },
+    { NAME("v"), KEY_VERSION, true, offsetof(struct reply_envelope, version), 0 },
+    { NAME("id"), KEY_ID, true, offsetof(struct reply_envelope, id), 0 },
+    { NAME("ok"), KEY_BOOL, true, offsetof(struct reply_envelope, ok), 0 },
+    { NAME("body"), KEY_MAP, false, offsetof(struct reply_envelope, body), 0 },
+    { NAME("error"), KEY_MAP, false, offsetof(struct reply_envelope, what), 0 },
 };
 
 static const struct key error_keys[] = {
-    { "name", KEY_TEXT, true, offsetof(struct reply_envelope, error_name), ERROR_TEXT_MAX },
-    { "class", KEY_TEXT, true, offsetof(struct reply_envelope, error_class), ERROR_TEXT_MAX },
-    { "what", KEY_TEXT, true, offsetof(struct reply_envelope, what), ERROR_TEXT_MAX },
-    { "not_done", KEY_TEXT, true, offsetof(struct reply_envelope, not_done), ERROR_TEXT_MAX },
-    { "next", KEY_TEXT, true, offsetof(struct reply_envelope, next), ERROR_TEXT_MAX },
-    { "field", KEY_TEXT, false, offsetof(struct reply_envelope, field), ERROR_TEXT_MAX },
-    { "text", KEY_TEXT, false, offsetof(struct reply_envelope, text), ERROR_TEXT_MAX },
-    { "retry_after_ms", KEY_INT, false, offsetof(struct reply_envelope, retry_after_ms), 0 },
+    { NAME("name"), KEY_TEXT, true, offsetof(struct reply_envelope, error_name), ERROR_TEXT_MAX },
+    { NAME("class"), KEY_TEXT, true, offsetof(struct reply_envelope, error_class), ERROR_TEXT_MAX },
+    { NAME("what"), KEY_TEXT, true, offsetof(struct reply_envelope, what), ERROR_TEXT_MAX },
+    { NAME("not_done"), KEY_TEXT, true, offsetof(struct reply_envelope, not_done), ERROR_TEXT_MAX },
+    { NAME("next"), KEY_TEXT, true, offsetof(struct reply_envelope, next), ERROR_TEXT_MAX },
+    { NAME("field"), KEY_TEXT, false, offsetof(struct reply_envelope, field), ERROR_TEXT_MAX },
+    { NAME("text"), KEY_TEXT, false, offsetof(struct reply_envelope, text), ERROR_TEXT_MAX },
+    { NAME("retry_after_ms"), KEY_INT, false, offsetof(struct reply_envelope, retry_after_ms), 0 },
 };
 
 static const struct key event_keys[] = {
-    { "v", KEY_VERSION, true, offsetof(struct event_envelope, version), 0 },
-    { "event", KEY_TEXT, true, offsetof(struct event_envelope, event), OP_NAME_MAX },
-    { "body", KEY_MAP, true, offsetof(struct event_envelope, body), 0 },
+    { NAME("v"), KEY_VERSION, true, offsetof(struct event_envelope, version), 0 },
+    { NAME("event"), KEY_TEXT, true, offsetof(struct event_envelope, event), OP_NAME_MAX },
+    { NAME("body"), KEY_MAP, true, offsetof(struct event_envelope, body), 0 },
 };
 
 struct opening {
@@ -117,7 +123,7 @@ static bool open_number(const struct key *key, const struct wire_value *value, v
 static void open_value(struct opening *opening, const struct key *key,
                        const struct wire_value *value, struct slice whole, void *out)
 {
-    struct slice name = slice_from(key->name);
+    struct slice name = key->name;
 
     switch (key->type) {
     case KEY_VERSION:
@@ -174,7 +180,7 @@ static bool open_pair(struct opening *opening, void *out)
         !wire_skip(&opening->cursor, &value, opening->depth))
         return false;
     whole.n = (size_t)((const char *)opening->cursor.at - whole.at);
-    while (index < opening->count && !slice_is(name.content, opening->keys[index].name))
+    while (index < opening->count && !slice_equal(name.content, opening->keys[index].name))
         index++;
     if (index == opening->count) {
         if (!opening->lenient)
@@ -197,7 +203,7 @@ static enum err open_end(struct opening *opening)
                          PROTOCOL_VERSION);
     for (size_t i = 0; i < opening->count && opening->first == ERR_none; i++)
         if (opening->keys[i].required && (opening->seen >> i & 1) == 0)
-            open_note(opening, ERR_field_missing, slice_from(opening->keys[i].name),
+            open_note(opening, ERR_field_missing, opening->keys[i].name,
                       "The envelope needs this field");
     return opening->first;
 }
@@ -300,15 +306,15 @@ enum err event_decode(struct slice bytes, struct event_envelope *out, struct fau
 static void seal_begin(struct wire_sink *sink, struct buf *out, size_t pairs)
 {
     wire_open(sink, out);
-    msgpack_pack_map(&sink->packer, pairs);
+    wire_add_map(sink, pairs);
     wire_add_name(sink, "v");
-    msgpack_pack_int64(&sink->packer, PROTOCOL_VERSION);
+    wire_add_int(sink, PROTOCOL_VERSION);
 }
 
 static void seal_id(struct wire_sink *sink, uint64_t id)
 {
     wire_add_name(sink, "id");
-    msgpack_pack_uint64(&sink->packer, id);
+    wire_add_unsigned(sink, id);
 }
 
 /* Ends an envelope with its body. */
@@ -350,7 +356,7 @@ enum err reply_encode(uint64_t id, const struct message_desc *desc, const void *
     seal_begin(&sink, out, 4);
     seal_id(&sink, id);
     wire_add_name(&sink, "ok");
-    msgpack_pack_true(&sink.packer);
+    wire_add_bool(&sink, true);
     return seal_body(&sink, desc, body);
 }
 
@@ -371,9 +377,9 @@ enum err reply_encode_error(uint64_t id, const struct fault *fault, struct buf *
     seal_begin(&sink, out, 4);
     seal_id(&sink, id);
     wire_add_name(&sink, "ok");
-    msgpack_pack_false(&sink.packer);
+    wire_add_bool(&sink, false);
     wire_add_name(&sink, "error");
-    msgpack_pack_map(&sink.packer, (size_t)5 + field + text + retry);
+    wire_add_map(&sink, (size_t)5 + field + text + retry);
     seal_text(&sink, "name", err_name(fault->err));
     seal_text(&sink, "class", err_class_name(class));
     seal_text(&sink, "what", err_what(fault->err));
@@ -385,7 +391,7 @@ enum err reply_encode_error(uint64_t id, const struct fault *fault, struct buf *
         seal_text(&sink, "text", fault->text);
     if (retry) {
         wire_add_name(&sink, "retry_after_ms");
-        msgpack_pack_int64(&sink.packer, fault->retry_after_ms);
+        wire_add_int(&sink, fault->retry_after_ms);
     }
     return wire_close(&sink);
 }

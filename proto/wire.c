@@ -1,4 +1,5 @@
-/* The bytes of msgpack: reading heads, passing over members, writing through msgpack-c's packer.
+/* The bytes of msgpack: reading heads, passing over members, writing; what is rare and long is
+ * written by msgpack-c's packer.
  *
  * msgpack-c's unpacker is not used for reading: it builds a tree of objects and takes memory by
  * the sizes that the message claims, before the bytes are there to prove them. Here a head is
@@ -9,12 +10,13 @@
  * left. */
 #include "proto/wire.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "common/check.h"
 #include "common/limits.h"
 
-enum { TEXT_SHORT_MAX = 31 }; /* its length is in its first byte */
+enum { TEXT_SHORT_MAX = 31, MAP_SHORT_MAX = 15 }; /* their length is in the first byte */
 
 void wire_cursor_init(struct wire_cursor *cursor, struct slice bytes, size_t budget)
 {
@@ -265,7 +267,7 @@ const char *wire_type_name(enum wire_type type)
 /* --- writing ------------------------------------------------------------------------------- */
 
 /* Where the next n bytes go, as if they were there; NULL after an error. */
-static char *sink_take(struct wire_sink *sink, size_t n)
+static inline char *sink_take(struct wire_sink *sink, size_t n)
 {
     struct buf *out = sink->out;
     char       *at;
@@ -302,46 +304,108 @@ void wire_fail(struct wire_sink *sink, enum err err)
         sink->err = err;
 }
 
-/* Head and content at once, which is most of what a message has: by way of the packer each would
- * be a call through a pointer. */
-static void add_short(struct wire_sink *sink, const unsigned char *head, size_t size,
-                      const void *content, size_t n)
-{
-    char *at = sink_take(sink, size + n);
-
-    if (at == NULL)
-        return;
-    memcpy(at, head, size);
-    if (n > 0)
-        memcpy(at + size, content, n);
-}
-
+/* What most of a message is made of is written here at once, head and content: by way of the
+ * packer each would be a call through a pointer. The bytes are those that the packer would write.
+ */
 /* A text beyond 32 bits of length cannot be written, and no limit comes near. */
 void wire_add_text(struct wire_sink *sink, struct slice text)
 {
     CHECK(text.n <= UINT32_MAX);
     if (text.n <= TEXT_SHORT_MAX) {
-        add_short(sink, &(unsigned char){ (unsigned char)(0xa0 | text.n) }, 1, text.at, text.n);
+        char *at = sink_take(sink, 1 + text.n);
+
+        if (at == NULL)
+            return;
+        at[0] = (char)(0xa0 | text.n);
+        if (text.n > 0)
+            memcpy(at + 1, text.at, text.n);
         return;
     }
     msgpack_pack_str(&sink->packer, text.n);
     msgpack_pack_str_body(&sink->packer, text.at, text.n);
 }
 
-void wire_add_name(struct wire_sink *sink, const char *text)
-{
-    wire_add_text(sink, slice_from(text));
-}
-
 void wire_add_bytes(struct wire_sink *sink, const void *bytes, size_t n)
 {
     CHECK(n <= UINT32_MAX);
     if (n <= UINT8_MAX) {
-        add_short(sink, (const unsigned char[]){ 0xc4, (unsigned char)n }, 2, bytes, n);
+        char *at = sink_take(sink, 2 + n);
+
+        if (at == NULL)
+            return;
+        at[0] = (char)0xc4;
+        at[1] = (char)n;
+        if (n > 0)
+            memcpy(at + 2, bytes, n);
         return;
     }
     msgpack_pack_bin(&sink->packer, n);
     msgpack_pack_bin_body(&sink->packer, bytes, n);
+}
+
+/* A byte that says what comes, and a number of 1 << power bytes, the highest first. */
+static void add_number(struct wire_sink *sink, unsigned char mark, size_t power, uint64_t number)
+{
+    uint64_t big = htobe64(number << (64 - (8u << power)));
+    char    *at = sink_take(sink, 1 + ((size_t)1 << power));
+
+    if (at == NULL)
+        return;
+    at[0] = (char)mark;
+    memcpy(at + 1, &big, (size_t)1 << power);
+}
+
+static void add_byte(struct wire_sink *sink, unsigned char byte)
+{
+    char *at = sink_take(sink, 1);
+
+    if (at != NULL)
+        at[0] = (char)byte;
+}
+
+void wire_add_unsigned(struct wire_sink *sink, uint64_t number)
+{
+    if (number < 0x80)
+        add_byte(sink, (unsigned char)number);
+    else if (number <= UINT8_MAX)
+        add_number(sink, 0xcc, 0, number);
+    else if (number <= UINT16_MAX)
+        add_number(sink, 0xcd, 1, number);
+    else if (number <= UINT32_MAX)
+        add_number(sink, 0xce, 2, number);
+    else
+        add_number(sink, 0xcf, 3, number);
+}
+
+/* What is not below nought is written as without a sign. */
+void wire_add_int(struct wire_sink *sink, int64_t number)
+{
+    if (number >= 0)
+        wire_add_unsigned(sink, (uint64_t)number);
+    else if (number >= -32)
+        add_byte(sink, (unsigned char)(0x100 + number));
+    else if (number >= INT8_MIN)
+        add_number(sink, 0xd0, 0, (uint64_t)number);
+    else if (number >= INT16_MIN)
+        add_number(sink, 0xd1, 1, (uint64_t)number);
+    else if (number >= INT32_MIN)
+        add_number(sink, 0xd2, 2, (uint64_t)number);
+    else
+        add_number(sink, 0xd3, 3, (uint64_t)number);
+}
+
+void wire_add_bool(struct wire_sink *sink, bool truth)
+{
+    add_byte(sink, truth ? 0xc3 : 0xc2);
+}
+
+void wire_add_map(struct wire_sink *sink, size_t pairs)
+{
+    CHECK(pairs <= UINT16_MAX);
+    if (pairs <= MAP_SHORT_MAX)
+        add_byte(sink, (unsigned char)(0x80 | pairs));
+    else
+        add_number(sink, 0xde, 1, pairs);
 }
 
 enum err wire_close(struct wire_sink *sink)

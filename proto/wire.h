@@ -61,11 +61,18 @@ struct wire_sink {
     enum err       err;
 };
 
-void wire_open(struct wire_sink *sink, struct buf *out);
-void wire_fail(struct wire_sink *sink, enum err err);
-void wire_add_text(struct wire_sink *sink, struct slice text);
-void wire_add_name(struct wire_sink *sink, const char *text);
+void               wire_open(struct wire_sink *sink, struct buf *out);
+void               wire_fail(struct wire_sink *sink, enum err err);
+void               wire_add_text(struct wire_sink *sink, struct slice text);
+static inline void wire_add_name(struct wire_sink *sink, const char *text)
+{
+    wire_add_text(sink, slice_from(text));
+}
 void wire_add_bytes(struct wire_sink *sink, const void *bytes, size_t n);
+void wire_add_int(struct wire_sink *sink, int64_t number);
+void wire_add_unsigned(struct wire_sink *sink, uint64_t number);
+void wire_add_bool(struct wire_sink *sink, bool truth);
+void wire_add_map(struct wire_sink *sink, size_t pairs); /* its head; at most 65,535 */
 /* After an error `out` holds again what it held before wire_open. */
 ERR_MUST_USE enum err wire_close(struct wire_sink *sink);
 
