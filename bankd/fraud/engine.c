@@ -201,10 +201,11 @@ static void take_rule(const struct fraud_rules *rules, size_t i, const int64_t *
 {
     const struct rule *rule = &rules->rules[i];
     struct fired       one = { .rule = (uint16_t)i };
-    uint8_t            action = rule->action;
+    uint8_t            action;
 
-    if (rule_run(rules, rule->when, values) == 0)
+    if (!rule_fires(rules, i, values))
         return;
+    action = rule->action;
     one.points = points_of(rules, rule, values);
     if (one.points == 0 && action == ACTION_SCORE)
         return;

@@ -465,6 +465,8 @@ enum err fraud_rules_parse(struct slice text, const char *file, struct fraud_rul
     }
     p.rules->memory = memory;
     p.rules->slots_print = rules_print_slots(p.rules);
+    for (size_t i = 0; i < p.rules->rule_count; i++)
+        rule_shorten(p.rules, i);
     *out = p.rules;
     return ERR_none;
 }

@@ -88,6 +88,25 @@ struct rule_code {
     uint16_t count; /* 0 = there is none */
 };
 
+enum { RULE_RANGES_MAX = 6 };
+
+/* A slot's value is within low and high, or outside of them, or in a list. */
+struct rule_range {
+    int64_t  low;
+    int64_t  high;
+    uint16_t slot;
+    uint16_t first; /* of the list's values */
+    uint16_t count; /* 0 = no list */
+    bool     outside;
+};
+
+/* A condition as what must hold first, and the code of what is left with a yes on the stack. */
+struct rule_short {
+    struct rule_range ranges[RULE_RANGES_MAX];
+    struct rule_code  rest;
+    uint16_t          range_count;
+};
+
 enum rule_action { ACTION_SCORE, ACTION_ALERT, ACTION_HOLD, ACTION_DECLINE };
 
 struct rule {
@@ -134,22 +153,23 @@ struct card {
 };
 
 struct fraud_rules {
-    struct arena     memory; /* where this struct lies */
-    int32_t          threshold_alert;
-    int32_t          threshold_hold;
-    int32_t          threshold_decline;
-    uint16_t         slots_print; /* of the slots' names, to know own decisions */
-    size_t           slot_count;
-    uint8_t          slots[RULE_SLOTS_MAX]; /* enum feature, in order of first use */
-    size_t           rule_count;
-    size_t           step_count;
-    size_t           value_count;
-    size_t           list_count;
-    struct rule      rules[LIMIT_RULES_MAX];
-    struct rule_step steps[LIMIT_RULE_STEPS_MAX];
-    int64_t          values[LIMIT_RULE_VALUES_MAX];
-    struct rule_list lists[LIMIT_RULE_LISTS_MAX];
-    struct card      card;
+    struct arena      memory; /* where this struct lies */
+    int32_t           threshold_alert;
+    int32_t           threshold_hold;
+    int32_t           threshold_decline;
+    uint16_t          slots_print; /* of the slots' names, to know own decisions */
+    size_t            slot_count;
+    uint8_t           slots[RULE_SLOTS_MAX]; /* enum feature, in order of first use */
+    size_t            rule_count;
+    size_t            step_count;
+    size_t            value_count;
+    size_t            list_count;
+    struct rule       rules[LIMIT_RULES_MAX];
+    struct rule_short shorts[LIMIT_RULES_MAX];
+    struct rule_step  steps[LIMIT_RULE_STEPS_MAX];
+    int64_t           values[LIMIT_RULE_VALUES_MAX];
+    struct rule_list  lists[LIMIT_RULE_LISTS_MAX];
+    struct card       card;
 };
 
 static_assert((int)FEATURE_COUNT <= UINT8_MAX, "a slot's feature fits a byte");
@@ -160,6 +180,10 @@ static_assert((int)LIMIT_RULES_MAX + (int)CARD_PARTS_MAX + 1 < (int)FRAUD_RULE_C
 /* What the machine makes of a piece of code; at most LIMIT_RULE_STACK_MAX deep, as the parser
  * has checked. `values` are the rule set's slots. */
 int64_t rule_run(const struct fraud_rules *rules, struct rule_code code, const int64_t *values);
+/* Whether a rule's condition holds: what rule_run makes of it, on a shorter way that rule_shorten
+ * has prepared when the rule was whole. */
+bool rule_fires(const struct fraud_rules *rules, size_t rule, const int64_t *values);
+void rule_shorten(struct fraud_rules *rules, size_t rule);
 
 /* The text of a reason: at most LIMIT_REASON_MAX bytes of UTF-8 and the NUL. */
 void reason_text(const struct fraud_rules *rules, const struct rule *rule, const int64_t *values,

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "bankd/fraud/rules.h"
 #include "common/check.h"
 #include "tests/fraud/shipped.h"
 #include "tests/unit/random.h"
@@ -170,6 +171,85 @@ static void test_random_expressions_agree_with_their_trees(void **state)
         if (points_of(score) != points)
             fail_msg("%s is %lld", score, (long long)pool[0].value);
     }
+}
+
+/* --- the short way --------------------------------------------------------------------------- */
+
+/* A value that some step compares with, or one beside it; then borders are met often. */
+static int64_t some_value(const struct fraud_rules *rules, struct random *random)
+{
+    int64_t value = rules->steps[random_below(random, rules->step_count)].value;
+    int64_t by = (int64_t)random_below(random, 3) - 1;
+
+    if (random_below(random, 8) == 0)
+        return random_int64(random);
+    return __builtin_add_overflow(value, by, &value) ? INT64_MAX : value;
+}
+
+static void compare_both_ways(const struct fraud_rules *rules, struct random *random)
+{
+    bool answers[2] = { false, false };
+
+    for (int round = 0; round < ROUNDS; round++) {
+        int64_t values[RULE_SLOTS_MAX];
+
+        for (size_t i = 0; i < RULE_SLOTS_MAX; i++)
+            values[i] = some_value(rules, random);
+        for (size_t i = 0; i < rules->rule_count; i++) {
+            bool long_way = rule_run(rules, rules->rules[i].when, values) != 0;
+
+            answers[long_way] = true;
+            if (rule_fires(rules, i, values) != long_way)
+                fail_msg("rule %s: the machine says %d", rules->rules[i].name, long_way);
+        }
+    }
+    assert_true(answers[false] && answers[true]);
+}
+
+/* Each of these begins otherwise; whatever is kept apart of it must not change what it asks. */
+static void test_the_short_way_to_a_condition_is_right(void **state)
+{
+    static const char *const conditions[] = {
+        "is_outgoing",
+        "not is_outgoing",
+        "is_outgoing and is_night",
+        "count_1h > 3 and count_24h >= 4 and count_7d < 5 and count_30d <= 6 and hour != 7",
+        "count_1h = 3 and count_24h != 4 and count_7d < 2",
+        "(is_outgoing and is_night) or count_1h > 2",
+        "is_outgoing and is_night or count_1h > 2 and is_cash",
+        "is_outgoing and (is_night or is_cash)",
+        "is_outgoing and (is_night and is_cash) and count_1h < 3",
+        "(is_outgoing and is_night) and not is_cash",
+        "is_outgoing or is_night and is_cash",
+        "is_outgoing and count_1h + count_24h > 3 and is_night",
+        "is_outgoing and hour in (1, 2, 3) and is_night",
+        "hour in (1, 2, 3)",
+        "hour in (1, 2, 3) and is_night",
+        "hour in (1, 2, 3) or is_night",
+        "is_night and not hour in (1, 2, 3)",
+        "is_night and hour in (0, 1, 2)",
+        "(is_outgoing and is_night) = (is_cash and count_1h > 1)",
+        "not (is_outgoing and is_night) and is_cash",
+        "is_outgoing and is_outgoing and is_outgoing and is_outgoing and is_outgoing and is_night",
+    };
+    struct random       random = random_start("short conditions");
+    struct fraud_rules *rules;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(conditions); i++) {
+        char text[TEXT_MAX];
+
+        snprintf(text, sizeof text, HEAD "rule r when amount = 5.00 action alert score %s" TAIL,
+                 conditions[i]);
+        rules = must_parse(text);
+        rules->rules[0].when = rules->rules[0].score; /* what needs no fitting examples */
+        rule_shorten(rules, 0);
+        compare_both_ways(rules, &random);
+        fraud_rules_free(&rules);
+    }
+    rules = shipped_rules();
+    compare_both_ways(rules, &random);
+    fraud_rules_free(&rules);
 }
 
 /* --- mistakes -------------------------------------------------------------------------------- */
@@ -500,6 +580,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expressions_have_their_value),
         cmocka_unit_test(test_random_expressions_agree_with_their_trees),
+        cmocka_unit_test(test_the_short_way_to_a_condition_is_right),
         cmocka_unit_test(test_mistakes_in_a_file_are_told),
         cmocka_unit_test(test_mistakes_in_a_rule_are_told),
         cmocka_unit_test(test_mistakes_in_an_expression_are_told),
