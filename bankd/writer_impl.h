@@ -95,6 +95,8 @@ struct writer {
     int64_t                   signed_at_us;
     int64_t                   signed_sequence;
     uint8_t                   hash_key[16];
+    struct uuid               hashed_id; /* the id that was hashed last, and its hash */
+    int64_t                   hash_of_id;
 
     struct cache  *books;    /* by number */
     struct cache  *ids;      /* by hash of the account's id */
@@ -182,7 +184,7 @@ void writer_label_make(struct writer *writer, struct draft *draft, const struct 
 /* The draft of this group that has the transaction id, or NULL. */
 struct draft *writer_group_find(struct writer *writer, const struct uuid *id);
 /* Whether the store may have a transaction with this id. */
-bool writer_may_have(const struct writer *writer, const struct uuid *id);
+bool writer_may_have(struct writer *writer, const struct uuid *id);
 void writer_group_remember(struct writer *writer, const struct uuid *id, const struct draft *draft);
 
 /* The party of a key; one that the bank does not know yet has number 0 until a draft takes it. */

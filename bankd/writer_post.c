@@ -155,7 +155,10 @@ static void fill_row(struct writer *writer, const struct plan *plan, struct tran
 {
     const struct post *post = plan->post;
 
-    memset(row, 0, sizeof *row);
+    /* Not what follows, a kilobyte of texts and decision of which little is used: each is set. */
+    memset(row, 0, offsetof(struct transaction, external_id));
+    row->decision_size = 0;
+    row->reversed_by = 0;
     row->transaction_id = post->transaction_id;
     row->type = post->type;
     row->debit = plan->debit.number;

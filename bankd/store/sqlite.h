@@ -31,7 +31,13 @@ struct top_cell {
     bool     known;
 };
 
-enum { TOP_CELLS = 1024 };
+enum { TOP_CELLS = 1024, KEPT_INTS = 32 };
+
+/* What is bound to a parameter of SQL_transaction_insert. */
+struct kept_int {
+    bool    bound;
+    int64_t value;
+};
 
 struct sqlite_store {
     struct store         base;
@@ -48,6 +54,7 @@ struct sqlite_store {
     int64_t              version_asked;   /* data_version when `changed` was last asked */
     int64_t              version_applied; /* data_version when the cells below were right */
     struct top_cell      top[TOP_CELLS];
+    struct kept_int      kept[KEPT_INTS];
 };
 
 static inline struct sqlite_store *sqlite_of(struct store *store)

@@ -19,6 +19,8 @@
 #include "common/check.h"
 #include "common/clock.h"
 
+enum { CACHE_LINE = 64 };
+
 /* Only the id of a transaction has an index beside its key, so a breach tells which was taken. */
 static enum err transaction_err(int rc)
 {
@@ -125,16 +127,31 @@ static enum err put_party(struct sqlite_store *store, const struct party *party)
     return sqlite_err(sqlite_run(&row));
 }
 
+/* Most columns of a transaction have the value that they had in the one before, and SQLite keeps
+ * what is bound: only what differs is bound anew. */
+static void bind_kept(struct row *row, struct sqlite_store *store, int64_t value)
+{
+    struct kept_int *kept = &store->kept[row->at];
+
+    CHECK((size_t)row->at < ARRAY_COUNT(store->kept));
+    if (kept->bound && kept->value == value) {
+        row->at++;
+        return;
+    }
+    bind_int(row, value);
+    *kept = (struct kept_int){ .bound = row->rc == SQLITE_OK, .value = value };
+}
+
 static enum err put_transaction(struct sqlite_store *store, const struct transaction *t)
 {
     struct row row = sqlite_use(store, SQL_transaction_insert);
 
     CHECK(t->decision_size <= LIMIT_DECISION_MAX);
     bind_int(&row, t->sequence);
-    bind_int(&row, t->type);
-    bind_int(&row, t->status);
-    bind_int(&row, t->flagged);
-    bind_int(&row, t->currency);
+    bind_kept(&row, store, t->type);
+    bind_kept(&row, store, t->status);
+    bind_kept(&row, store, t->flagged);
+    bind_kept(&row, store, t->currency);
     bind_int(&row, t->amount);
     bind_int(&row, t->at_us);
     bind_int(&row, t->debit);
@@ -142,20 +159,20 @@ static enum err put_transaction(struct sqlite_store *store, const struct transac
     bind_int(&row, t->debit_previous);
     bind_int(&row, t->credit_previous);
     bind_bytes(&row, t->transaction_id.bytes, sizeof t->transaction_id.bytes);
-    bind_int(&row, t->initial_status);
-    bind_int(&row, t->party);
-    bind_int(&row, t->party_previous);
-    bind_int(&row, t->incoming);
+    bind_kept(&row, store, t->initial_status);
+    bind_kept(&row, store, t->party);
+    bind_kept(&row, store, t->party_previous);
+    bind_kept(&row, store, t->incoming);
     bind_int(&row, t->posted_at_us);
-    bind_int(&row, t->posted_by);
+    bind_kept(&row, store, t->posted_by);
     bind_int(&row, t->debit_balance);
     bind_int(&row, t->credit_balance);
-    bind_int(&row, t->verdict);
-    bind_int(&row, t->score);
-    bind_int(&row, t->rule_set);
-    bind_int(&row, t->hold_expires_at_us);
-    bind_int(&row, t->reversal_of);
-    bind_int(&row, t->reversed_by);
+    bind_kept(&row, store, t->verdict);
+    bind_kept(&row, store, t->score);
+    bind_kept(&row, store, t->rule_set);
+    bind_kept(&row, store, t->hold_expires_at_us);
+    bind_kept(&row, store, t->reversal_of);
+    bind_kept(&row, store, t->reversed_by);
     bind_text(&row, t->external_id);
     bind_text(&row, t->description);
     bind_bytes(&row, t->decision, t->decision_size);
@@ -538,12 +555,34 @@ static enum err check_head(struct sqlite_store *store, const struct chain_head *
     return ERR_none;
 }
 
+/* The changes of a group are megabytes that were written one after the other and are not in the
+ * nearest cache any more: the record of the next one is fetched, and the head of the one behind. */
+static void expect_changes(const struct commit *commit, size_t next)
+{
+    if (next + 1 < commit->count) {
+        const char *head = (const char *)commit->changes[next + 1];
+
+        for (size_t at = offsetof(struct change, transaction);
+             at < offsetof(struct change, rollups); at += CACHE_LINE)
+            __builtin_prefetch(head + at);
+    }
+    if (next < commit->count && commit->changes[next]->transaction != NULL) {
+        const char *row = (const char *)commit->changes[next]->transaction;
+
+        for (size_t at = 0; at < offsetof(struct transaction, decision) + 2 * CACHE_LINE;
+             at += CACHE_LINE)
+            __builtin_prefetch(row + at);
+        __builtin_prefetch(row + offsetof(struct transaction, hash));
+    }
+}
+
 static enum err put_group(struct sqlite_store *store, const struct commit *commit, size_t *failed)
 {
     *failed = commit->count;
     TRY(check_head(store, &commit->before));
     for (size_t i = 0; i < commit->count; i++) {
         *failed = i;
+        expect_changes(commit, i + 1);
         TRY(put_change(store, commit->changes[i]));
     }
     TRY(put_balances(store, failed));
