@@ -16,8 +16,8 @@ static const struct currency currencies[] = {
 };
 
 #define CURRENCY(code, number, exponent, name)                                                     \
-    _Static_assert((number) > 0 && (number) < 1000 && (exponent) <= MONEY_EXPONENT_MAX             \
-                       && sizeof(#code) == 4,                                                      \
+    _Static_assert((number) > 0 && (number) < 1000 && (exponent) <= MONEY_EXPONENT_MAX &&          \
+                       sizeof(#code) == 4,                                                         \
                    "currencies.def: " #code);
 #include "common/currencies.def"
 #undef CURRENCY
@@ -120,8 +120,8 @@ enum err money_parse(const char *text, size_t n, uint8_t exponent, char mark, in
             decimals = 0;
             continue;
         }
-        if (__builtin_mul_overflow(magnitude, 10, &magnitude)
-            || __builtin_add_overflow(magnitude, (uint64_t)(text[i] - '0'), &magnitude))
+        if (__builtin_mul_overflow(magnitude, 10, &magnitude) ||
+            __builtin_add_overflow(magnitude, (uint64_t)(text[i] - '0'), &magnitude))
             return ERR_amount_overflow;
         decimals += decimals >= 0 ? 1 : 0;
     }
@@ -171,7 +171,12 @@ const char *money_text_grouped(int64_t minor, uint8_t exponent, char out[MONEY_T
 
 int64_t ratio_basis_points(int64_t numerator, int64_t denominator)
 {
-    __int128 n = (__int128)numerator * 10000;
+    return ratio_scaled(numerator, denominator, 10000);
+}
+
+int64_t ratio_scaled(int64_t numerator, int64_t denominator, int64_t scale)
+{
+    __int128 n = (__int128)numerator * scale;
     __int128 d = denominator;
     __int128 quotient;
 

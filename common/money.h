@@ -46,5 +46,7 @@ const char *money_text_grouped(int64_t minor, uint8_t exponent, char out[MONEY_T
  * 0 when denominator is 0. Computed in 128 bits, so it cannot overflow inside; a result beyond
  * int64_t is the nearest that fits. */
 int64_t ratio_basis_points(int64_t numerator, int64_t denominator);
+/* The same in parts of another scale, such as millionths. */
+int64_t ratio_scaled(int64_t numerator, int64_t denominator, int64_t scale);
 
 #endif

@@ -76,23 +76,31 @@ static bool add_entry(struct listing *listing, struct source *source,
 
 /* --- transactions as entries ---------------------------------------------------------------- */
 
+/* What no user posted came with a file: a row of it, or the difference that the import posts where
+ * the file's balances were rounded. */
 static const char *operation_of(const struct transaction *row)
 {
     if (row->posted_by == 0)
-        return "import";
+        return row->type == TYPE_ADJUSTMENT && row->rule_set == 0 ? "import.rounding" : "import";
     return row->type == TYPE_REVERSAL ? "transaction.reverse" : "transaction.create";
 }
 
-/* "transfer 1,234.56 USD score 720 hold" */
+/* "transfer 1,234.56 USD score 720 hold"; the bank's own acts, which nobody judges, say what they
+ * are instead: "adjustment 0.10 USD, not judged: Rounding". */
 static void detail_of(const struct transaction *row, char out[LIMIT_DETAIL_MAX + 1])
 {
     char amount[MONEY_TEXT_MAX];
     const struct currency *currency = currency_by_number(row->currency);
     money_text_grouped(row->amount, currency != NULL ? currency->exponent : 0, amount);
-    snprintf(out, LIMIT_DETAIL_MAX + 1, "%s %s %s score %d %s",
-             enum_text(&enum_transaction_type, row->type), amount,
-             currency != NULL ? currency->code : "???", (int)row->score,
-             enum_text(&enum_verdict, row->verdict));
+    int n = snprintf(out, LIMIT_DETAIL_MAX + 1, "%s %s %s",
+                     enum_text(&enum_transaction_type, row->type), amount,
+                     currency != NULL ? currency->code : "???");
+    if (row->rule_set == 0)
+        snprintf(out + n, LIMIT_DETAIL_MAX + 1 - (size_t)n, ", not judged%s%s",
+                 row->description[0] != '\0' ? ": " : "", row->description);
+    else
+        snprintf(out + n, LIMIT_DETAIL_MAX + 1 - (size_t)n, " score %d %s", (int)row->score,
+                 enum_text(&enum_verdict, row->verdict));
 }
 
 static bool entry_matches(const struct listing *listing, const struct msg_audit_entry *entry)

@@ -173,13 +173,6 @@ static int64_t millionths(double share)
     return (int64_t)llround(share * MILLION);
 }
 
-static int64_t share_of(int64_t part, int64_t whole, int64_t scale)
-{
-    int64_t scaled;
-
-    return whole > 0 && money_mul(part, scale, &scaled) ? scaled / whole : 0;
-}
-
 static enum err set_figures(struct trial *trial, int64_t past_us)
 {
     const struct backtest_result *result = &trial->result;
@@ -190,16 +183,16 @@ static enum err set_figures(struct trial *trial, int64_t past_us)
     MSG_SET(out, backtest, judged, result->judged);
     MSG_SET(out, backtest, labelled, result->labelled);
     MSG_SET(out, backtest, days, result->days);
-    MSG_SET(out, backtest, alerts_per_day_x100, share_of(result->alerts.count, result->days, 100));
+    MSG_SET(out, backtest, alerts_per_day_x100, ratio_scaled(result->alerts.count, result->days, 100));
     MSG_SET(out, backtest, precision_bp,
-            share_of(result->caught.count, result->alerts.count, 10000));
+            ratio_basis_points(result->caught.count, result->alerts.count));
     MSG_SET(out, backtest, measured, measures->events);
     MSG_SET(out, backtest, measured_frauds, measures->frauds);
     MSG_SET(out, backtest, auc_roc_ppm, millionths(measures->auc));
     MSG_SET(out, backtest, average_precision_ppm, millionths(measures->average_precision));
     MSG_SET(out, backtest, cards, (int64_t)trial->options.cards);
     MSG_SET(out, backtest, card_precision_ppm, millionths(measures->card_precision));
-    MSG_SET(out, backtest, payments_per_second, share_of(result->read, past_us, US_PER_SECOND));
+    MSG_SET(out, backtest, payments_per_second, ratio_scaled(result->read, past_us, US_PER_SECOND));
     MSG_SET(out, backtest, changes_total, result->gained.count + result->lost.count);
     return set_lines(trial);
 }

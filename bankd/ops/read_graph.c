@@ -411,7 +411,7 @@ static enum err set_node(struct drawing *drawing, const struct node *node,
     MSG_SET(out, graph_node, findings, findings);
     MSG_SET(out, graph_node, frauds, frauds);
     if (findings > 0)
-        MSG_SET(out, graph_node, fraud_bp, frauds * 10000 / findings);
+        MSG_SET(out, graph_node, fraud_bp, ratio_basis_points(frauds, findings));
     return is_party(node->entity) ? name_party(drawing, node->entity / 2, out)
                                   : name_account(drawing, node->entity / 2, out);
 }

@@ -36,7 +36,6 @@ enum {
     OVERLAP_LARGE_BP = 9000,
     OVERLAP_BACK_BP = 5000,
     PRECISION_SMALL_BP = 1000,
-    WHOLE_BP = 10000,
     MILLION = 1000000,
     NOBODY = -1,
 };
@@ -274,13 +273,6 @@ static enum err walk(struct board *board)
 
 /* --- the advice ------------------------------------------------------------------------------ */
 
-static int64_t share_of(int64_t part, int64_t whole, int64_t scale)
-{
-    int64_t scaled;
-
-    return whole > 0 && money_mul(part, scale, &scaled) ? scaled / whole : 0;
-}
-
 /* The line that most often fires with it; the first of equals. */
 static int most_with(const struct board *board, size_t line)
 {
@@ -300,8 +292,8 @@ static bool says_the_same(const struct board *board, size_t place, int with)
     int64_t            together = with != NOBODY ? board->together[place][with] : 0;
 
     return line->fired >= ENOUGH && line->unique == 0 && with != NOBODY &&
-           share_of(together, line->fired, WHOLE_BP) >= OVERLAP_LARGE_BP &&
-           share_of(together, board->lines[with].fired, WHOLE_BP) >= OVERLAP_BACK_BP;
+           ratio_basis_points(together, line->fired) >= OVERLAP_LARGE_BP &&
+           ratio_basis_points(together, board->lines[with].fired) >= OVERLAP_BACK_BP;
 }
 
 struct advice {
@@ -314,10 +306,10 @@ static void advise(const struct board *board, size_t place, struct advice *out)
     const struct line *line = &board->lines[place];
     int64_t            payments = board->payments[0] + board->payments[1];
     int64_t            decided = line->confirmed + line->false_positive;
-    int64_t            precision = share_of(line->confirmed, decided, WHOLE_BP);
+    int64_t            precision = ratio_basis_points(line->confirmed, decided);
     int                with = most_with(board, place);
     int64_t            overlap =
-        with != NOBODY ? share_of(board->together[place][with], line->fired, WHOLE_BP) : 0;
+        with != NOBODY ? ratio_basis_points(board->together[place][with], line->fired) : 0;
 
     out->word = ADVICE_KEEP;
     if (!line->in_force) {
@@ -365,13 +357,13 @@ static void advise(const struct board *board, size_t place, struct advice *out)
 static void set_rates(const struct board *board, const struct line *line,
                       struct msg_rule_score *out)
 {
-    int64_t first = share_of(line->half[0], board->payments[0], MILLION);
-    int64_t second = share_of(line->half[1], board->payments[1], MILLION);
+    int64_t first = ratio_scaled(line->half[0], board->payments[0], MILLION);
+    int64_t second = ratio_scaled(line->half[1], board->payments[1], MILLION);
 
     MSG_SET(out, rule_score, rate_first_ppm, first);
     MSG_SET(out, rule_score, rate_second_ppm, second);
     if (board->payments[1] > 0 && first > 0)
-        MSG_SET(out, rule_score, drift_bp, (second - first) * WHOLE_BP / first);
+        MSG_SET(out, rule_score, drift_bp, ratio_basis_points(second - first, first));
 }
 
 static void set_counts(const struct line *line, struct msg_rule_score *out)
@@ -387,7 +379,7 @@ static void set_counts(const struct line *line, struct msg_rule_score *out)
     MSG_SET(out, rule_score, false_positive, line->false_positive);
     MSG_SET(out, rule_score, undecided, line->fired - decided);
     if (decided > 0)
-        MSG_SET(out, rule_score, precision_bp, share_of(line->confirmed, decided, WHOLE_BP));
+        MSG_SET(out, rule_score, precision_bp, ratio_basis_points(line->confirmed, decided));
     MSG_SET(out, rule_score, saved, line->saved);
     MSG_SET(out, rule_score, unique_catches, line->unique);
 }
@@ -412,7 +404,7 @@ static enum err set_line(const struct board *board, size_t place, struct msg_rul
         TRY(page_keep(request, slice_from(board->lines[with].name), &text));
         MSG_SET(out, rule_score, overlap_rule, text);
         MSG_SET(out, rule_score, overlap_bp,
-                share_of(board->together[place][with], line->fired, WHOLE_BP));
+                ratio_basis_points(board->together[place][with], line->fired));
     }
     advise(board, place, &advice);
     MSG_SET(out, rule_score, advice, advice.word);

@@ -6,6 +6,7 @@
  * both have for the same reasons are at least half of the points of the one that has more. */
 #include "bankd/ops/figures.h"
 #include "bankd/ops/page.h"
+#include "common/money.h"
 #include "common/check.h"
 
 #include <stdio.h>
@@ -261,7 +262,7 @@ static enum err set_reply(struct looking *looking, const struct alert *asked)
     void                    *memory = NULL;
 
     if (decided > 0)
-        MSG_SET(out, similar_page, confirmed_bp, out->confirmed * WHOLE_BP / decided);
+        MSG_SET(out, similar_page, confirmed_bp, ratio_basis_points(out->confirmed, decided));
     TRY(page_take(looking->request, (looking->count + 1) * sizeof(struct msg_similar_alert),
                   &memory));
     out->items.at = memory;

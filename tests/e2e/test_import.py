@@ -10,6 +10,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, LIMIT, ROOT, environment
+from conftest import BUILD, LIMIT, ROOT, Bank, environment
 
 DATA = pathlib.Path(os.environ.get("BANK_TEST_DATA", ROOT.parent / "shared" / "data"))
 FULL = os.environ.get("BANK_TEST_FULL") == "1"
@@ -294,3 +295,33 @@ def test_card_payments_keep_their_labels(home, tmp_path):
     assert records(home, "SELECT DISTINCT l.known_at_us - t.at_us FROM label l JOIN transactions t "
                          "ON t.sequence = l.transaction_sequence") == [(7 * 86400 * 10**6,)]
     assert_proved(home)
+
+
+def test_the_audit_log_tells_apart_what_no_user_posted(demo_home, tmp_path):
+    """A row of a file, the rounding beside it and an opening balance are three different things."""
+    home = tmp_path / "bank"
+    shutil.copytree(demo_home, home)
+    plain = (ROOT / "data/maps/plain.map").read_text()
+    rounding = tmp_path / "rounding.map"
+    rounding.write_text(plain.replace("#rounding", "rounding"))
+    file = write(tmp_path / "rounded.csv", ROWS[0] + ",", ROWS[3] + ",-0.03",
+                 header=HEADER + ",rounding")
+    done = load(home, file, name=rounding)
+    assert done.returncode == 0, done.stderr
+    bank = Bank(home, tmp_path / "bankd.log")
+    bank.start()
+    try:
+        with bank.client() as officer:
+            officer.login("compliance@test.com", "test123")
+            entries = officer.call("audit.list", kind="transaction", limit=3)["items"]
+            opened = officer.call("audit.list", search="Opening balance", limit=1)["items"]
+    finally:
+        bank.stop()
+    assert [(entry["operation"], entry["actor"], entry["detail"].split(" score ")[0])
+            for entry in entries] == [
+        ("import", "import", "payment 19.90 USD"),
+        ("import.rounding", "import", "adjustment 0.03 USD, not judged: Rounding"),
+        ("import", "import", "deposit 500.00 USD")]
+    assert [entry["operation"] for entry in opened] == ["import"]
+    assert re.fullmatch(r"deposit [0-9,.]+ [A-Z]{3}, not judged: Opening balance",
+                        opened[0]["detail"])

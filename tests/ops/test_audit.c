@@ -37,15 +37,23 @@ static void entry_of_transaction(const struct seed *seed, const struct transacti
     snprintf(out->actor, sizeof(out->actor), "%s",
              row->posted_by == 0 ? "import" : seed->users[row->posted_by - 1].email);
     snprintf(out->operation, sizeof(out->operation), "%s",
-             row->posted_by == 0          ? "import"
+             row->posted_by == 0 ? (row->rule_set == 0 && row->type == TYPE_ADJUSTMENT
+                                        ? "import.rounding"
+                                        : "import")
              : row->type == TYPE_REVERSAL ? "transaction.reverse"
                                           : "transaction.create");
     snprintf(out->outcome, sizeof(out->outcome), "%s",
              enum_text(&enum_transaction_status, row->initial_status));
     uuid_text(&row->transaction_id, out->subject);
-    snprintf(out->detail, sizeof(out->detail), "%s %s %s score %d %s",
-             enum_text(&enum_transaction_type, row->type), amount, code, (int)row->score,
-             enum_text(&enum_verdict, row->verdict));
+    char judged[sizeof(out->detail) / 2];
+    if (row->rule_set == 0)
+        snprintf(judged, sizeof(judged), ", not judged%s%.100s",
+                 row->description[0] != '\0' ? ": " : "", row->description);
+    else
+        snprintf(judged, sizeof(judged), " score %d %s", (int)row->score,
+                 enum_text(&enum_verdict, row->verdict));
+    snprintf(out->detail, sizeof(out->detail), "%s %s %s%s",
+             enum_text(&enum_transaction_type, row->type), amount, code, judged);
 }
 
 static void entry_of_audit(const struct audit *row, struct entry *out)

@@ -103,6 +103,11 @@ static size_t rule_of(struct slice name)
     return rule;
 }
 
+static int64_t rounded(int64_t part, int64_t scale, int64_t whole)
+{
+    return (2 * part * scale + whole) / (2 * whole);
+}
+
 static void check_overlap(const struct recount *rule, size_t self,
                           const struct msg_rule_score *item)
 {
@@ -114,7 +119,7 @@ static void check_overlap(const struct recount *rule, size_t self,
     assert_int_equal(MSG_HAS(item, rule_score, overlap_rule), most > 0);
     if (most > 0) {
         assert_int_equal(rule->together[rule_of(item->overlap_rule)], most);
-        assert_int_equal(item->overlap_bp, most * 10000 / rule->fired);
+        assert_int_equal(item->overlap_bp, rounded(most, 10000, rule->fired));
     }
 }
 
@@ -164,12 +169,12 @@ static void check_board(const struct expected *expected, const struct msg_scoreb
         assert_int_equal(item->unique_catches, rule->unique);
         assert_int_equal(MSG_HAS(item, rule_score, precision_bp), decided > 0);
         if (decided > 0)
-            assert_int_equal(item->precision_bp, rule->confirmed * 10000 / decided);
+            assert_int_equal(item->precision_bp, rounded(rule->confirmed, 10000, decided));
         if (expected->payments[0] > 0)
-            assert_int_equal(item->rate_first_ppm, rule->half[0] * 1000000 / expected->payments[0]);
+            assert_int_equal(item->rate_first_ppm, rounded(rule->half[0], 1000000, expected->payments[0]));
         if (expected->payments[1] > 0)
             assert_int_equal(item->rate_second_ppm,
-                             rule->half[1] * 1000000 / expected->payments[1]);
+                             rounded(rule->half[1], 1000000, expected->payments[1]));
         check_overlap(rule, self, item);
         assert_int_equal(item->advice, advice_of(expected, self, item));
         assert_true(item->in_force && item->advice_text.n > 0);
