@@ -46,8 +46,11 @@ enum action_flag {
     ACT_GO = 1 << 10,
 };
 
-#define ACT_BAR(n) (n)
+#define ACT_BAR(n)   (n)
 #define ACT_BAR_MASK 0xFFu
+
+/* Every role at once, to ask what a key would mean to anybody. */
+#define ROLE_EVERY ((enum role) ~0u)
 
 enum action {
 #define ACTION(name, keys, places, op, flags, label, arguments, help) ACTION_##name,
@@ -71,7 +74,7 @@ struct action_row {
 };
 
 const struct action_row *action_row(enum action action);
-bool        action_allowed(enum action action, enum role role);
+bool                     action_allowed(enum action action, enum role role);
 /* What the key means in these places for this role; ACTION_none when nothing. */
 enum action action_of_key(uint32_t key, unsigned places, enum role role);
 enum action action_of_name(struct slice name); /* ACTION_none when there is no such action */

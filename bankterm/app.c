@@ -10,6 +10,7 @@
 #include "bankterm/frame.h"
 #include "bankterm/screens/screens.h"
 #include "bankterm/screens/subject.h"
+#include "bankterm/show.h"
 #include "bankterm/widgets/table.h"
 #include "common/check.h"
 
@@ -255,12 +256,13 @@ static void take_alert(struct app *app, const struct msg_event_alert *alert)
 /* For everybody of the role, or for one user; whom it is not for is not told. */
 static void take_notification(struct app *app, const struct msg_event_notification *told)
 {
+    char                   words[SHOW_WORDS_MAX];
     const struct role_row *role = role_find(app->role);
     if (MSG_HAS(told, event_notification, role) &&
         (role == NULL || !slice_is(told->role, role->name)))
         return;
     app_notice(app, STYLE_WARN, "! New notification: %s; 9 shows it",
-               enum_text(&enum_notification_topic, told->topic));
+               show_choice(&enum_notification_topic, told->topic, words));
 }
 
 static void take_event(struct app *app, const struct net_result *result)
@@ -396,6 +398,8 @@ static void take_key(struct app *app, uint32_t key)
         return;
     unsigned    places = works_everywhere(key) ? IN_ANY : app_places(top);
     enum action action = action_of_key(key, places, app->role);
+    if (action == ACTION_none)
+        action = action_of_key(key, places, ROLE_EVERY); /* which app_act refuses, and says so */
     if (action != ACTION_none)
         app_act(app, action, "");
 }
@@ -431,6 +435,8 @@ void app_input(struct app *app, const struct input *input)
 
 bool app_can(const struct app *app, const struct screen *screen, enum action action)
 {
+    if (action == ACTION_back && app->depth <= 1)
+        return false;
     return action_allowed(action, app->role) &&
            (screen->ops->can == NULL || screen->ops->can(screen, action));
 }
@@ -574,13 +580,13 @@ static bool act_go(struct app *app, enum action action, const char *argument)
         app_push(app, &screen_case, argument);
         return true;
     case ACTION_rules:
-        app_push(app, &screen_rules, "");
+        app_home(app, &screen_rules, "");
         return true;
     case ACTION_scoreboard:
         app_push(app, &screen_scoreboard, "");
         return true;
     case ACTION_controls:
-        app_push(app, &screen_controls, "");
+        app_home(app, &screen_controls, "");
         return true;
     case ACTION_lists:
         app_push(app, &screen_screening, argument);
@@ -589,7 +595,9 @@ static bool act_go(struct app *app, enum action action, const char *argument)
         app_push(app, &screen_suppressions, "");
         return true;
     case ACTION_notifications:
-        app_push(app, &screen_notifications, "");
+        /* A notice comes while one is at work, and Esc leads back to the work. */
+        if (app_top(app) != NULL && app_top(app)->ops != &screen_notifications)
+            app_push(app, &screen_notifications, "");
         return true;
     case ACTION_curves:
         app_push(app, &screen_curves, "");

@@ -9,17 +9,24 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The short name is for windows in which the long ones have no place beside one another: all ten
+ * of the compliance officer fit into 80 columns. */
 static const struct {
     enum action action;
     const char *title;
+    const char *brief;
 } tabs[] = {
-    { ACTION_dashboard, "Dashboard" }, { ACTION_transactions, "Transactions" },
-    { ACTION_accounts, "Accounts" },   { ACTION_alerts, "Alerts" },
-    { ACTION_customers, "Customers" }, { ACTION_audit, "Audit" },
-    { ACTION_cases, "Cases" },
+    { ACTION_dashboard, "Dashboard", "Dash" },   { ACTION_transactions, "Transactions", "Txns" },
+    { ACTION_accounts, "Accounts", "Accs" },     { ACTION_alerts, "Alerts", "Alert" },
+    { ACTION_customers, "Customers", "Cust" },   { ACTION_audit, "Audit", "Audit" },
+    { ACTION_rules, "Rules", "Rule" },           { ACTION_controls, "Controls", "Ctrl" },
+    { ACTION_notifications, "Notices", "News" }, { ACTION_cases, "Cases", "Case" },
 };
 
 enum { TAB_COUNT = sizeof tabs / sizeof tabs[0] };
+
+/* How much of the tabs is written. */
+enum tab_names { TABS_LONG, TABS_SHORT, TABS_KEYS };
 
 static void state_text(const struct app *app, char *out, size_t size)
 {
@@ -39,27 +46,41 @@ static void state_text(const struct app *app, char *out, size_t size)
         snprintf(out, size, "retry in %d s", (int)retry);
 }
 
-static bool tab_active(const struct app *app, enum action action)
+/* The tab of the topmost screen that has one. */
+static enum action active_tab(const struct app *app)
 {
-    const char *name = app->depth > 1 ? app->stack[1]->ops->name : "";
-    for (int i = 0; i < TAB_COUNT; i++) {
-        if (strcmp(action_row(tabs[i].action)->name, name) == 0)
-            return tabs[i].action == action;
+    for (int at = app->depth - 1; at > 0; at--) {
+        for (int i = 0; i < TAB_COUNT; i++) {
+            if (strcmp(action_row(tabs[i].action)->name, app->stack[at]->ops->name) == 0)
+                return tabs[i].action;
+        }
     }
-    return action == ACTION_dashboard;
+    return ACTION_dashboard;
+}
+
+static const char *tab_name(int tab, enum tab_names names, bool active)
+{
+    if (names == TABS_LONG || (names == TABS_KEYS && active))
+        return tabs[tab].title;
+    return names == TABS_SHORT ? tabs[tab].brief : "";
 }
 
 /* Draws the tabs, or only measures them when canvas is NULL; returns where they end. */
-static int draw_tabs(const struct app *app, struct canvas *canvas, bool names)
+static int draw_tabs(const struct app *app, struct canvas *canvas, enum tab_names names)
 {
-    int x = 0;
+    enum action here = active_tab(app);
+    int         x = 0;
     for (int i = 0; i < TAB_COUNT; i++) {
-        bool active = tab_active(app, tabs[i].action);
-        char text[32];
+        bool         active = tabs[i].action == here;
+        const char  *name = tab_name(i, names, active);
+        struct slice keys = slice_from(action_row(tabs[i].action)->keys);
+        struct slice key;
+        char         text[32];
         if (!action_allowed(tabs[i].action, app->role))
             continue;
-        snprintf(text, sizeof text, " %s%s%s ", action_row(tabs[i].action)->keys,
-                 names || active ? " " : "", names || active ? tabs[i].title : "");
+        key_next(&keys, &key);
+        snprintf(text, sizeof text, " %.*s%s%s%s", (int)key.n, key.at, name[0] != '\0' ? " " : "",
+                 name, names == TABS_SHORT ? "" : " ");
         int width = (int)strlen(text);
         if (canvas != NULL)
             canvas_string(canvas, x, 0, width, active ? STYLE_TOP_ACTIVE : STYLE_TOP, text);
@@ -79,8 +100,11 @@ static void draw_top(const struct app *app, struct canvas *canvas)
     int width = (int)strlen(state) + (live ? 3 : 4);
     int room = canvas->width - width - (int)strlen(news);
     canvas_fill(canvas, (struct rect){ 0, 0, canvas->width, 1 }, STYLE_TOP, ' ');
+    enum tab_names names = TABS_LONG;
+    while (names < TABS_KEYS && draw_tabs(app, NULL, names) > room)
+        names++;
     if (app->was_logged_in)
-        draw_tabs(app, canvas, draw_tabs(app, NULL, true) <= room);
+        draw_tabs(app, canvas, names);
     else
         canvas_print(canvas, 1, 0, room, STYLE_TOP, "bankterm  %s", app->config.server);
     canvas_string(canvas, room, 0, (int)strlen(news), STYLE_TOP_BAD, news);

@@ -88,7 +88,16 @@ const char *show_short_sum(int64_t minor, struct slice currency, char *out, size
 
 const char *show_share(int64_t basis_points, char *out, size_t size)
 {
-    snprintf(out, size, "%" PRId64 ".%02" PRId64 "%%", basis_points / 100, basis_points % 100);
+    uint64_t share = magnitude(basis_points);
+    snprintf(out, size, "%s%" PRIu64 ".%02" PRIu64 "%%", basis_points < 0 ? "-" : "", share / 100,
+             share % 100);
+    return out;
+}
+
+const char *show_percent(int64_t basis_points, char *out, size_t size)
+{
+    uint64_t share = (magnitude(basis_points) + 50) / 100;
+    snprintf(out, size, "%s%" PRIu64 "%%", basis_points < 0 && share > 0 ? "-" : "", share);
     return out;
 }
 
@@ -144,6 +153,50 @@ const char *show_age(int64_t us, char *out, size_t size)
     else
         snprintf(out, size, "%" PRId64 " d", seconds / 86400);
     return out;
+}
+
+const char *show_figure(int64_t value, struct slice unit, struct slice currency, char *out,
+                        size_t size)
+{
+    static const char *const days[] = { "Monday", "Tuesday",  "Wednesday", "Thursday",
+                                        "Friday", "Saturday", "Sunday" };
+    if (slice_is(unit, "minor units"))
+        return show_money(value, currency_exponent(currency), out, size);
+    if (slice_is(unit, "basis points"))
+        return show_share(value, out, size);
+    if (slice_is(unit, "hundredths"))
+        return show_money(value, 2, out, size);
+    if (slice_is(unit, "seconds"))
+        return show_age(value * US_PER_SECOND, out, size);
+    if (slice_is(unit, "weekday") && value >= 0 && value < 7)
+        snprintf(out, size, "%s", days[value]);
+    else if (slice_is(unit, "yes or no"))
+        snprintf(out, size, "%s", value != 0 ? "yes" : "no");
+    else if (slice_is(unit, "hour"))
+        snprintf(out, size, "%02" PRId64 ":00", value);
+    else {
+        show_count(value, out, size);
+        size_t n = strlen(out);
+        snprintf(out + n, size - n, "%s",
+                 slice_is(unit, "percent") ? "%"
+                 : slice_is(unit, "hours") ? " h"
+                 : slice_is(unit, "days")  ? " d"
+                                           : "");
+    }
+    return out;
+}
+
+const char *show_words(const char *name, char out[SHOW_WORDS_MAX])
+{
+    snprintf(out, SHOW_WORDS_MAX, "%s", name);
+    for (char *at = out; *at != '\0'; at++)
+        *at = *at == '_' ? ' ' : *at;
+    return out;
+}
+
+const char *show_choice(const struct enum_desc *desc, int32_t number, char out[SHOW_WORDS_MAX])
+{
+    return show_words(enum_text(desc, number), out);
 }
 
 uint8_t currency_exponent(struct slice code)

@@ -183,7 +183,8 @@ static enum err set_figures(struct trial *trial, int64_t past_us)
     MSG_SET(out, backtest, judged, result->judged);
     MSG_SET(out, backtest, labelled, result->labelled);
     MSG_SET(out, backtest, days, result->days);
-    MSG_SET(out, backtest, alerts_per_day_x100, ratio_scaled(result->alerts.count, result->days, 100));
+    MSG_SET(out, backtest, alerts_per_day_x100,
+            ratio_scaled(result->alerts.count, result->days, 100));
     MSG_SET(out, backtest, precision_bp,
             ratio_basis_points(result->caught.count, result->alerts.count));
     MSG_SET(out, backtest, measured, measures->events);

@@ -16,7 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FACT_MAX = ACT_FACT_MAX, BOX_WIDTH = 78, LOOKUP_EVERY_US = 2000000 };
+enum {
+    FACT_MAX = ACT_FACT_MAX,
+    BOX_WIDTH = 78,
+    BOX_EDGE = 4,
+    FACT_LINES = 3,
+    HINT_LINES = 3,
+    LOOKUP_EVERY_US = 2000000
+};
 
 union act_body {
     struct msg_transaction_act     transaction;
@@ -219,8 +226,8 @@ static void add_several(struct act *act, const void *const *rows, int count)
              alerts_sum(rows, count, sum, sizeof sum));
     add_text(act, "Sum", text);
     alerts_held(rows, count, act->held_sum, sizeof act->held_sum);
-    snprintf(text, sizeof text, "%d payment%s, %s", (int)act->held,
-             act->held == 1 ? "" : "s", act->held_sum);
+    snprintf(text, sizeof text, "%d payment%s, %s", (int)act->held, act->held == 1 ? "" : "s",
+             act->held_sum);
     if (act->held > 0)
         add_text(act, "Held", text);
     add_text(act, "Accounts", names);
@@ -450,18 +457,34 @@ static enum op_index op_of(const struct act *act)
     return (enum op_index)action_row(act->action)->op;
 }
 
+/* "Rules, file: new.rules; From: 2026-01-01": what was typed, so that what comes of it can say so.
+ */
+static void typed_text(const struct act *act, char out[ACT_TYPED_MAX])
+{
+    size_t n = 0;
+    out[0] = '\0';
+    for (int i = 0; i < act->form.count && n < ACT_TYPED_MAX; i++) {
+        const struct form_field *field = &act->form.fields[i];
+        if (field->n > 0)
+            n += (size_t)snprintf(out + n, ACT_TYPED_MAX - n, "%s%s: %s", n > 0 ? "; " : "",
+                                  field->label, field->value);
+    }
+}
+
 /* The box makes room for the screen that goes on with the message. */
 static void hand_over(struct act *act, const union act_body *body)
 {
     struct app   *app = act->screen.app;
     struct record kept = { 0 };
-    void (*take)(struct app *, const void *) = act->hand_over;
+    char          typed[ACT_TYPED_MAX];
+    void (*take)(struct app *, const void *, const char *) = act->hand_over;
+    typed_text(act, typed);
     if (record_keep(&kept, op_rows[act->op].request, body) != ERR_none) {
         snprintf(act->error, sizeof act->error, "%s", err_what(ERR_memory));
         return;
     }
     app_pop(app, &act->screen);
-    take(app, kept.body);
+    take(app, kept.body, typed);
     record_free(&kept);
 }
 
@@ -534,6 +557,7 @@ static void look_up(struct act *act)
 static void state_text(enum op_index op, const void *body, char *out, size_t size)
 {
     const struct message_desc *desc = op_rows[op].reply;
+    char                       words[SHOW_WORDS_MAX];
     int32_t                    value;
     int                        field = message_field(desc, "state");
     if (field < 0)
@@ -548,7 +572,7 @@ static void state_text(enum op_index op, const void *body, char *out, size_t siz
         return;
     }
     memcpy(&value, message_at(desc, body, field), sizeof value);
-    snprintf(out, size, "%s", enum_text(desc->fields[field].choice, value));
+    snprintf(out, size, "%s", show_choice(desc->fields[field].choice, value, words));
 }
 
 /* Remembers what was decided, so that it can be undone while there is time. */
@@ -557,13 +581,14 @@ static void offer_undo(struct act *act, const struct net_result *result)
     struct undo_offer      *offer = &act->screen.app->undo;
     const struct msg_alert *alert = result->body;
     char                    sum[64];
+    char                    words[SHOW_WORDS_MAX];
     if (result->op != OP_INDEX_alert_decide || !MSG_HAS(alert, alert, undo_until))
         return;
     *offer = (struct undo_offer){ .count = 1, .until_us = alert->undo_until };
     offer->ids[0] = alert->alert_id;
     show_sum(alert->amount, alert->currency, sum, sizeof sum);
     snprintf(offer->what, sizeof offer->what, "%s: %.*s, %s",
-             enum_text(&enum_alert_decision, alert->decision), (int)alert->account_name.n,
+             show_choice(&enum_alert_decision, alert->decision, words), (int)alert->account_name.n,
              alert->account_name.at, sum);
 }
 
@@ -840,11 +865,12 @@ static const char *choice_help(const struct act *act, const struct form_field *f
 static int draw_values(const struct act *act, struct canvas *canvas, struct rect rect, int y)
 {
     char text[FACT_MAX];
+    char words[SHOW_WORDS_MAX];
     for (int i = 0; i < act->form.count; i++) {
         const struct form_field *field = &act->form.fields[i];
         struct slice             value = slice_of(field->value, field->n);
         if (field->kind == FORM_CHOICE)
-            value = slice_from(form_choice(field));
+            value = slice_from(show_words(form_choice(field), words));
         if (value.n == 0)
             value = slice_from("none");
         canvas_string(canvas, rect.x, y, 15, STYLE_LABEL, field->label);
@@ -872,6 +898,48 @@ static int values_height(const struct act *act, int width)
                      (choice_help(act, field, text)[0] != '\0' ? 1 : 0);
     }
     return lines;
+}
+
+/* Lines that a text takes, at most `most`. */
+static int wrapped(struct canvas *canvas, int width, int most, const char *text)
+{
+    struct rect before = canvas_clip(canvas, (struct rect){ 0, 0, 0, 0 });
+    int         lines =
+        canvas_paragraph(canvas, (struct rect){ 0, 0, width, most }, STYLE_TEXT, slice_from(text));
+    canvas_unclip(canvas, before);
+    return lines > 0 ? lines : 1;
+}
+
+/* What is to be typed in the field that has the focus. */
+static const char *hint_of(const struct act *act, char out[FACT_MAX])
+{
+    const struct form_field *focus = &act->form.fields[act->form.focus];
+    if (focus->help[0] != '\0')
+        return focus->help;
+    if (focus->kind == FORM_CHOICE && focus->number == 0) {
+        snprintf(out, FACT_MAX, "%s: Left, Right or the first letter", focus->choice->help);
+        return out;
+    }
+    return choice_help(act, focus, out);
+}
+
+static int facts_height(const struct act *act, struct canvas *canvas, int width)
+{
+    int lines = 0;
+    for (int i = 0; i < act->fact_count; i++)
+        lines += wrapped(canvas, width, FACT_LINES, act->facts[i].text);
+    return lines;
+}
+
+static int draw_facts(const struct act *act, struct canvas *canvas, struct rect in, int y)
+{
+    for (int i = 0; i < act->fact_count; i++) {
+        canvas_string(canvas, in.x, y, 15, STYLE_LABEL, act->facts[i].label);
+        int lines = canvas_paragraph(canvas, (struct rect){ in.x + 16, y, in.w - 16, FACT_LINES },
+                                     STYLE_TEXT, slice_from(act->facts[i].text));
+        y += lines > 0 ? lines : 1;
+    }
+    return y;
 }
 
 static const char *title_of(const struct act *act)
@@ -902,7 +970,10 @@ static void act_draw(struct screen *screen, struct canvas *canvas, struct rect r
     char                     title[96];
     char                     help[FACT_MAX];
     int                      w = rect.w < BOX_WIDTH ? rect.w : BOX_WIDTH;
-    int h = act->fact_count + 6 + values_height(act, w - 20) + (act->error[0] != '\0' ? 3 : 0);
+    int h = facts_height(act, canvas, w - BOX_EDGE - 16) + 6 + values_height(act, w - 20) +
+            (act->error[0] != '\0' ? 3 : 0);
+    if (act->stage == ACT_EDIT)
+        h += wrapped(canvas, w - BOX_EDGE - 16, HINT_LINES, hint_of(act, help)) - 1;
     int gap = h <= rect.h ? 1 : 0; /* blank lines only where there is room */
     if (h > rect.h)
         h = rect.h;
@@ -913,17 +984,12 @@ static void act_draw(struct screen *screen, struct canvas *canvas, struct rect r
         canvas_box(canvas, box, (row->flags & ACT_DANGER) != 0 ? STYLE_WARN : STYLE_RULE, title);
     int         y = in.y + gap;
     struct rect before = canvas_clip(canvas, in);
-    for (int i = 0; i < act->fact_count; i++, y++) {
-        canvas_string(canvas, in.x, y, 15, STYLE_LABEL, act->facts[i].label);
-        canvas_string(canvas, in.x + 16, y, in.w - 16, STYLE_TEXT, act->facts[i].text);
-    }
-    y += gap;
+    y = draw_facts(act, canvas, in, y);
+    y += act->fact_count > 0 ? gap : 0;
     if (act->stage == ACT_EDIT) {
         y += form_draw(&act->form, canvas, (struct rect){ in.x, y, in.w, in.h });
-        const struct form_field *focus = &act->form.fields[act->form.focus];
-        canvas_string(canvas, in.x + 16, y, in.w - 16, STYLE_DIM,
-                      focus->help[0] != '\0' ? focus->help : choice_help(act, focus, help));
-        y += 1;
+        y += canvas_paragraph(canvas, (struct rect){ in.x + 16, y, in.w - 16, HINT_LINES },
+                              STYLE_DIM, slice_from(hint_of(act, help)));
     } else {
         y = draw_values(act, canvas, in, y);
         y += gap;

@@ -18,6 +18,7 @@ enum {
     ACT_BODY_MAX = 2048,
     ACT_FIXED_MAX = 4,
     ACT_FIXED_TEXT = 72,
+    ACT_TYPED_MAX = 1400, /* what was typed, told by the screen that goes on */
 };
 
 enum act_stage { ACT_EDIT, ACT_REVIEW, ACT_SENT, ACT_UNKNOWN };
@@ -64,7 +65,7 @@ struct act {
     struct arena     arena; /* texts of the message */
     bool             has_arena;
     /* Takes the message instead of sending it, and shows what comes of it. */
-    void (*hand_over)(struct app *, const void *body);
+    void (*hand_over)(struct app *, const void *body, const char *typed);
 };
 
 /* NULL when it could not be opened. */

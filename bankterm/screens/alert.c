@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FACT_MAX = 320, HEAD_LINES = 5, NOTE_LINES = 40, AMOUNT_BAR = 30 };
+enum { FACT_MAX = 320, HEAD_LINES = 5, NOTE_LINES = 40, LIKE_LINES = 4, AMOUNT_BAR = 30 };
 
 struct alert_view {
     struct screen screen;
@@ -222,6 +222,7 @@ static void handling_text(const struct alert_view *view, char *out, size_t size)
     int64_t                 now = app_now_us(app);
     int32_t                 state = alert_state_now(alert, now);
     char                    left[32];
+    char                    words[SHOW_WORDS_MAX];
     int                     n = 0;
     if (state == ALERT_TAKEN) {
         bool mine = slice_is(alert->assigned_to, app->user);
@@ -234,9 +235,9 @@ static void handling_text(const struct alert_view *view, char *out, size_t size)
         snprintf(out, size, "snoozed, back in %s",
                  show_age(alert->snoozed_until - now, left, sizeof left));
     } else if (state == ALERT_DECIDED) {
-        n = snprintf(out, size, "%s by %.*s", enum_text(&enum_alert_decision, alert->decision),
-                     (int)alert->decided_by.n,
-                     alert->decided_by.at != NULL ? alert->decided_by.at : "");
+        n = snprintf(
+            out, size, "%s by %.*s", show_choice(&enum_alert_decision, alert->decision, words),
+            (int)alert->decided_by.n, alert->decided_by.at != NULL ? alert->decided_by.at : "");
         if (alert_can(app, alert, ACTION_undo_decision) && n > 0 && (size_t)n < size)
             snprintf(out + n, size - (size_t)n, "; U undoes it for %s",
                      show_age(alert->undo_until - now, left, sizeof left));
@@ -263,6 +264,14 @@ static int head_lines(const struct msg_alert *alert)
     return alert != NULL && alert->hit_count > 1 ? HEAD_LINES + 1 : HEAD_LINES;
 }
 
+/* One line, whatever stands in it: the panels below do not move. What is cut is in the record. */
+static int head_line(struct canvas *canvas, struct rect in, int y, const char *label,
+                     enum style style, const char *text)
+{
+    return detail_line(canvas, (struct rect){ in.x, y, in.w, 1 }, y, label, style,
+                       slice_from(text));
+}
+
 static void draw_head(const struct alert_view *view, struct canvas *canvas, struct rect in)
 {
     const struct msg_alert   *alert = alert_of(view);
@@ -274,20 +283,19 @@ static void draw_head(const struct alert_view *view, struct canvas *canvas, stru
     snprintf(text, sizeof text, "%.*s%s%s", (int)alert->account_name.n, alert->account_name.at,
              stopped ? ", ! account " : "",
              stopped ? enum_text(&enum_account_status, account->status) : "");
-    y = detail_line(canvas, in, y, "Account", stopped ? STYLE_WARN : STYLE_VALUE, slice_from(text));
+    y = head_line(canvas, in, y, "Account", stopped ? STYLE_WARN : STYLE_VALUE, text);
     what_text(view, text, sizeof text);
-    y = detail_line(canvas, in, y, "Payment", STYLE_VALUE, slice_from(text));
+    y = head_line(canvas, in, y, "Payment", STYLE_VALUE, text);
     status_text(view, text, sizeof text);
-    y = detail_line(canvas, in, y, "", style_of_status(alert->status), slice_from(text));
+    y = head_line(canvas, in, y, "", style_of_status(alert->status), text);
     if (alert->hit_count > 1)
-        y = detail_line(canvas, in, y, "In all",
-                        alert->held_count > 0 ? style_of_status(STATUS_HELD) : STYLE_TEXT,
-                        slice_from(alert_payments(alert, text, sizeof text)));
+        y = head_line(canvas, in, y, "In all",
+                      alert->held_count > 0 ? style_of_status(STATUS_HELD) : STYLE_TEXT,
+                      alert_payments(alert, text, sizeof text));
     loss_text(view, text, sizeof text);
-    y = detail_line(canvas, in, y, "Alert", STYLE_TEXT, slice_from(text));
+    y = head_line(canvas, in, y, "Alert", STYLE_TEXT, text);
     handling_text(view, text, sizeof text);
-    detail_line(canvas, in, y, "", alert->state == ALERT_OPEN ? STYLE_WARN : STYLE_TEXT,
-                slice_from(text));
+    head_line(canvas, in, y, "", alert->state == ALERT_OPEN ? STYLE_WARN : STYLE_TEXT, text);
     if (alert->state == ALERT_DECIDED)
         return;
     due_text(alert->due_at - app_now_us(view->screen.app), &due);
@@ -390,40 +398,29 @@ static int draw_whatif(const void *context, struct canvas *canvas, struct rect r
 
 /* --- figures --------------------------------------------------------------------------------- */
 
-static const char *figure_text(int64_t value, struct slice unit, struct slice currency, char *out,
-                               size_t size)
-{
-    if (slice_is(unit, "minor units"))
-        return show_money(value, currency_exponent(currency), out, size);
-    if (slice_is(unit, "basis points"))
-        return show_share(value, out, size);
-    return show_count(value, out, size);
-}
-
 /* "! sum_24h  12,345.00  usual 0.00 to 800.00  Paid out within a day"; the sign stands where the
  * value lies outside. */
 static int draw_figure(struct canvas *canvas, struct rect rect, const struct msg_feature *feature,
                        struct slice currency)
 {
-    enum { VALUE = 13, RANGE = 27, WIDE = 62 };
+    enum { NAME = 25, VALUE = 13, RANGE = 27, WIDE = 66 };
     char value[64];
     char range[80] = "";
     bool has = MSG_HAS(feature, feature, normal_low) && MSG_HAS(feature, feature, normal_high);
     bool outside =
         has && (feature->value < feature->normal_low || feature->value > feature->normal_high);
-    int  name = rect.w >= WIDE ? 24 : 20;
-    int  x = rect.x + name + VALUE + 2;
+    int x = rect.x + NAME + VALUE + 2;
     if (has) {
         char low[32];
         char high[32];
-        figure_text(feature->normal_low, feature->unit, currency, low, sizeof low);
-        figure_text(feature->normal_high, feature->unit, currency, high, sizeof high);
-        snprintf(range, sizeof range, "usual %s to %s", low, high);
+        show_figure(feature->normal_low, feature->unit, currency, low, sizeof low);
+        show_figure(feature->normal_high, feature->unit, currency, high, sizeof high);
+        snprintf(range, sizeof range, "%s%s to %s", rect.w >= WIDE ? "usual " : "", low, high);
     }
-    figure_text(feature->value, feature->unit, currency, value, sizeof value);
+    show_figure(feature->value, feature->unit, currency, value, sizeof value);
     canvas_string(canvas, rect.x, rect.y, 1, STYLE_WARN, outside ? "!" : "");
-    canvas_text(canvas, rect.x + 2, rect.y, name - 3, STYLE_LABEL, feature->name);
-    canvas_right(canvas, rect.x + name, rect.y, VALUE, outside ? STYLE_WARN : STYLE_VALUE, value);
+    canvas_text(canvas, rect.x + 2, rect.y, NAME - 3, STYLE_LABEL, feature->name);
+    canvas_right(canvas, rect.x + NAME, rect.y, VALUE, outside ? STYLE_WARN : STYLE_VALUE, value);
     canvas_string(canvas, x, rect.y, rect.x + rect.w - x, outside ? STYLE_TEXT : STYLE_DIM, range);
     if (x + RANGE + 12 < rect.x + rect.w)
         canvas_text(canvas, x + RANGE, rect.y, rect.x + rect.w - x - RANGE, STYLE_DIM,
@@ -438,8 +435,15 @@ static int draw_figures(const void *context, struct canvas *canvas, struct rect 
     const struct msg_risk_account *risk = view->risk.record.body;
     const struct msg_whatif       *whatif = view->whatif.record.body;
     int                            y = rect.y;
-    if (whatif != NULL)
-        y += draw_baseline(alert_of(view), whatif, canvas, rect);
+    if (whatif != NULL) {
+        canvas_string(canvas, rect.x, y++, rect.w, STYLE_DIM, "When it was judged:");
+        y += draw_baseline(alert_of(view), whatif, canvas,
+                           (struct rect){ rect.x, y, rect.w, rect.h });
+        y++;
+    }
+    if (risk != NULL)
+        canvas_string(canvas, rect.x, y++, rect.w, STYLE_DIM,
+                      "The account now, with all since; at the right its usual:");
     if (risk == NULL)
         return y - rect.y + draw_absent(&view->risk, canvas, (struct rect){ rect.x, y, rect.w, 3 });
     for (int pass = 0; pass < 2; pass++) {
@@ -464,6 +468,8 @@ static int draw_like(struct canvas *canvas, struct rect rect, const struct msg_s
 {
     char        day[32];
     char        sum[64];
+    char        share[32];
+    char        words[SHOW_WORDS_MAX];
     char        text[FACT_MAX];
     bool        decided = MSG_HAS(like, similar_alert, decision);
     bool        fraud = decided && like->decision == DECISION_CONFIRMED_FRAUD;
@@ -471,14 +477,16 @@ static int draw_like(struct canvas *canvas, struct rect rect, const struct msg_s
     show_sum(like->amount, like->currency, sum, sizeof sum);
     snprintf(text, sizeof text, "%s  %4d  %18s  %s%s", show_day(like->created_at, day, sizeof day),
              (int)like->score, sum, sign,
-             decided ? enum_text(&enum_alert_decision, like->decision) : "undecided");
+             decided ? show_choice(&enum_alert_decision, like->decision, words) : "undecided");
     canvas_string(canvas, rect.x, rect.y, rect.w, fraud ? STYLE_BAD : STYLE_TEXT, text);
-    snprintf(text, sizeof text, "%d%% alike: %.*s; %.*s", (int)(like->similarity_bp / 100),
-             (int)like->shared.n, like->shared.at,
+    snprintf(text, sizeof text, "%s alike, %.*s: %.*s",
+             show_percent(like->similarity_bp, share, sizeof share),
              like->same_account ? 12 : (int)like->account_name.n,
-             like->same_account ? "this account" : like->account_name.at);
-    canvas_string(canvas, rect.x + 12, rect.y + 1, rect.w - 12, STYLE_DIM, text);
-    return 2;
+             like->same_account ? "this account" : like->account_name.at, (int)like->shared.n,
+             like->shared.at);
+    return 1 + canvas_paragraph(canvas,
+                                (struct rect){ rect.x + 12, rect.y + 1, rect.w - 12, LIKE_LINES },
+                                STYLE_DIM, slice_from(text));
 }
 
 /* How they ended, as numbers and one bar of shares. */
@@ -514,7 +522,7 @@ static int draw_similar(const void *context, struct canvas *canvas, struct rect 
         return draw_absent(&view->similar, canvas, rect);
     y += draw_endings(canvas, rect, page);
     for (size_t i = 0; i < page->items.count; i++)
-        y += draw_like(canvas, (struct rect){ rect.x, y, rect.w, 2 }, &page->items.at[i]);
+        y += draw_like(canvas, (struct rect){ rect.x, y, rect.w, LIKE_LINES }, &page->items.at[i]);
     return y - rect.y;
 }
 
@@ -537,12 +545,13 @@ static int draw_hits(const void *context, struct canvas *canvas, struct rect rec
         const struct msg_alert_hit *hit = &alert->hits.at[i];
         char                        minute[32];
         char                        sum[64];
+        char                        words[SHOW_WORDS_MAX];
         bool                        decided = MSG_HAS(hit, alert_hit, decision);
         show_sum(hit->amount, hit->currency, sum, sizeof sum);
         canvas_print(canvas, rect.x, y, rect.w, style_of_status(hit->status),
                      "%s  %4d  %18s  %-9s  %s", show_minute(hit->timestamp, minute, sizeof minute),
                      (int)hit->score, sum, enum_text(&enum_transaction_status, hit->status),
-                     decided ? enum_text(&enum_alert_decision, hit->decision)
+                     decided ? show_choice(&enum_alert_decision, hit->decision, words)
                              : enum_text(&enum_transaction_type, hit->type));
     }
     return y - rect.y;
@@ -636,8 +645,7 @@ static void view_close(struct screen *screen)
 static void view_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
     struct alert_view *view = view_of(screen);
-    struct rect        in = { rect.x + 2, rect.y + 1, rect.w - 3,
-                                       head_lines(alert_of(view)) };
+    struct rect        in = { rect.x + 2, rect.y + 1, rect.w - 3, head_lines(alert_of(view)) };
     char               title[64] = "Alert";
     if (alert_of(view) == NULL) {
         canvas_rule(canvas, rect.x, rect.y, rect.w, title, "");

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORK_LIMIT_MS = 3600 * 1000, TEXT_MAX = 160, BAR_WIDTH = 50 };
+enum { WORK_LIMIT_MS = 3600 * 1000, TEXT_MAX = 320, LINE_LINES = 8, BAR_WIDTH = 50 };
 
 struct backtest {
     struct screen screen;
@@ -21,6 +21,7 @@ struct backtest {
     int64_t       done;
     int64_t       total;
     bool          ending; /* asked to end */
+    char          typed[ACT_TYPED_MAX];
     struct record answer;
     char          error[LIMIT_DETAIL_MAX];
     struct panels panels;
@@ -41,8 +42,9 @@ static const struct msg_backtest *answer_of(const struct backtest *test)
 static int line(struct canvas *canvas, struct rect rect, int y, const char *label, const char *text)
 {
     canvas_string(canvas, rect.x, y, 22, STYLE_LABEL, label);
-    canvas_string(canvas, rect.x + 23, y, rect.w - 23, STYLE_VALUE, text);
-    return y + 1;
+    int lines = canvas_paragraph(canvas, (struct rect){ rect.x + 23, y, rect.w - 23, LINE_LINES },
+                                 STYLE_VALUE, slice_from(text));
+    return y + (lines > 0 ? lines : 1);
 }
 
 static int line_count(struct canvas *canvas, struct rect rect, int y, const char *label,
@@ -62,9 +64,12 @@ static int line_ppm(struct canvas *canvas, struct rect rect, int y, const char *
 
 static int draw_figures(const void *context, struct canvas *canvas, struct rect rect)
 {
-    const struct msg_backtest *answer = answer_of(context);
+    const struct backtest     *test = context;
+    const struct msg_backtest *answer = answer_of(test);
     char                       text[TEXT_MAX];
     int                        y = rect.y;
+    y = line(canvas, rect, y, "Tested", slice_copy(answer->candidate, text, sizeof text));
+    y = line(canvas, rect, y, "Asked for", test->typed);
     snprintf(text, sizeof text, "%" PRId64 ".%02" PRId64, answer->alerts_per_day_x100 / 100,
              answer->alerts_per_day_x100 % 100);
     y = line_count(canvas, rect, y, "Payments judged", answer->judged);
@@ -90,11 +95,10 @@ static int draw_money(const void *context, struct canvas *canvas, struct rect re
     for (size_t i = 0; i < answer->lines.count; i++) {
         const struct msg_backtest_line *of = &answer->lines.at[i];
         char                            name[40];
+        char                            words[SHOW_WORDS_MAX];
         char                            count[32];
         slice_copy(of->name, name, sizeof name);
-        for (char *at = name; *at != '\0'; at++)
-            *at = *at == '_' ? ' ' : *at;
-        canvas_string(canvas, rect.x, y, 22, STYLE_LABEL, name);
+        canvas_string(canvas, rect.x, y, 22, STYLE_LABEL, show_words(name, words));
         canvas_right(canvas, rect.x + 23, y, 10, STYLE_VALUE,
                      show_count(of->count, count, sizeof count));
         for (size_t m = 0; m < of->money.count; m++) {
@@ -135,13 +139,15 @@ static int draw_changes(const void *context, struct canvas *canvas, struct rect 
 
 /* --- the screen ----------------------------------------------------------------------------- */
 
-void backtest_run(struct app *app, const void *body)
+void backtest_run(struct app *app, const void *body, const char *typed)
 {
     struct fault     fault = { 0 };
     struct screen   *screen = app_push(app, &screen_backtest, "");
     struct backtest *test = backtest_of(screen);
     if (screen == NULL)
         return;
+    snprintf(test->typed, sizeof test->typed, "%s",
+             typed[0] != '\0' ? typed : "the version in force, on all payments");
     test->ticket = app_ask(screen, OP_INDEX_rules_backtest, body, WORK_LIMIT_MS, &fault);
     if (test->ticket == 0)
         snprintf(test->error, sizeof test->error, "%s",
@@ -220,15 +226,19 @@ static void draw_progress(const struct backtest *test, struct canvas *canvas, st
     char done[32];
     char total[32];
     int  width = rect.w - 4 < BAR_WIDTH ? rect.w - 4 : BAR_WIDTH;
-    canvas_string(canvas, rect.x + 2, rect.y + 2, rect.w - 4, STYLE_TEXT,
+    int  y = rect.y + 2;
+    canvas_string(canvas, rect.x + 2, y, rect.w - 4, STYLE_TEXT,
                   test->ending ? "Ending ..." : "At work. Esc ends it.");
+    canvas_cursor(canvas, rect.x + 2, y);
+    y += 2;
+    y += canvas_paragraph(canvas, (struct rect){ rect.x + 2, y, rect.w - 4, LINE_LINES }, STYLE_DIM,
+                          slice_from(test->typed));
     if (test->total > 0) {
-        canvas_print(canvas, rect.x + 2, rect.y + 4, rect.w - 4, STYLE_TEXT, "%s of %s payments",
+        canvas_print(canvas, rect.x + 2, y + 1, rect.w - 4, STYLE_TEXT, "%s of %s payments",
                      show_count(test->done, done, sizeof done),
                      show_count(test->total, total, sizeof total));
-        bar_draw(canvas, rect.x + 2, rect.y + 5, width, STYLE_CHART, test->done, test->total);
+        bar_draw(canvas, rect.x + 2, y + 2, width, STYLE_CHART, test->done, test->total);
     }
-    canvas_cursor(canvas, rect.x + 2, rect.y + 2);
 }
 
 static void backtest_draw(struct screen *screen, struct canvas *canvas, struct rect rect)

@@ -83,9 +83,7 @@ static int draw_settings(const void *context, struct canvas *canvas, struct rect
              now->set_by.at != NULL ? now->set_by.at : "",
              show_minute(now->set_at, part, sizeof part));
     y = detail_line(canvas, rect, y, "Set", STYLE_TEXT, slice_from(text));
-    canvas_string(canvas, rect.x, y, 14, STYLE_LABEL, "Reason");
-    y += canvas_paragraph(canvas, (struct rect){ rect.x + 15, y, rect.w - 15, 4 }, STYLE_TEXT,
-                          now->reason);
+    y = detail_line(canvas, rect, y, "Reason", STYLE_TEXT, now->reason);
     return y - rect.y;
 }
 

@@ -88,16 +88,6 @@ static bool curves_act(struct screen *screen, enum action action, const char *ar
 
 /* --- drawing -------------------------------------------------------------------------------- */
 
-/* A value of a figure in words: shares as percent, moments of the day as they are. */
-static const char *value_text(int64_t value, struct slice unit, char *out, size_t size)
-{
-    if (slice_is(unit, "minor units"))
-        return show_money(value, 2, out, size);
-    if (slice_is(unit, "basis points"))
-        return show_share(value, out, size);
-    return show_count(value, out, size);
-}
-
 /* "0 to 3", "below 0", "from 12 on", "any". */
 static void range_text(const struct msg_curve_point *point, struct slice unit, bool second,
                        char *out, size_t size)
@@ -111,9 +101,9 @@ static void range_text(const struct msg_curve_point *point, struct slice unit, b
     char    low[40] = "";
     char    high[40] = "";
     if (has_from)
-        value_text(from, unit, low, sizeof low);
+        show_figure(from, unit, slice_of("", 0), low, sizeof low);
     if (has_below)
-        value_text(below, unit, high, sizeof high);
+        show_figure(below, unit, slice_of("", 0), high, sizeof high);
     if (has_from && has_below)
         snprintf(out, size, "%s to %s", low, high);
     else if (has_below)

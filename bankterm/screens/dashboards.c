@@ -578,12 +578,11 @@ static void draw_score(const struct dash *dash, struct canvas *canvas, struct re
         const struct msg_score_part *part = &sum->parts.at[i];
         int                          y = rect.y + 2 + (int)i;
         char                         name[32];
+        char                         words[SHOW_WORDS_MAX];
         char                         points[32];
         slice_copy(part->name, name, sizeof name);
-        for (char *at = name; *at != '\0'; at++)
-            *at = *at == '_' ? ' ' : *at;
         snprintf(points, sizeof points, "%d/%d", (int)part->points, (int)part->points_max);
-        canvas_string(canvas, rect.x + 1, y, 17, STYLE_LABEL, name);
+        canvas_string(canvas, rect.x + 1, y, 17, STYLE_LABEL, show_words(name, words));
         bar_draw(canvas, rect.x + 19, y, rect.w - 29, STYLE_CHART, part->points, part->points_max);
         canvas_right(canvas, rect.x + rect.w - 9, y, 7, STYLE_TEXT, points);
     }

@@ -450,9 +450,7 @@ static void entry_draw(struct screen *screen, struct canvas *canvas, struct rect
                     entry->outcome);
     y = detail_line(canvas, in, y, "Subject", STYLE_TEXT, entry->subject);
     y = line_text(canvas, in, y, "Link", STYLE_DIM, show_hex(entry->hash, text, sizeof text));
-    canvas_string(canvas, in.x, y, 14, STYLE_LABEL, "Detail");
-    canvas_paragraph(canvas, (struct rect){ in.x + 15, y, in.w - 15, in.y + in.h - y }, STYLE_TEXT,
-                     entry->detail);
+    detail_line(canvas, in, y, "Detail", STYLE_TEXT, entry->detail);
     canvas_cursor(canvas, in.x, in.y);
 }
 

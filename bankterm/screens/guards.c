@@ -86,8 +86,9 @@ static void add_entry(struct app *app)
     struct act *act = operate_begin(app, ACTION_add_entry, OP_INDEX_screening_add, "Put on a list");
     if (act == NULL)
         return;
-    operate_fact(act, "Whom",
-                 slice_from("Exactly one of account, customer and counterparty; by its whole id"));
+    operate_fact(
+        act, "Whom",
+        slice_from("Exactly one of account, customer (all of its accounts) and counterparty"));
     operate_ready(act);
     operate_label(act, "account_id", "Account");
     operate_label(act, "customer_id", "Customer");

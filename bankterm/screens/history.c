@@ -4,6 +4,7 @@
 #include "bankterm/screens/history.h"
 
 #include "bankterm/app.h"
+#include "bankterm/keys.h"
 #include "bankterm/screens/pick.h"
 #include "bankterm/screens/rows.h"
 #include "bankterm/screens/screens.h"
@@ -65,7 +66,7 @@ const char *criteria_text(const struct criteria *criteria, char *out, size_t siz
     char         text[LIMIT_SEARCH_MAX + 8];
     out[0] = '\0';
     if (criteria->has_account)
-        add_part(&parts, "account ", criteria->account_name);
+        add_part(&parts, "", criteria->account_name);
     if (criteria->has_from)
         add_part(&parts, "from ", show_day(criteria->from, text, sizeof text));
     if (criteria->has_to)
@@ -112,15 +113,21 @@ static void history_shown(struct screen *screen)
 }
 
 /* The argument is an account's id or a text to search for. */
+/* The argument is a text to search for, or an account's id with its name behind it. */
 static void history_open(struct screen *screen, const char *argument)
 {
     struct history  *history = history_of(screen);
     struct criteria *criteria = &history->criteria;
     list_init(&history->list, OP_INDEX_transaction_list, rows_transaction, rows_transaction_count,
               query_history);
-    if (uuid_parse(argument, strlen(argument), &criteria->account) == ERR_none) {
+    struct slice rest = slice_from(argument);
+    struct slice id;
+    if (key_next(&rest, &id) && uuid_parse(id.at, id.n, &criteria->account) == ERR_none) {
         criteria->has_account = true;
         show_id(&criteria->account, criteria->account_name, sizeof criteria->account_name);
+        if (rest.n > 1)
+            slice_copy(slice_of(rest.at + 1, rest.n - 1), criteria->account_name,
+                       sizeof criteria->account_name);
     } else {
         snprintf(criteria->search, sizeof criteria->search, "%.*s", LIMIT_SEARCH_MAX, argument);
     }
@@ -460,7 +467,8 @@ static void search_draw(struct screen *screen, struct canvas *canvas, struct rec
     y = rect.y + 1 +
         form_draw(&search->form, canvas,
                   (struct rect){ rect.x + 2, rect.y + 1, rect.w - 4, rect.h - 1 });
-    canvas_string(canvas, rect.x + 18, y, rect.w - 20, STYLE_DIM, field->help);
+    canvas_paragraph(canvas, (struct rect){ rect.x + 18, y, rect.w - 20, 2 }, STYLE_DIM,
+                     slice_from(field->help));
     if (on_account(search) && !search->pick.chosen && field->n > 0)
         pick_draw(&search->pick, canvas,
                   (struct rect){ rect.x, y + 1, rect.w, rect.y + rect.h - y - 1 });

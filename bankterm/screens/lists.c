@@ -162,10 +162,14 @@ static bool accounts_can(const struct screen *screen, enum action action)
 
 static void accounts_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
-    const struct listing *listing = listing_of(screen);
-    const char           *title =
-        listing->of_customer ? "Accounts of the customer" : which_accounts[listing->choice].title;
-    listing_draw_titled(screen, canvas, rect, title);
+    struct listing *listing = listing_of(screen);
+    char            title[LIMIT_SEARCH_MAX + 64];
+    if (!listing->of_customer) {
+        listing_draw_titled(screen, canvas, rect, which_accounts[listing->choice].title);
+        return;
+    }
+    snprintf(title, sizeof title, "Accounts of %s", listing->search);
+    list_draw(&listing->list, canvas, rect, title, true);
 }
 
 static void accounts_event(struct screen *screen, const struct net_result *result)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CANDIDATES_MAX = 8 };
+enum { CANDIDATES_MAX = 8, NAME_WIDTH = 22 };
 
 struct palette {
     struct screen screen;
@@ -148,9 +148,11 @@ static void palette_draw(struct screen *screen, struct canvas *canvas, struct re
     for (int i = 0; i < count; i++) {
         const struct action_row *row = action_row(candidate(screen->app, typed, i));
         int                      x = rect.x + 2;
-        canvas_string(canvas, x, y + i, 17, i == 0 ? STYLE_KEY : STYLE_TEXT, row->name);
-        canvas_string(canvas, x + 18, y + i, 11, STYLE_LABEL, row->arguments);
-        canvas_string(canvas, x + 30, y + i, rect.w - 32, STYLE_DIM, row->help);
+        int used = canvas_string(canvas, x, y + i, NAME_WIDTH - 1, i == 0 ? STYLE_KEY : STYLE_TEXT,
+                                 row->name);
+        canvas_string(canvas, x + used + 1, y + i, NAME_WIDTH - used - 2, STYLE_LABEL,
+                      row->arguments);
+        canvas_string(canvas, x + NAME_WIDTH, y + i, rect.w - NAME_WIDTH - 2, STYLE_DIM, row->help);
     }
     draw_line(line_of(palette), canvas, rect, ":");
 }

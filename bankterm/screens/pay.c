@@ -584,8 +584,8 @@ static void pay_draw(struct screen *screen, struct canvas *canvas, struct rect r
     int                      y = in.y + form_draw(&pay->form, canvas, in) + 1;
     const struct form_field *field = &pay->form.fields[pay->form.focus];
     struct pick             *pick = focused_pick(pay);
-    canvas_string(canvas, in.x, y, in.w, STYLE_DIM, field->help);
-    y++;
+    y += canvas_paragraph(canvas, (struct rect){ in.x, y, in.w, 2 }, STYLE_DIM,
+                          slice_from(field->help));
     if (pay->error[0] != '\0')
         y += canvas_paragraph(canvas, (struct rect){ in.x, y, in.w, 3 }, STYLE_BAD,
                               slice_from(pay->error));

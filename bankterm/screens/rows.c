@@ -316,7 +316,7 @@ static void customer_verified(const struct table *table, const void *row, struct
 const struct column rows_customer[] = {
     { "name", "Customer", "name", 36, COLUMN_GROW, NULL },
     { "verified", "Verified", "verified", 8, 0, customer_verified },
-    { "country", "Land", "country", 4, 0, NULL },
+    { "country", "Country", "country", 7, 0, NULL },
     { "email", "E-mail", "email", 32, 0, NULL },
     { "created", "Entered, UTC", "created_at", 16, 0, NULL },
     { "external", "External id", "external_id", 24, 0, NULL },
@@ -421,12 +421,10 @@ static void figure(const struct table *table, struct slice unit, int64_t value,
                    struct cell_text *out)
 {
     const char *currency = table->context != NULL ? table->context : "";
-    if (slice_is(unit, "basis points"))
-        show_share(value, out->text, sizeof out->text);
-    else if (slice_is(unit, "minor units"))
+    if (slice_is(unit, "minor units"))
         show_short_sum(value, slice_from(currency), out->text, sizeof out->text);
     else
-        show_count(value, out->text, sizeof out->text);
+        show_figure(value, unit, slice_from(currency), out->text, sizeof out->text);
 }
 
 static void monitor_value(const struct table *table, const void *row, struct cell_text *out)
@@ -455,7 +453,7 @@ static void monitor_state(const struct table *table, const void *row, struct cel
 }
 
 const struct column rows_monitor[] = {
-    { "title", "Watched figure", "title", 26, COLUMN_GROW, NULL },
+    { "title", "Watched figure", "title", 36, COLUMN_GROW, NULL },
     { "state", "State", "state", 8, 0, monitor_state },
     { "value", "Value", "value", 22, COLUMN_RIGHT, monitor_value },
     { "threshold", "Limit", "threshold", 22, COLUMN_RIGHT, monitor_threshold },
@@ -520,9 +518,11 @@ static void score_saved(const struct table *table, const void *row, struct cell_
 static void score_drift(const struct table *table, const void *row, struct cell_text *out)
 {
     const struct msg_rule_score *score = row;
+    char                         share[32];
     (void)table;
     if (MSG_HAS(score, rule_score, drift_bp))
-        snprintf(out->text, sizeof out->text, "%+d%%", (int)(score->drift_bp / 100));
+        snprintf(out->text, sizeof out->text, "%s%s", score->drift_bp > 0 ? "+" : "",
+                 show_percent(score->drift_bp, share, sizeof share));
 }
 
 static void score_overlap(const struct table *table, const void *row, struct cell_text *out)
@@ -534,7 +534,7 @@ static void score_overlap(const struct table *table, const void *row, struct cel
 }
 
 const struct column rows_rule_score[] = {
-    { "rule", "Rule", "rule", 28, COLUMN_GROW, NULL },
+    { "rule", "Rule", "rule", 45, COLUMN_GROW, NULL },
     { "advice", "Advice", "advice", 9, 0, score_advice },
     { "fired", "Fired", "fired", 9, COLUMN_RIGHT, NULL },
     { "fraud", "Fraud", "confirmed", 7, COLUMN_RIGHT, NULL },
@@ -645,16 +645,20 @@ const int rows_notification_count = sizeof rows_notification / sizeof rows_notif
 
 /* --- details ------------------------------------------------------------------------------- */
 
-enum { DETAIL_LABEL = 15, SCORE_MAX = 1000 };
+enum { DETAIL_LABEL = 15, DETAIL_LINES = 6, SCORE_MAX = 1000 };
 
 int detail_line(struct canvas *canvas, struct rect rect, int y, const char *label, enum style style,
                 struct slice value)
 {
-    if (y >= rect.y + rect.h)
+    int left = rect.y + rect.h - y;
+    if (left <= 0)
         return y;
     canvas_string(canvas, rect.x, y, DETAIL_LABEL - 1, STYLE_LABEL, label);
-    canvas_text(canvas, rect.x + DETAIL_LABEL, y, rect.w - DETAIL_LABEL, style, value);
-    return y + 1;
+    int lines = canvas_paragraph(canvas,
+                                 (struct rect){ rect.x + DETAIL_LABEL, y, rect.w - DETAIL_LABEL,
+                                                left < DETAIL_LINES ? left : DETAIL_LINES },
+                                 style, value);
+    return y + (lines > 0 ? lines : 1);
 }
 
 /* Limits that no score reaches are not drawn. */

@@ -45,7 +45,8 @@ enum style style_of_score(int64_t score);
 /* "in 3 h", "! 20 min late": the sign tells what the colour does. */
 void due_text(int64_t left_us, struct cell_text *out);
 
-/* "label  value" lines of a detail: returns the next y. */
+/* "label  value" of a detail; a value that is too long goes on in the next lines. Returns the next
+ * y. */
 int detail_line(struct canvas *canvas, struct rect rect, int y, const char *label, enum style style,
                 struct slice value);
 /* From which score on what happens; 0 where it is not known. */

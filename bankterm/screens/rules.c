@@ -283,9 +283,7 @@ static int draw_about(const void *context, struct canvas *canvas, struct rect re
     snprintf(text, sizeof text, "%.*s on %s UTC", (int)rules->author.n, rules->author.at,
              show_minute(rules->proposed_at, minute, sizeof minute));
     y = detail_line(canvas, rect, y, "Proposed by", STYLE_TEXT, slice_from(text));
-    canvas_string(canvas, rect.x, y, 14, STYLE_LABEL, "Reason");
-    y += canvas_paragraph(canvas, (struct rect){ rect.x + 15, y, rect.w - 15, 4 }, STYLE_TEXT,
-                          rules->reason);
+    y = detail_line(canvas, rect, y, "Reason", STYLE_TEXT, rules->reason);
     if (MSG_HAS(rules, rules, approved_at)) {
         snprintf(text, sizeof text, "%.*s on %s UTC", (int)rules->approved_by.n,
                  rules->approved_by.at != NULL ? rules->approved_by.at : "",

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BELOW = 6, TEXT_MAX = 320 };
+enum { BELOW = 7, TEXT_MAX = 320 };
 
 struct board {
     struct screen screen;
@@ -104,10 +104,11 @@ static void draw_rule(const struct msg_rule_score *score, struct canvas *canvas,
                  score->overlap_rule.at, show_share(score->overlap_bp, share, sizeof share));
         y = detail_line(canvas, in, y, "Fires with", STYLE_TEXT, slice_from(text));
     }
-    snprintf(text, sizeof text, "%lld.%04lld%% of all payments, then %lld.%04lld%%",
-             (long long)(score->rate_first_ppm / 10000), (long long)(score->rate_first_ppm % 10000),
-             (long long)(score->rate_second_ppm / 10000),
-             (long long)(score->rate_second_ppm % 10000));
+    snprintf(
+        text, sizeof text,
+        "%lld.%04lld%% of the payments of the period's first half, %lld.%04lld%% of its second",
+        (long long)(score->rate_first_ppm / 10000), (long long)(score->rate_first_ppm % 10000),
+        (long long)(score->rate_second_ppm / 10000), (long long)(score->rate_second_ppm % 10000));
     detail_line(canvas, in, y, "Fired on", STYLE_TEXT, slice_from(text));
 }
 

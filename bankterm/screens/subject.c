@@ -296,6 +296,7 @@ static void open_with_id(struct app *app, const struct screen_ops *ops, enum act
 bool account_act(struct app *app, const struct msg_account *account, enum action action)
 {
     char text[UUID_TEXT_MAX];
+    char argument[UUID_TEXT_MAX + LIMIT_NAME_MAX + 2];
     if (account == NULL)
         return false;
     switch ((int)action) {
@@ -315,7 +316,9 @@ bool account_act(struct app *app, const struct msg_account *account, enum action
         app_show_account(app, &account->account_id);
         return true;
     case ACTION_history:
-        app_push(app, &screen_history, uuid_text(&account->account_id, text));
+        snprintf(argument, sizeof argument, "%s %.*s", uuid_text(&account->account_id, text),
+                 (int)account->name.n, account->name.at != NULL ? account->name.at : "");
+        app_push(app, &screen_history, argument);
         return true;
     case ACTION_risk:
         open_with_id(app, &screen_viewer, action, &account->account_id);

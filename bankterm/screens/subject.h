@@ -34,9 +34,10 @@ const char *alerts_held(const void *const *rows, int count, char *out, size_t si
 /* "7 payments, 5,859.00 USD; 1 held, 5,837.32 USD": all of an alert that has several; returns out.
  */
 const char *alert_payments(const struct msg_alert *alert, char *out, size_t size);
-/* The form of a back test, of the version with this hash unless it is empty; and the back test. */
+/* The form of a back test, of the version with this hash unless it is empty; and the back test,
+ * with what was typed into the form. */
 void backtest_ask(struct app *app, struct slice hash);
-void backtest_run(struct app *app, const void *body);
+void backtest_run(struct app *app, const void *body, const char *typed);
 /* The form of a suppression; account may be NULL and rule empty when they are not known yet. */
 void suppress_rule(struct app *app, const struct uuid *account, struct slice account_name,
                    struct slice rule);

@@ -10,7 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELP_WIDTH = 110, LINES_MAX = 4000, LINE_LABEL_MAX = 48, LINE_TEXT_MAX = 512 };
+enum {
+    HELP_WIDTH = 110,
+    VALUE_WIDTH = 40,
+    FIGURE_WIDTH = 16,
+    LINES_MAX = 4000,
+    LINE_LABEL_MAX = 48,
+    LINE_TEXT_MAX = 512,
+};
 
 struct line {
     char       label[LINE_LABEL_MAX];
@@ -57,6 +64,17 @@ static void add_text(struct viewer *viewer, enum style style, const char *label,
     snprintf(line->text, sizeof line->text, "%s", text);
 }
 
+/* How much of the text stands in one line: broken at a blank where there is one. */
+static size_t wrap_at(const char *text, size_t room)
+{
+    size_t n = room;
+    if (strlen(text) <= room)
+        return strlen(text);
+    while (n > 0 && text[n] != ' ')
+        n--;
+    return n > 0 ? n : room;
+}
+
 /* Breaks the text at blanks so that nothing of it is cut. */
 static void add_wrapped(struct viewer *viewer, enum style style, const char *label,
                         const char *text)
@@ -65,17 +83,30 @@ static void add_wrapped(struct viewer *viewer, enum style style, const char *lab
                       ? (size_t)(viewer->width - viewer->label_width - 4)
                       : LINE_TEXT_MAX;
     while (strlen(text) > room) {
-        size_t n = room;
-        while (n > 0 && text[n] != ' ')
-            n--;
-        if (n == 0)
-            n = room;
+        size_t       n = wrap_at(text, room);
         struct line *line = add_line(viewer, style, label);
         slice_copy(slice_of(text, n), line->text, sizeof line->text);
         text += text[n] == ' ' ? n + 1 : n;
         label = " ";
     }
     add_text(viewer, style, label, text);
+}
+
+/* A value, its width as for printf, and beside it what it means, as many lines as that takes. */
+static void add_beside(struct viewer *viewer, const char *label, const char *value, int width,
+                       const char *help)
+{
+    int    indent = (width < 0 ? -width : width) + 2;
+    int    room = viewer->width - viewer->label_width - 4 - indent;
+    size_t most = room > 20 ? (size_t)room : LINE_TEXT_MAX;
+    do {
+        size_t       n = wrap_at(help, most);
+        struct line *line = add_line(viewer, STYLE_LABEL, label);
+        snprintf(line->text, sizeof line->text, "%*s  %.*s", width, value, (int)n, help);
+        help += help[n] == ' ' ? n + 1 : n;
+        label = " ";
+        value = "";
+    } while (*help != '\0');
 }
 
 static void viewer_close(struct screen *screen)
@@ -158,14 +189,21 @@ static void viewer_draw(struct screen *screen, struct canvas *canvas, struct rec
 /* The palette is not there where everything that is typed is text. */
 #define CLOSED_PLACES ((unsigned)(IN_FORM | IN_REVIEW | IN_LOGIN | IN_PROMPT))
 
-static void add_actions(struct viewer *viewer, const char *title, unsigned places, bool keys)
+/* What tables, texts and panels share: whoever asks for help knows it soon, and looks for the rest.
+ */
+#define COMMON_PLACES ((unsigned)(IN_TABLE | IN_TEXT | IN_PANELS))
+
+/* Those of the places that are not of the other ones too; without keys, all that have a name. */
+static void add_actions(struct viewer *viewer, const char *title, unsigned places, unsigned other,
+                        bool keys)
 {
     enum role role = viewer->screen.app->role;
     bool      first = true;
     for (int i = 0; i < ACTION_count; i++) {
         const struct action_row *row = action_row((enum action)i);
-        bool                     here = keys ? (row->places & places) != 0 && row->keys[0] != '\0'
-                                             : (row->places & CLOSED_PLACES) == 0;
+        bool                     here =
+            keys ? (row->places & places) != 0 && (row->places & other) == 0 && row->keys[0] != '\0'
+                                     : (row->places & CLOSED_PLACES) == 0;
         if (!here || !action_allowed((enum action)i, role))
             continue;
         if (first)
@@ -190,14 +228,16 @@ static void fill_help(struct viewer *viewer)
     viewer->count = 0;
     snprintf(viewer->title, sizeof viewer->title, "Help: %s, %s",
              below != NULL ? below->ops->title : "", role != NULL ? role->title : "");
-    add_actions(viewer, "Keys of this screen", places & ~(unsigned)IN_ANY, true);
-    add_actions(viewer, "Keys everywhere", IN_ANY, true);
+    add_actions(viewer, "Keys of this screen", places & ~(COMMON_PLACES | IN_ANY), COMMON_PLACES,
+                true);
+    add_actions(viewer, "Moving and looking", places & COMMON_PLACES, 0, true);
+    add_actions(viewer, "Keys everywhere", IN_ANY, 0, true);
     add_text(viewer, STYLE_TITLE, "In a form", "");
     add_text(viewer, STYLE_KEY, "Tab Down Enter", "Next field; behind the last comes the review");
     add_text(viewer, STYLE_KEY, "F2", "Review; from there Y confirms, Enter never does");
     add_text(viewer, STYLE_KEY, "Ctrl-U Ctrl-W", "Clear the field; erase a word");
     add_text(viewer, STYLE_TEXT, "", "");
-    add_actions(viewer, "Commands of the palette, behind a colon", 0, false);
+    add_actions(viewer, "Commands of the palette, behind a colon", 0, 0, false);
 }
 
 static void help_open(struct screen *screen, const char *argument)
@@ -238,7 +278,6 @@ static void add_field(struct viewer *viewer, const struct message_desc *desc, co
                       int field)
 {
     const struct field_desc *row = &desc->fields[field];
-    struct line             *line;
     struct slice             text;
     if (row->type == FIELD_TEXT && row->limit > LINE_TEXT_MAX) {
         memcpy(&text, message_at(desc, body, field), sizeof text);
@@ -248,22 +287,19 @@ static void add_field(struct viewer *viewer, const struct message_desc *desc, co
     }
     if ((row->flags & SECRET) != 0)
         return;
-    char name[LINE_LABEL_MAX];
-    snprintf(name, sizeof name, "%s", row->name);
-    for (char *at = name; *at != '\0'; at++)
-        *at = *at == '_' ? ' ' : *at;
-    char value[128];
+    char name[SHOW_WORDS_MAX];
+    show_words(row->name, name);
+    char value[160];
     if (row->type == FIELD_UUID)
         uuid_text(message_at(desc, body, field), value);
     else
         field_text(desc, body, field, value, sizeof value);
     if (value[0] == '\0')
         snprintf(value, sizeof value, "none"); /* a label without a text is drawn as a title */
-    line = add_line(viewer, STYLE_LABEL, name);
-    if (viewer->width >= HELP_WIDTH)
-        snprintf(line->text, sizeof line->text, "%-40s %s", value, row->help);
+    if (viewer->width >= HELP_WIDTH && strlen(value) <= VALUE_WIDTH)
+        add_beside(viewer, name, value, -VALUE_WIDTH, row->help);
     else
-        snprintf(line->text, sizeof line->text, "%s", value);
+        add_wrapped(viewer, STYLE_LABEL, name, value);
 }
 
 static void add_features(struct viewer *viewer, const struct msg_risk_account *risk)
@@ -274,16 +310,10 @@ static void add_features(struct viewer *viewer, const struct msg_risk_account *r
         const struct msg_feature *feature = &risk->features.at[i];
         char                      name[LINE_LABEL_MAX];
         char                      value[48];
-        bool                      money = slice_is(feature->unit, "minor units");
-        if (money)
-            show_sum(feature->value, risk->currency, value, sizeof value);
-        else
-            show_count(feature->value, value, sizeof value);
-        slice_copy(feature->name, name, sizeof name);
-        struct line *line = add_line(viewer, STYLE_LABEL, name);
-        snprintf(line->text, sizeof line->text, "%16s %-13.*s %.*s", value,
-                 money ? 0 : (int)feature->unit.n, feature->unit.at, (int)feature->help.n,
-                 feature->help.at);
+        char                      help[LIMIT_REASON_MAX + 1];
+        show_figure(feature->value, feature->unit, risk->currency, value, sizeof value);
+        add_beside(viewer, slice_copy(feature->name, name, sizeof name), value, FIGURE_WIDTH,
+                   slice_copy(feature->help, help, sizeof help));
     }
 }
 
@@ -311,6 +341,20 @@ static void viewer_ask(struct screen *screen)
     fetch_ask(screen, &viewer->fetch, op, body);
 }
 
+static const char *title_of(enum action action)
+{
+    switch ((int)action) {
+    case ACTION_status:
+        return "How the server does";
+    case ACTION_session:
+        return "Your session";
+    case ACTION_verify:
+        return "Proof of the audit chain";
+    default:
+        return "What the fraud engine knows of the account";
+    }
+}
+
 static void viewer_open(struct screen *screen, const char *argument)
 {
     struct viewer *viewer = (struct viewer *)screen;
@@ -319,14 +363,13 @@ static void viewer_open(struct screen *screen, const char *argument)
     struct slice   id;
     key_next(&rest, &name);
     viewer->action = action_of_name(name);
-    viewer->label_width = 20;
+    viewer->label_width = 23;
     viewer->fill = fill_record;
     if (viewer->action == ACTION_none)
         return;
     if (key_next(&rest, &id) && uuid_parse(id.at, id.n, &viewer->id) != ERR_none)
         return;
-    snprintf(viewer->title, sizeof viewer->title, "%s",
-             op_rows[action_row(viewer->action)->op].help);
+    snprintf(viewer->title, sizeof viewer->title, "%s", title_of(viewer->action));
     viewer_ask(screen);
 }
 

@@ -3,6 +3,7 @@
 #include "bankterm/widgets/form.h"
 
 #include "bankterm/keys.h"
+#include "bankterm/show.h"
 #include "common/check.h"
 
 #include <stdio.h>
@@ -259,10 +260,11 @@ static void draw_value(const struct form_field *field, struct canvas *canvas, in
                        int width, bool focused)
 {
     enum style style = focused ? STYLE_INPUT_ON : STYLE_INPUT;
+    char       words[SHOW_WORDS_MAX];
     canvas_fill(canvas, (struct rect){ x, y, width, 1 }, style, ' ');
     if (field->kind == FORM_CHOICE) {
         canvas_glyph(canvas, x, y, style, GLYPH_MORE_LEFT);
-        canvas_string(canvas, x + 2, y, width - 4, style, form_choice(field));
+        canvas_string(canvas, x + 2, y, width - 4, style, show_words(form_choice(field), words));
         canvas_glyph(canvas, x + width - 1, y, style, GLYPH_MORE_RIGHT);
         if (focused)
             canvas_cursor(canvas, x + 2, y);

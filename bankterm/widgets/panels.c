@@ -107,7 +107,8 @@ static int title_add(char *out, int n, const struct panel *panel, bool brackets)
     return n < TITLE_MAX ? n : TITLE_MAX - 1;
 }
 
-/* The rule above a panel: its name, and the names of those that stand behind it. */
+/* The rule above a panel: its name, or the names of all that share its place, the one that is shown
+ * in brackets. A pointer stands before the panel that gets the keys, where there are others. */
 static void draw_title(const struct panels *panels, const struct stack *stack, int at,
                        struct canvas *canvas, bool alone)
 {
@@ -125,12 +126,14 @@ static void draw_title(const struct panels *panels, const struct stack *stack, i
             n = title_add(title, n, &panels->at[stack->member[i]], stack->member[i] == at);
     }
     if (!tabs)
-        title_add(title, n, panel, !alone && at == panels->focus);
+        title_add(title, n, panel, false);
     int body = panel->rect.h - 1;
     int end = panel->scroll + body < panel->lines ? panel->scroll + body : panel->lines;
     if (panel->lines > body)
         snprintf(right, sizeof right, "%d-%d of %d", panel->scroll + 1, end, panel->lines);
     canvas_rule(canvas, panel->rect.x, panel->rect.y, panel->rect.w, title, right);
+    if (!alone && at == panels->focus)
+        canvas_glyph(canvas, panel->rect.x, panel->rect.y, STYLE_KEY, GLYPH_POINTER);
 }
 
 static void draw_panel(struct panel *panel, const void *context, struct canvas *canvas)
@@ -148,7 +151,7 @@ static void draw_panel(struct panel *panel, const void *context, struct canvas *
 }
 
 static void draw_column(struct panels *panels, const void *context, struct canvas *canvas,
-                        struct rect rect, const struct stack *stack, bool alone)
+                        struct rect rect, const struct stack *stack, int columns)
 {
     int         heights[PANELS_MAX];
     struct rect nowhere = { 0, 0, 0, 0 };
@@ -166,7 +169,7 @@ static void draw_column(struct panels *panels, const void *context, struct canva
         struct panel *panel = &panels->at[stack->seen[i]];
         panel->rect = (struct rect){ rect.x, y, rect.w, heights[i] };
         draw_panel(panel, context, canvas);
-        draw_title(panels, stack, stack->seen[i], canvas, alone);
+        draw_title(panels, stack, stack->seen[i], canvas, columns == 1 && stack->seen_count == 1);
         y += heights[i];
     }
 }
@@ -180,7 +183,7 @@ void panels_draw(struct panels *panels, const void *context, struct canvas *canv
         int          end = rect.w * (c + 1) / columns;
         struct stack stack = make_stack(panels, columns, c, rect.h);
         draw_column(panels, context, canvas, (struct rect){ rect.x + x, rect.y, end - x, rect.h },
-                    &stack, false);
+                    &stack, columns);
     }
     const struct panel *focus = &panels->at[panels->focus];
     canvas_cursor(canvas, focus->rect.x, focus->rect.y + 1);

@@ -24,6 +24,7 @@ void field_text(const struct message_desc *desc, const void *message, int field,
     int64_t                  integer = 0;
     int32_t                  choice;
     struct slice             text;
+    char                     words[SHOW_WORDS_MAX];
 
     out[0] = '\0';
     if ((row->flags & REQUIRED) == 0 && !message_has(message, field))
@@ -48,7 +49,7 @@ void field_text(const struct message_desc *desc, const void *message, int field,
         break;
     case FIELD_CHOICE:
         memcpy(&choice, at, sizeof choice);
-        snprintf(out, size, "%s", enum_text(row->choice, choice));
+        snprintf(out, size, "%s", show_choice(row->choice, choice, words));
         break;
     case FIELD_TEXT:
         memcpy(&text, at, sizeof text);

@@ -171,7 +171,8 @@ static void check_board(const struct expected *expected, const struct msg_scoreb
         if (decided > 0)
             assert_int_equal(item->precision_bp, rounded(rule->confirmed, 10000, decided));
         if (expected->payments[0] > 0)
-            assert_int_equal(item->rate_first_ppm, rounded(rule->half[0], 1000000, expected->payments[0]));
+            assert_int_equal(item->rate_first_ppm,
+                             rounded(rule->half[0], 1000000, expected->payments[0]));
         if (expected->payments[1] > 0)
             assert_int_equal(item->rate_second_ppm,
                              rounded(rule->half[1], 1000000, expected->payments[1]));

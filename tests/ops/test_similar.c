@@ -116,7 +116,8 @@ static void check_page(const struct expected *expected, int64_t limit,
     assert_int_equal(out->undecided, expected->undecided);
     assert_int_equal(MSG_HAS(out, similar_page, confirmed_bp), decided > 0);
     if (decided > 0)
-        assert_int_equal(out->confirmed_bp, (expected->confirmed * 20000 + decided) / (2 * decided));
+        assert_int_equal(out->confirmed_bp,
+                         (expected->confirmed * 20000 + decided) / (2 * decided));
     assert_int_equal(out->items.count, expected->similar < limit ? expected->similar : limit);
     for (size_t i = 0; i < out->items.count; i++) {
         const struct msg_similar_alert *item = &out->items.at[i];

@@ -165,7 +165,7 @@ static void a_notification_is_marked_as_read(void **state)
     assert_null(strstr(console_text(&console), "New notification"));
     fake_notification(&console.bank, "FRAUD_ANALYST");
     console_settle(&console);
-    assert_true(console_shows(&console, "New notification: rule_stepped_down"));
+    assert_true(console_shows(&console, "New notification: rule stepped down"));
     console_type(&console, "9");
     assert_true(console_shows(&console, "of 2"));
     console_type(&console, "R");
