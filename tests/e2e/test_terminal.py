@@ -83,7 +83,7 @@ def console(bank, role, **options):
         screen.shows("live")
         screen.type(PASSWORD)
         screen.keys("Enter")
-        screen.shows("1 Dashboard")
+        screen.shows("1 Dash")
         yield screen
     finally:
         screen.close()
@@ -308,7 +308,7 @@ def test_an_officer_watches_thresholds_and_the_audit_log(bank):
         screen.shows("Verified")
         screen.type(":verify")
         screen.keys("Enter")
-        screen.shows("whole                yes")
+        screen.shows("whole                   yes")
         screen.keys("?")
         screen.shows("Keys of this screen")
         screen.keys("Escape", "8")
