@@ -2,6 +2,7 @@
 #ifndef BANKTERM_ACTIONS_H
 #define BANKTERM_ACTIONS_H
 
+#include "bankterm/keys.h"
 #include "proto/proto.h"
 
 #include <stdbool.h>
@@ -73,8 +74,19 @@ struct action_row {
     const char *help;
 };
 
+enum { ACTION_KEYS_MAX = 48 };
+
+/* The row as it stands in the table; its keys may have been changed by the user. */
 const struct action_row *action_row(enum action action);
-bool                     action_allowed(enum action action, enum role role);
+/* The keys that the action has now. */
+const char *action_keys(enum action action);
+/* The first of them, or its name behind a colon when it has none. */
+const char *action_key(enum action action, char out[KEY_NAME_MAX]);
+bool        action_is_bound(enum action action); /* by the user */
+/* Gives it other keys, at most ACTION_KEYS_MAX - 1 bytes of names; keymap.h checks them first. */
+void action_bind(enum action action, const char *keys);
+void action_unbind_all(void);
+bool action_allowed(enum action action, enum role role);
 /* What the key means in these places for this role; ACTION_none when nothing. */
 enum action action_of_key(uint32_t key, unsigned places, enum role role);
 enum action action_of_name(struct slice name); /* ACTION_none when there is no such action */

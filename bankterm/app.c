@@ -257,12 +257,14 @@ static void take_alert(struct app *app, const struct msg_event_alert *alert)
 static void take_notification(struct app *app, const struct msg_event_notification *told)
 {
     char                   words[SHOW_WORDS_MAX];
+    char                   key[KEY_NAME_MAX];
     const struct role_row *role = role_find(app->role);
     if (MSG_HAS(told, event_notification, role) &&
         (role == NULL || !slice_is(told->role, role->name)))
         return;
-    app_notice(app, STYLE_WARN, "! New notification: %s; 9 shows it",
-               show_choice(&enum_notification_topic, told->topic, words));
+    app_notice(app, STYLE_WARN, "! New notification: %s; %s shows it",
+               show_choice(&enum_notification_topic, told->topic, words),
+               action_key(ACTION_notifications, key));
 }
 
 static void take_event(struct app *app, const struct net_result *result)
@@ -463,10 +465,12 @@ static void open_pay(struct app *app, enum action action, const char *argument)
 
 static void go_back(struct app *app)
 {
+    char key[KEY_NAME_MAX];
     if (app->depth > 1)
         app_pop(app, app_top(app));
     else
-        app_notice(app, STYLE_NOTICE, "This is the first screen; q leaves bankterm");
+        app_notice(app, STYLE_NOTICE, "This is the first screen; %s leaves bankterm",
+                   action_key(ACTION_quit, key));
 }
 
 static void copy_selected(struct app *app, struct screen *top)
@@ -647,9 +651,10 @@ void app_command(struct app *app, const char *line)
     while (rest.n > 0 && rest.at[0] == ' ')
         rest = slice_of(rest.at + 1, rest.n - 1);
     enum action action = action_of_name(name);
+    char        key[KEY_NAME_MAX];
     if (action == ACTION_none) {
-        app_notice(app, STYLE_WARN, "There is no command \"%.*s\"; ? lists them", (int)name.n,
-                   name.at);
+        app_notice(app, STYLE_WARN, "There is no command \"%.*s\"; %s lists them", (int)name.n,
+                   name.at, action_key(ACTION_help, key));
         return;
     }
     const char *wanted = action_row(action)->arguments;

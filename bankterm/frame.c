@@ -73,7 +73,7 @@ static int draw_tabs(const struct app *app, struct canvas *canvas, enum tab_name
     for (int i = 0; i < TAB_COUNT; i++) {
         bool         active = tabs[i].action == here;
         const char  *name = tab_name(i, names, active);
-        struct slice keys = slice_from(action_row(tabs[i].action)->keys);
+        struct slice keys = slice_from(action_keys(tabs[i].action));
         struct slice key;
         char         text[32];
         if (!action_allowed(tabs[i].action, app->role))
@@ -136,7 +136,7 @@ static void draw_notice(const struct app *app, struct canvas *canvas)
 static int draw_key(struct canvas *canvas, int x, int y, enum action action, bool draw)
 {
     const struct action_row *row = action_row(action);
-    struct slice             keys = slice_from(row->keys);
+    struct slice             keys = slice_from(action_keys(action));
     struct slice             name;
     if (!key_next(&keys, &name))
         return 0;

@@ -10,6 +10,7 @@
 
 #include "bankterm/batch.h"
 #include "bankterm/console.h"
+#include "bankterm/keymap.h"
 #include "bankterm/net.h"
 #include "common/check.h"
 #include "common/clock.h"
@@ -27,17 +28,17 @@ enum { LOGOUT_MS = 1000 };
 
 static struct conf conf; /* large, and needed from start to end */
 
-/* Where the user's file is when no option names one; false when there is no such place. */
-static bool config_path(char *out, size_t size)
+/* Where a file of the user's is when no option names one; false when there is none. */
+static bool config_path(const char *name, char *out, size_t size)
 {
     const char *folder = getenv("XDG_CONFIG_HOME");
     const char *home = getenv("HOME");
     int         n = -1;
 
     if (folder != NULL && folder[0] == '/')
-        n = snprintf(out, size, "%s/bankterm/bankterm.conf", folder);
+        n = snprintf(out, size, "%s/bankterm/%s", folder, name);
     else if (home != NULL && home[0] == '/')
-        n = snprintf(out, size, "%s/.config/bankterm/bankterm.conf", home);
+        n = snprintf(out, size, "%s/.config/bankterm/%s", home, name);
     return n > 0 && (size_t)n < size && access(out, F_OK) == 0;
 }
 
@@ -50,7 +51,8 @@ static enum err load_options(int *argc, char **argv, struct fault *fault)
     TRY(conf_load_environment(&conf, fault));
     if (conf_text(&conf, "config")[0] != '\0')
         return conf_load_file(&conf, conf_text(&conf, "config"), fault);
-    return config_path(path, sizeof path) ? conf_load_file(&conf, path, fault) : ERR_none;
+    return config_path("bankterm.conf", path, sizeof path) ? conf_load_file(&conf, path, fault)
+                                                           : ERR_none;
 }
 
 static int print_help(void)
@@ -59,6 +61,7 @@ static int print_help(void)
            "       bankterm run OPERATION [FIELD=VALUE ...] [OPTION ...]  one operation\n"
            "       bankterm run --list                                 every operation\n"
            "       bankterm run OPERATION --help                       its fields\n"
+           "       bankterm --list-keys                                the keys of the console\n"
            "       bankterm --help | --version\n\n"
            "run writes the answer to standard output and everything else to standard error. It\n"
            "exits with 0 when it was done, 2 for wrong input, 3 when it is not allowed, 4 when\n"
@@ -66,6 +69,15 @@ static int print_help(void)
            "it was done, and 1 for anything else.\n\nOptions:\n");
     conf_print_help(&conf, stdout);
     return 0;
+}
+
+static enum err load_keys(struct fault *fault)
+{
+    char path[CONF_VALUE_MAX];
+
+    if (conf_text(&conf, "keys")[0] != '\0')
+        return keymap_load(conf_text(&conf, "keys"), fault);
+    return config_path("keys.conf", path, sizeof path) ? keymap_load(path, fault) : ERR_none;
 }
 
 /* The console on the terminal; its session ends with it. */
@@ -86,8 +98,10 @@ static int run_console(void)
                                      .mouse = conf_bool(&conf, "mouse"),
                                      .idle_lock_minutes = conf_int(&conf, "idle_lock_minutes"),
                                      .escape_delay_ms = conf_int(&conf, "escape_delay_ms") };
-    enum err              err = net_open(&net_config, &net, &fault);
+    enum err              err = load_keys(&fault);
 
+    if (err == ERR_none)
+        err = net_open(&net_config, &net, &fault);
     if (err == ERR_none) {
         config.net = net;
         err = console_run(&config, &fault);
@@ -113,6 +127,12 @@ int main(int argc, char **argv)
         return batch_run(&conf, clock_system(), argc - 2, argv + 2);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         printf("bankterm %s\n", BANK_VERSION);
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--list-keys") == 0) {
+        if (load_keys(&fault) != ERR_none)
+            return batch_refuse(&fault);
+        keymap_print(stdout);
         return 0;
     }
     if (argc > 1 && strcmp(argv[argc - 1], "--help") == 0)

@@ -619,6 +619,7 @@ static void note_refused(const struct act *act, int item, const struct msg_alert
 /* What was done can be undone; what was refused, and why, is told in a box of its own. */
 static void done_bulk(struct act *act, const struct msg_alert_outcomes *outcomes)
 {
+    char               key[KEY_NAME_MAX];
     struct app        *app = act->screen.app;
     struct undo_offer *offer = &app->undo;
     struct outcome    *rows = calloc((size_t)act->item_count, sizeof *rows);
@@ -636,7 +637,8 @@ static void done_bulk(struct act *act, const struct msg_alert_outcomes *outcomes
     }
     snprintf(offer->what, sizeof offer->what, "%d alerts decided together", offer->count);
     if (refused == 0)
-        app_notice(app, STYLE_GOOD, "Done: %d alerts are decided now; U undoes it", offer->count);
+        app_notice(app, STYLE_GOOD, "Done: %d alerts are decided now; %s undoes it", offer->count,
+                   action_key(ACTION_undo_decision, key));
     else
         app_notice(app, STYLE_WARN, "%d alert%s decided now, %d %s refused", offer->count,
                    offer->count == 1 ? " is" : "s are", refused, refused == 1 ? "was" : "were");
@@ -685,6 +687,8 @@ static void done_generic(struct act *act, const struct net_result *result)
 
 static void done(struct act *act, const struct net_result *result)
 {
+    char        key[KEY_NAME_MAX];
+    char        undo[KEY_NAME_MAX + 16] = "";
     struct app *app = act->screen.app;
     char        state[48];
     if (act->generic) {
@@ -699,11 +703,12 @@ static void done(struct act *act, const struct net_result *result)
     offer_undo(act, result);
     app_pop(app, &act->screen);
     const struct msg_alert *alert = result->body;
+    if (app_undo_offer(app) != NULL && op_rows[result->op].reply == &message_alert &&
+        alert->state == ALERT_DECIDED)
+        snprintf(undo, sizeof undo, "; %s undoes it", action_key(ACTION_undo_decision, key));
     if (op_rows[result->op].reply == &message_alert)
         app_notice(app, STYLE_GOOD, "Done: the alert is %s now, its transaction %s%s", state,
-                   enum_text(&enum_transaction_status, alert->status),
-                   app_undo_offer(app) != NULL && alert->state == ALERT_DECIDED ? "; U undoes it"
-                                                                                : "");
+                   enum_text(&enum_transaction_status, alert->status), undo);
     else
         app_notice(app, STYLE_GOOD, "Done: the %s is %s now", op_rows[result->op].reply->name,
                    state);

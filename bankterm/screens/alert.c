@@ -223,6 +223,7 @@ static void handling_text(const struct alert_view *view, char *out, size_t size)
     int32_t                 state = alert_state_now(alert, now);
     char                    left[32];
     char                    words[SHOW_WORDS_MAX];
+    char                    key[KEY_NAME_MAX];
     int                     n = 0;
     if (state == ALERT_TAKEN) {
         bool mine = slice_is(alert->assigned_to, app->user);
@@ -239,7 +240,8 @@ static void handling_text(const struct alert_view *view, char *out, size_t size)
             out, size, "%s by %.*s", show_choice(&enum_alert_decision, alert->decision, words),
             (int)alert->decided_by.n, alert->decided_by.at != NULL ? alert->decided_by.at : "");
         if (alert_can(app, alert, ACTION_undo_decision) && n > 0 && (size_t)n < size)
-            snprintf(out + n, size - (size_t)n, "; U undoes it for %s",
+            snprintf(out + n, size - (size_t)n, "; %s undoes it for %s",
+                     action_key(ACTION_undo_decision, key),
                      show_age(alert->undo_until - now, left, sizeof left));
     } else {
         snprintf(out, size, "open");

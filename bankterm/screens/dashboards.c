@@ -328,13 +328,14 @@ static void draw_one_trend(struct dash *dash, struct canvas *canvas, struct rect
     const struct msg_trend *trend = FETCHED(&dash->trend, trend);
     struct chart           *chart = &dash->chart;
     char                    title[64];
+    char                    key[KEY_NAME_MAX];
+    char                    hint[KEY_NAME_MAX + 20];
     const char             *step = dash->period.days >= 365 ? "month" : "day";
 
     snprintf(title, sizeof title, "%s per %s", metric->title, step);
-    canvas_rule(canvas, rect.x, rect.y, rect.w, title,
-                which > 0     ? ""
-                : rect.w > 50 ? "m: another figure"
-                              : "m");
+    snprintf(hint, sizeof hint, "%s%s", action_key(ACTION_metric, key),
+             rect.w > 50 ? ": another figure" : "");
+    canvas_rule(canvas, rect.x, rect.y, rect.w, title, which > 0 ? "" : hint);
     if (trend == NULL || trend->points.count == 0) {
         canvas_string(
             canvas, rect.x + 2, rect.y + 1, rect.w - 4, dash->trend.failed ? STYLE_BAD : STYLE_DIM,

@@ -43,4 +43,7 @@ extern const struct screen_ops screen_pay;
 extern const struct screen_ops screen_act;
 extern const struct screen_ops screen_outcomes;
 
+extern const struct screen_ops *const screens_all[];
+extern const int                      screens_all_count;
+
 #endif

@@ -201,8 +201,9 @@ static void add_actions(struct viewer *viewer, const char *title, unsigned place
     bool      first = true;
     for (int i = 0; i < ACTION_count; i++) {
         const struct action_row *row = action_row((enum action)i);
+        const char              *keys_now = action_keys((enum action)i);
         bool                     here =
-            keys ? (row->places & places) != 0 && (row->places & other) == 0 && row->keys[0] != '\0'
+            keys ? (row->places & places) != 0 && (row->places & other) == 0 && keys_now[0] != '\0'
                                      : (row->places & CLOSED_PLACES) == 0;
         if (!here || !action_allowed((enum action)i, role))
             continue;
@@ -210,10 +211,12 @@ static void add_actions(struct viewer *viewer, const char *title, unsigned place
             add_text(viewer, STYLE_TITLE, title, "");
         first = false;
         char label[LINE_LABEL_MAX];
-        snprintf(label, sizeof label, "%s%s%s%s", keys ? "" : ":", keys ? row->keys : row->name,
+        snprintf(label, sizeof label, "%s%s%s%s", keys ? "" : ":", keys ? keys_now : row->name,
                  !keys && row->arguments[0] != '\0' ? " " : "", keys ? "" : row->arguments);
-        add_wrapped(viewer, (row->flags & ACT_DANGER) != 0 ? STYLE_WARN : STYLE_KEY, label,
-                    row->help);
+        char help[LINE_TEXT_MAX];
+        snprintf(help, sizeof help, "%s%s", row->help,
+                 keys && action_is_bound((enum action)i) ? " (a key of your own)" : "");
+        add_wrapped(viewer, (row->flags & ACT_DANGER) != 0 ? STYLE_WARN : STYLE_KEY, label, help);
     }
     if (!first)
         add_text(viewer, STYLE_TEXT, "", "");

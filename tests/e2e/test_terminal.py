@@ -310,7 +310,7 @@ def test_an_officer_watches_thresholds_and_the_audit_log(bank):
         screen.keys("Enter")
         screen.shows("whole                   yes")
         screen.keys("?")
-        screen.shows("Keys of this screen")
+        screen.shows("Moving and looking")
         screen.keys("Escape", "8")
         screen.shows("Safety valve")
         screen.keys("Tab")
@@ -543,3 +543,27 @@ def test_a_terminal_without_a_cursor_is_told_so(bank, name):
     with terminal(bank, TERM=name) as term:
         term.shows(b"use bankterm run")
         term.wait()
+
+
+def test_a_user_has_keys_of_their_own(bank, tmp_path):
+    keys = tmp_path / "keys.conf"
+    keys.write_text("accounts = F3\nquit = F10\n")
+    printed = subprocess.run([BUILD / "bankterm", "--keys", keys, "--list-keys"], text=True,
+                             capture_output=True, timeout=WAIT, env=environment(), check=True)
+    assert "\naccounts = F3\n" in printed.stdout and "\ncustomers = 5\n" in printed.stdout
+    screen = Screen(command(bank, "--user", USERS["FRAUD_ANALYST"], "--keys", str(keys)))
+    try:
+        screen.shows("Password")
+        screen.shows("live")
+        screen.type(PASSWORD)
+        screen.keys("Enter")
+        screen.shows("F10 quit")
+        screen.keys("F3")
+        screen.shows("Customers' accounts")
+    finally:
+        screen.close()
+    keys.write_text("accounts = F3\nfreeze = f\n")
+    refused = subprocess.run(command(bank, "--keys", str(keys)), text=True, capture_output=True,
+                             timeout=WAIT, env=environment(), check=False)
+    assert refused.returncode == 2
+    assert f"{keys}:2: freeze: \"f\" is struck too easily" in refused.stderr

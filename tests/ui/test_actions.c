@@ -18,19 +18,6 @@
 static const enum role roles[] = { ROLE_FRAUD_ANALYST, ROLE_FINANCIAL_MANAGER,
                                    ROLE_COMPLIANCE_OFFICER };
 
-static const struct screen_ops *const screens[] = {
-    &screen_login,        &screen_lock,          &screen_help,       &screen_fraud,
-    &screen_finance,      &screen_compliance,    &screen_history,    &screen_search,
-    &screen_transaction,  &screen_accounts,      &screen_account,    &screen_alerts,
-    &screen_alert,        &screen_customers,     &screen_audit,      &screen_entry,
-    &screen_viewer,       &screen_pay,           &screen_act,        &screen_rules,
-    &screen_version,      &screen_curves,        &screen_scoreboard, &screen_backtest,
-    &screen_cases,        &screen_case,          &screen_controls,   &screen_screening,
-    &screen_suppressions, &screen_notifications,
-};
-
-enum { SCREEN_COUNT = sizeof screens / sizeof screens[0] };
-
 static void every_action_says_what_it_does(void **state)
 {
     (void)state;
@@ -65,18 +52,18 @@ static void every_key_has_a_name_that_is_read_back(void **state)
 static void no_key_means_two_things_on_a_screen(void **state)
 {
     (void)state;
-    for (size_t s = 0; s < SCREEN_COUNT; s++) {
+    for (int s = 0; s < screens_all_count; s++) {
         for (int i = 0; i < ACTION_count; i++) {
             const struct action_row *row = action_row((enum action)i);
             struct slice             keys = slice_from(row->keys);
             struct slice             name;
-            while ((row->places & screens[s]->places) != 0 && key_next(&keys, &name)) {
+            while ((row->places & screens_all[s]->places) != 0 && key_next(&keys, &name)) {
                 for (size_t r = 0; r < 3; r++) {
                     enum action found =
-                        action_of_key(key_from_name(name), screens[s]->places, roles[r]);
+                        action_of_key(key_from_name(name), screens_all[s]->places, roles[r]);
                     if (action_allowed((enum action)i, roles[r]) && found != (enum action)i)
-                        fail_msg("%.*s on %s: %s and %s", (int)name.n, name.at, screens[s]->name,
-                                 row->name, action_row(found)->name);
+                        fail_msg("%.*s on %s: %s and %s", (int)name.n, name.at,
+                                 screens_all[s]->name, row->name, action_row(found)->name);
                 }
             }
         }
@@ -87,8 +74,8 @@ static void every_action_belongs_to_a_screen(void **state)
 {
     unsigned places = IN_PROMPT | IN_REVIEW; /* of what is drawn over a screen */
     (void)state;
-    for (size_t s = 0; s < SCREEN_COUNT; s++)
-        places |= screens[s]->places;
+    for (int s = 0; s < screens_all_count; s++)
+        places |= screens_all[s]->places;
     for (int i = 0; i < ACTION_count; i++)
         assert_true((action_row((enum action)i)->places & places) != 0);
 }
