@@ -780,4 +780,5 @@ void app_draw(struct app *app)
             app->stack[i]->ops->draw(app->stack[i], &app->canvas, body);
     }
     canvas_unclip(&app->canvas, before);
+    frame_draw_long_notice(app, &app->canvas);
 }

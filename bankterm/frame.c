@@ -25,6 +25,8 @@ static const struct {
 
 enum { TAB_COUNT = sizeof tabs / sizeof tabs[0] };
 
+enum { NOTICE_LINES = 3 };
+
 /* How much of the tabs is written. */
 enum tab_names { TABS_LONG, TABS_SHORT, TABS_KEYS };
 
@@ -127,9 +129,28 @@ static void draw_notice(const struct app *app, struct canvas *canvas)
     else
         snprintf(who, sizeof who, "%s UTC", now);
     int width = text_columns(slice_from(who));
+    if (text_columns(slice_from(app->notice)) > canvas->width - 2)
+        return;
     int used = canvas_string(canvas, 1, y, canvas->width - 2, app->notice_style, app->notice);
     if (used + width + 3 <= canvas->width)
         canvas_string(canvas, canvas->width - width - 1, y, width, STYLE_DIM, who);
+}
+
+/* A notice that one line does not hold covers the end of the screen as long as it stands. */
+void frame_draw_long_notice(const struct app *app, struct canvas *canvas)
+{
+    struct slice text = slice_from(app->notice);
+    struct rect  nowhere = { 0, 0, 0, 0 };
+    struct rect  room = { 1, 0, canvas->width - 2, NOTICE_LINES };
+    if (text_columns(text) <= room.w)
+        return;
+    struct rect before = canvas_clip(canvas, nowhere);
+    int         lines = canvas_paragraph(canvas, room, app->notice_style, text);
+    canvas_unclip(canvas, before);
+    room.y = canvas->height - 1 - lines;
+    room.h = lines;
+    canvas_fill(canvas, (struct rect){ 0, room.y, canvas->width, lines }, STYLE_TEXT, ' ');
+    canvas_paragraph(canvas, room, app->notice_style, text);
 }
 
 /* Key and label of one action; returns the columns with the gap behind. */

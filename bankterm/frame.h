@@ -6,5 +6,7 @@
 #include "bankterm/app.h"
 
 void frame_draw(const struct app *app, struct canvas *canvas);
+/* Drawn last, as it covers a line or two of the screen. */
+void frame_draw_long_notice(const struct app *app, struct canvas *canvas);
 
 #endif

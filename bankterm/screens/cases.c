@@ -114,10 +114,9 @@ static bool case_act(struct app *app, const struct msg_case *one, enum action ac
 /* --- the list --------------------------------------------------------------------------------- */
 
 struct cases {
-    struct screen screen;
-    struct list   list;
-    int32_t       state; /* 0: all */
-    char          search[LIMIT_SEARCH_MAX + 1];
+    struct list_screen base;
+    int32_t            state; /* 0: all */
+    char               search[LIMIT_SEARCH_MAX + 1];
 };
 
 static struct cases *cases_of(struct screen *screen)
@@ -139,38 +138,8 @@ static void cases_open(struct screen *screen, const char *argument)
 {
     struct cases *cases = cases_of(screen);
     snprintf(cases->search, sizeof cases->search, "%.*s", LIMIT_SEARCH_MAX, argument);
-    list_init(&cases->list, OP_INDEX_case_list, rows_case, rows_case_count, query_cases);
-    list_refresh(screen, &cases->list);
-}
-
-static void cases_close(struct screen *screen)
-{
-    list_free(&cases_of(screen)->list);
-}
-
-static void cases_refresh(struct screen *screen)
-{
-    list_refresh(screen, &cases_of(screen)->list);
-}
-
-static void cases_shown(struct screen *screen)
-{
-    list_freshen(screen, &cases_of(screen)->list);
-}
-
-static void cases_result(struct screen *screen, const struct net_result *result)
-{
-    list_take(screen, &cases_of(screen)->list, result);
-}
-
-static struct table *cases_table(struct screen *screen)
-{
-    return &cases_of(screen)->list.table;
-}
-
-static bool cases_click(struct screen *screen, int x, int y)
-{
-    return table_click(cases_table(screen), x, y);
+    list_init(&cases->base.list, OP_INDEX_case_list, rows_case, rows_case_count, query_cases);
+    list_refresh(screen, &cases->base.list);
 }
 
 static int32_t next_state(int32_t now)
@@ -181,12 +150,12 @@ static int32_t next_state(int32_t now)
 static bool cases_act(struct screen *screen, enum action action, const char *argument)
 {
     struct cases          *cases = cases_of(screen);
-    const struct msg_case *one = table_selected(&cases->list.table);
+    const struct msg_case *one = table_selected(&cases->base.list.table);
     char                   id[UUID_TEXT_MAX];
     switch ((int)action) {
     case ACTION_case_state:
         cases->state = next_state(cases->state);
-        list_restart(screen, &cases->list);
+        list_restart(screen, &cases->base.list);
         return true;
     case ACTION_case_open:
         case_open_about(screen->app, NULL, NULL, NULL, slice_of("", 0));
@@ -197,13 +166,13 @@ static bool cases_act(struct screen *screen, enum action action, const char *arg
         return true;
     default:
         return case_act(screen->app, one, action) ||
-               list_act(screen, &cases->list, action, argument);
+               list_act(screen, &cases->base.list, action, argument);
     }
 }
 
 static bool cases_can(const struct screen *screen, enum action action)
 {
-    return case_can(table_selected(&((const struct cases *)screen)->list.table), action);
+    return case_can(table_selected(&((const struct cases *)screen)->base.list.table), action);
 }
 
 static void cases_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
@@ -214,7 +183,7 @@ static void cases_draw(struct screen *screen, struct canvas *canvas, struct rect
              cases->state == 0 ? "all" : enum_text(&enum_case_state, cases->state),
              cases->search[0] != '\0' ? ", with \"" : "", cases->search,
              cases->search[0] != '\0' ? "\"" : "");
-    list_draw(&cases->list, canvas, rect, title, true);
+    list_draw(&cases->base.list, canvas, rect, title, true);
 }
 
 const struct screen_ops screen_cases = {
@@ -223,15 +192,15 @@ const struct screen_ops screen_cases = {
     .size = sizeof(struct cases),
     .places = IN_ANY | IN_TABLE | IN_CASE | IN_CASES,
     .open = cases_open,
-    .close = cases_close,
-    .shown = cases_shown,
-    .refresh = cases_refresh,
-    .result = cases_result,
+    .close = list_screen_close,
+    .shown = list_screen_shown,
+    .refresh = list_screen_refresh,
+    .result = list_screen_result,
     .act = cases_act,
     .can = cases_can,
-    .click = cases_click,
+    .click = list_screen_click,
     .draw = cases_draw,
-    .table = cases_table,
+    .table = list_screen_table,
 };
 
 /* --- one case --------------------------------------------------------------------------------- */

@@ -13,10 +13,9 @@
 #include <string.h>
 
 struct guard {
-    struct screen screen;
-    struct list   list;
-    bool          all; /* ended and read ones too */
-    char          search[LIMIT_SEARCH_MAX + 1];
+    struct list_screen base;
+    bool               all; /* ended and read ones too */
+    char               search[LIMIT_SEARCH_MAX + 1];
 };
 
 static struct guard *guard_of(struct screen *screen)
@@ -29,35 +28,10 @@ static const struct guard *guard_of_const(const struct screen *screen)
     return (const struct guard *)screen;
 }
 
-static void guard_close(struct screen *screen)
-{
-    list_free(&guard_of(screen)->list);
-}
-
-static void guard_refresh(struct screen *screen)
-{
-    list_refresh(screen, &guard_of(screen)->list);
-}
-
-static void guard_result(struct screen *screen, const struct net_result *result)
-{
-    list_take(screen, &guard_of(screen)->list, result);
-}
-
-static struct table *guard_table(struct screen *screen)
-{
-    return &guard_of(screen)->list.table;
-}
-
-static bool guard_click(struct screen *screen, int x, int y)
-{
-    return table_click(guard_table(screen), x, y);
-}
-
 static void switch_all(struct guard *guard)
 {
     guard->all = !guard->all;
-    list_restart(&guard->screen, &guard->list);
+    list_restart(&guard->base.screen, &guard->base.list);
 }
 
 /* --- screening lists -------------------------------------------------------------------------- */
@@ -76,9 +50,9 @@ static void screening_open(struct screen *screen, const char *argument)
 {
     struct guard *guard = guard_of(screen);
     snprintf(guard->search, sizeof guard->search, "%.*s", LIMIT_SEARCH_MAX, argument);
-    list_init(&guard->list, OP_INDEX_screening_list, rows_screening, rows_screening_count,
+    list_init(&guard->base.list, OP_INDEX_screening_list, rows_screening, rows_screening_count,
               query_screening);
-    list_refresh(screen, &guard->list);
+    list_refresh(screen, &guard->base.list);
 }
 
 static void add_entry(struct app *app)
@@ -111,7 +85,7 @@ static void end_entry(struct app *app, const struct msg_screening_entry *entry)
 static bool screening_act(struct screen *screen, enum action action, const char *argument)
 {
     struct guard                     *guard = guard_of(screen);
-    const struct msg_screening_entry *entry = table_selected(&guard->list.table);
+    const struct msg_screening_entry *entry = table_selected(&guard->base.list.table);
     switch ((int)action) {
     case ACTION_add_entry:
         add_entry(screen->app);
@@ -126,13 +100,14 @@ static bool screening_act(struct screen *screen, enum action action, const char 
         switch_all(guard);
         return true;
     default:
-        return list_act(screen, &guard->list, action, argument);
+        return list_act(screen, &guard->base.list, action, argument);
     }
 }
 
 static bool screening_can(const struct screen *screen, enum action action)
 {
-    const struct msg_screening_entry *entry = table_selected(&guard_of_const(screen)->list.table);
+    const struct msg_screening_entry *entry =
+        table_selected(&guard_of_const(screen)->base.list.table);
     if (action == ACTION_open)
         return false;
     return action != ACTION_end_entry || (entry != NULL && entry->state == CONTROL_ACTIVE);
@@ -141,7 +116,7 @@ static bool screening_can(const struct screen *screen, enum action action)
 static void screening_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
     struct guard *guard = guard_of(screen);
-    list_draw(&guard->list, canvas, rect,
+    list_draw(&guard->base.list, canvas, rect,
               guard->all ? "Lists: allow, deny, watch; ended entries too"
                          : "Lists: allow, deny, watch",
               true);
@@ -153,15 +128,15 @@ const struct screen_ops screen_screening = {
     .size = sizeof(struct guard),
     .places = IN_ANY | IN_TABLE | IN_GUARDS,
     .open = screening_open,
-    .close = guard_close,
-    .shown = guard_refresh,
-    .refresh = guard_refresh,
-    .result = guard_result,
+    .close = list_screen_close,
+    .shown = list_screen_refresh,
+    .refresh = list_screen_refresh,
+    .result = list_screen_result,
     .act = screening_act,
     .can = screening_can,
-    .click = guard_click,
+    .click = list_screen_click,
     .draw = screening_draw,
-    .table = guard_table,
+    .table = list_screen_table,
 };
 
 /* --- suppressions ------------------------------------------------------------------------------
@@ -178,9 +153,9 @@ static void suppressions_open(struct screen *screen, const char *argument)
 {
     struct guard *guard = guard_of(screen);
     (void)argument;
-    list_init(&guard->list, OP_INDEX_suppression_list, rows_suppression, rows_suppression_count,
-              query_suppressions);
-    list_refresh(screen, &guard->list);
+    list_init(&guard->base.list, OP_INDEX_suppression_list, rows_suppression,
+              rows_suppression_count, query_suppressions);
+    list_refresh(screen, &guard->base.list);
 }
 
 void suppress_rule(struct app *app, const struct uuid *account, struct slice account_name,
@@ -247,7 +222,7 @@ static bool needs_approval(const struct msg_suppression *row)
 static bool suppressions_act(struct screen *screen, enum action action, const char *argument)
 {
     struct guard                 *guard = guard_of(screen);
-    const struct msg_suppression *row = table_selected(&guard->list.table);
+    const struct msg_suppression *row = table_selected(&guard->base.list.table);
     switch ((int)action) {
     case ACTION_suppress:
         suppress_rule(screen->app, NULL, slice_of("", 0), slice_of("", 0));
@@ -268,13 +243,13 @@ static bool suppressions_act(struct screen *screen, enum action action, const ch
         switch_all(guard);
         return true;
     default:
-        return list_act(screen, &guard->list, action, argument);
+        return list_act(screen, &guard->base.list, action, argument);
     }
 }
 
 static bool suppressions_can(const struct screen *screen, enum action action)
 {
-    const struct msg_suppression *row = table_selected(&guard_of_const(screen)->list.table);
+    const struct msg_suppression *row = table_selected(&guard_of_const(screen)->base.list.table);
     if (action == ACTION_open)
         return false;
     if (action == ACTION_approve_suppression)
@@ -285,7 +260,7 @@ static bool suppressions_can(const struct screen *screen, enum action action)
 static void suppressions_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
     struct guard *guard = guard_of(screen);
-    list_draw(&guard->list, canvas, rect,
+    list_draw(&guard->base.list, canvas, rect,
               guard->all ? "Rules that accounts are spared; ended ones too"
                          : "Rules that accounts are spared",
               true);
@@ -297,15 +272,15 @@ const struct screen_ops screen_suppressions = {
     .size = sizeof(struct guard),
     .places = IN_ANY | IN_TABLE | IN_SPARED,
     .open = suppressions_open,
-    .close = guard_close,
-    .shown = guard_refresh,
-    .refresh = guard_refresh,
-    .result = guard_result,
+    .close = list_screen_close,
+    .shown = list_screen_refresh,
+    .refresh = list_screen_refresh,
+    .result = list_screen_result,
     .act = suppressions_act,
     .can = suppressions_can,
-    .click = guard_click,
+    .click = list_screen_click,
     .draw = suppressions_draw,
-    .table = guard_table,
+    .table = list_screen_table,
 };
 
 /* --- notifications ------------------------------------------------------------------------------
@@ -322,15 +297,15 @@ static void notifications_open(struct screen *screen, const char *argument)
 {
     struct guard *guard = guard_of(screen);
     (void)argument;
-    list_init(&guard->list, OP_INDEX_notification_list, rows_notification, rows_notification_count,
-              query_notifications);
-    list_refresh(screen, &guard->list);
+    list_init(&guard->base.list, OP_INDEX_notification_list, rows_notification,
+              rows_notification_count, query_notifications);
+    list_refresh(screen, &guard->base.list);
 }
 
 static void notifications_event(struct screen *screen, const struct net_result *result)
 {
     if (result->kind == NET_EVENT && result->event == EVENT_INDEX_notification)
-        guard_refresh(screen);
+        list_screen_refresh(screen);
 }
 
 /* Nothing is asked: reading is what the user just did. */
@@ -349,16 +324,16 @@ static void notifications_result(struct screen *screen, const struct net_result 
             app_notice(screen->app, STYLE_GOOD, "Marked as read");
         else
             app_notice(screen->app, STYLE_BAD, "%s", result->what);
-        guard_refresh(screen);
+        list_screen_refresh(screen);
         return;
     }
-    guard_result(screen, result);
+    list_screen_result(screen, result);
 }
 
 static bool notifications_act(struct screen *screen, enum action action, const char *argument)
 {
     struct guard                  *guard = guard_of(screen);
-    const struct msg_notification *row = table_selected(&guard->list.table);
+    const struct msg_notification *row = table_selected(&guard->base.list.table);
     if (action == ACTION_read || action == ACTION_open) {
         if (row != NULL && row->state == NOTIFICATION_UNREAD)
             mark_read(screen, row);
@@ -368,12 +343,12 @@ static bool notifications_act(struct screen *screen, enum action action, const c
         switch_all(guard);
         return true;
     }
-    return list_act(screen, &guard->list, action, argument);
+    return list_act(screen, &guard->base.list, action, argument);
 }
 
 static bool notifications_can(const struct screen *screen, enum action action)
 {
-    const struct msg_notification *row = table_selected(&guard_of_const(screen)->list.table);
+    const struct msg_notification *row = table_selected(&guard_of_const(screen)->base.list.table);
     if (action == ACTION_open)
         return false;
     return action != ACTION_read || (row != NULL && row->state == NOTIFICATION_UNREAD);
@@ -382,14 +357,14 @@ static bool notifications_can(const struct screen *screen, enum action action)
 static void notifications_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
     struct guard                  *guard = guard_of(screen);
-    const struct msg_notification *row = table_selected(&guard->list.table);
+    const struct msg_notification *row = table_selected(&guard->base.list.table);
     if (row != NULL && rect.h >= 12) {
         rect.h -= 4;
         canvas_rule(canvas, rect.x, rect.y + rect.h, rect.w, "In full", "");
         canvas_paragraph(canvas, (struct rect){ rect.x + 2, rect.y + rect.h + 1, rect.w - 4, 3 },
                          STYLE_TEXT, row->text);
     }
-    list_draw(&guard->list, canvas, rect,
+    list_draw(&guard->base.list, canvas, rect,
               guard->all ? "Notifications, read ones too" : "Notifications nobody has read", true);
 }
 
@@ -399,13 +374,13 @@ const struct screen_ops screen_notifications = {
     .size = sizeof(struct guard),
     .places = IN_ANY | IN_TABLE | IN_NOTICES,
     .open = notifications_open,
-    .close = guard_close,
-    .refresh = guard_refresh,
+    .close = list_screen_close,
+    .refresh = list_screen_refresh,
     .result = notifications_result,
     .event = notifications_event,
     .act = notifications_act,
     .can = notifications_can,
-    .click = guard_click,
+    .click = list_screen_click,
     .draw = notifications_draw,
-    .table = guard_table,
+    .table = list_screen_table,
 };

@@ -102,24 +102,13 @@ static void query_history(const struct screen *screen, void *body)
     criteria_ask(&((const struct history *)screen)->criteria, body);
 }
 
-static void history_refresh(struct screen *screen)
-{
-    list_refresh(screen, &history_of(screen)->list);
-}
-
-static void history_shown(struct screen *screen)
-{
-    list_freshen(screen, &history_of(screen)->list);
-}
-
-/* The argument is an account's id or a text to search for. */
 /* The argument is a text to search for, or an account's id with its name behind it. */
 static void history_open(struct screen *screen, const char *argument)
 {
     struct history  *history = history_of(screen);
     struct criteria *criteria = &history->criteria;
-    list_init(&history->list, OP_INDEX_transaction_list, rows_transaction, rows_transaction_count,
-              query_history);
+    list_init(&history->base.list, OP_INDEX_transaction_list, rows_transaction,
+              rows_transaction_count, query_history);
     struct slice rest = slice_from(argument);
     struct slice id;
     if (key_next(&rest, &id) && uuid_parse(id.at, id.n, &criteria->account) == ERR_none) {
@@ -131,37 +120,27 @@ static void history_open(struct screen *screen, const char *argument)
     } else {
         snprintf(criteria->search, sizeof criteria->search, "%.*s", LIMIT_SEARCH_MAX, argument);
     }
-    history_refresh(screen);
-}
-
-static void history_close(struct screen *screen)
-{
-    list_free(&history_of(screen)->list);
-}
-
-static void history_result(struct screen *screen, const struct net_result *result)
-{
-    list_take(screen, &history_of(screen)->list, result);
+    list_screen_refresh(screen);
 }
 
 static void history_event(struct screen *screen, const struct net_result *result)
 {
     struct history *history = history_of(screen);
-    if (result->kind == NET_EVENT && history->list.fetch.ticket == 0)
-        list_freshen(screen, &history->list);
+    if (result->kind == NET_EVENT && history->base.list.fetch.ticket == 0)
+        list_freshen(screen, &history->base.list);
 }
 
 static bool history_act(struct screen *screen, enum action action, const char *argument)
 {
     struct history               *history = history_of(screen);
-    const struct msg_transaction *tx = table_selected(&history->list.table);
+    const struct msg_transaction *tx = table_selected(&history->base.list.table);
     switch ((int)action) {
     case ACTION_search:
         app_push(screen->app, &screen_search, "");
         return true;
     case ACTION_clear:
         history->criteria = (struct criteria){ 0 };
-        list_restart(screen, &history->list);
+        list_restart(screen, &history->base.list);
         return true;
     case ACTION_export:
         app_push(screen->app, &screen_export, argument);
@@ -171,7 +150,7 @@ static bool history_act(struct screen *screen, enum action action, const char *a
     }
     if (transaction_act(screen->app, tx, action))
         return true;
-    return list_act(screen, &history->list, action, argument);
+    return list_act(screen, &history->base.list, action, argument);
 }
 
 static bool history_can(const struct screen *screen, enum action action)
@@ -180,7 +159,7 @@ static bool history_can(const struct screen *screen, enum action action)
     char                  text[256];
     if (action == ACTION_clear)
         return criteria_text(&history->criteria, text, sizeof text)[0] != '\0';
-    return transaction_can(table_selected(&history->list.table), action);
+    return transaction_can(table_selected(&history->base.list.table), action);
 }
 
 static void history_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
@@ -193,17 +172,7 @@ static void history_draw(struct screen *screen, struct canvas *canvas, struct re
     int most = rect.w - 34;
     if ((int)strlen(title) > most && most > 8)
         snprintf(title + most - 4, 5, " ...");
-    list_draw(&history->list, canvas, rect, title, true);
-}
-
-static struct table *history_table(struct screen *screen)
-{
-    return &history_of(screen)->list.table;
-}
-
-static bool history_click(struct screen *screen, int x, int y)
-{
-    return table_click(history_table(screen), x, y);
+    list_draw(&history->base.list, canvas, rect, title, true);
 }
 
 const struct screen_ops screen_history = {
@@ -212,16 +181,16 @@ const struct screen_ops screen_history = {
     .size = sizeof(struct history),
     .places = IN_ANY | IN_TABLE | IN_HISTORY | IN_TRANSACTION,
     .open = history_open,
-    .close = history_close,
-    .shown = history_shown,
-    .refresh = history_refresh,
-    .result = history_result,
+    .close = list_screen_close,
+    .shown = list_screen_shown,
+    .refresh = list_screen_refresh,
+    .result = list_screen_result,
     .event = history_event,
     .act = history_act,
     .can = history_can,
-    .click = history_click,
+    .click = list_screen_click,
     .draw = history_draw,
-    .table = history_table,
+    .table = list_screen_table,
 };
 
 /* --- the search form ------------------------------------------------------------------------ */
@@ -382,7 +351,7 @@ static void run_search(struct search *search)
         return;
     if (history != NULL) {
         history->criteria = criteria;
-        list_restart(&history->screen, &history->list);
+        list_restart(&history->base.screen, &history->base.list);
     }
     app_pop(search->screen.app, &search->screen);
 }

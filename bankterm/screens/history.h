@@ -14,7 +14,7 @@ struct criteria {
     int64_t     from;
     bool        has_to; /* exclusive */
     int64_t     to;
-    int32_t     type;   /* 0: any */
+    int32_t     type; /* 0: any */
     int32_t     status;
     int32_t     flagged; /* 0: any, 1: flagged, 2: not */
     bool        has_min;
@@ -26,9 +26,8 @@ struct criteria {
 };
 
 struct history {
-    struct screen   screen;
-    struct criteria criteria;
-    struct list     list;
+    struct list_screen base;
+    struct criteria    criteria;
 };
 
 void criteria_ask(const struct criteria *criteria, struct msg_transaction_query *query);

@@ -10,12 +10,11 @@
 #include <string.h>
 
 struct listing {
-    struct screen screen;
-    struct list   list;
-    int32_t       choice; /* 0: all */
-    bool          of_customer;
-    struct uuid   customer;
-    char          search[LIMIT_SEARCH_MAX + 1];
+    struct list_screen base;
+    int32_t            choice; /* 0: all */
+    bool               of_customer;
+    struct uuid        customer;
+    char               search[LIMIT_SEARCH_MAX + 1];
 };
 
 static struct listing *listing_of(struct screen *screen)
@@ -26,36 +25,6 @@ static struct listing *listing_of(struct screen *screen)
 static const struct listing *listing_of_const(const struct screen *screen)
 {
     return (const struct listing *)screen;
-}
-
-static void listing_refresh(struct screen *screen)
-{
-    list_refresh(screen, &listing_of(screen)->list);
-}
-
-static void listing_shown(struct screen *screen)
-{
-    list_freshen(screen, &listing_of(screen)->list);
-}
-
-static void listing_close(struct screen *screen)
-{
-    list_free(&listing_of(screen)->list);
-}
-
-static void listing_result(struct screen *screen, const struct net_result *result)
-{
-    list_take(screen, &listing_of(screen)->list, result);
-}
-
-static struct table *listing_table(struct screen *screen)
-{
-    return &listing_of(screen)->list.table;
-}
-
-static bool listing_click(struct screen *screen, int x, int y)
-{
-    return table_click(listing_table(screen), x, y);
 }
 
 static void set_search(struct listing *listing, const char *text)
@@ -76,7 +45,7 @@ static int32_t next_choice(const struct enum_desc *desc, int32_t now)
 static void step_choice(struct listing *listing, const struct enum_desc *desc)
 {
     listing->choice = next_choice(desc, listing->choice);
-    list_restart(&listing->screen, &listing->list);
+    list_restart(&listing->base.screen, &listing->base.list);
 }
 
 static void listing_draw_titled(struct screen *screen, struct canvas *canvas, struct rect rect,
@@ -86,7 +55,7 @@ static void listing_draw_titled(struct screen *screen, struct canvas *canvas, st
     char            title[LIMIT_SEARCH_MAX + 64];
     snprintf(title, sizeof title, "%s%s%s%s", what, listing->search[0] != '\0' ? " with \"" : "",
              listing->search, listing->search[0] != '\0' ? "\"" : "");
-    list_draw(&listing->list, canvas, rect, title, true);
+    list_draw(&listing->base.list, canvas, rect, title, true);
 }
 
 /* --- accounts ------------------------------------------------------------------------------ */
@@ -134,30 +103,30 @@ static void accounts_open(struct screen *screen, const char *argument)
         listing->of_customer = true;
         argument += skip + 36;
     }
-    list_init(&listing->list, OP_INDEX_account_list, rows_account, rows_account_count,
+    list_init(&listing->base.list, OP_INDEX_account_list, rows_account, rows_account_count,
               query_accounts);
     set_search(listing, argument);
-    listing_refresh(screen);
+    list_screen_refresh(screen);
 }
 
 static bool accounts_act(struct screen *screen, enum action action, const char *argument)
 {
     struct listing           *listing = listing_of(screen);
-    const struct msg_account *account = table_selected(&listing->list.table);
+    const struct msg_account *account = table_selected(&listing->base.list.table);
     if (action == ACTION_kind) {
         listing->of_customer = false;
         listing->choice = (listing->choice + 1) % WHICH_COUNT;
-        list_restart(screen, &listing->list);
+        list_restart(screen, &listing->base.list);
         return true;
     }
     if (argument[0] == '\0' && account_act(screen->app, account, action))
         return true;
-    return list_act(screen, &listing->list, action, argument);
+    return list_act(screen, &listing->base.list, action, argument);
 }
 
 static bool accounts_can(const struct screen *screen, enum action action)
 {
-    return account_can(table_selected(&listing_of_const(screen)->list.table), action);
+    return account_can(table_selected(&listing_of_const(screen)->base.list.table), action);
 }
 
 static void accounts_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
@@ -169,13 +138,13 @@ static void accounts_draw(struct screen *screen, struct canvas *canvas, struct r
         return;
     }
     snprintf(title, sizeof title, "Accounts of %s", listing->search);
-    list_draw(&listing->list, canvas, rect, title, true);
+    list_draw(&listing->base.list, canvas, rect, title, true);
 }
 
 static void accounts_event(struct screen *screen, const struct net_result *result)
 {
     if (result->kind == NET_EVENT)
-        listing_shown(screen);
+        list_screen_shown(screen);
 }
 
 const struct screen_ops screen_accounts = {
@@ -184,16 +153,16 @@ const struct screen_ops screen_accounts = {
     .size = sizeof(struct listing),
     .places = IN_ANY | IN_TABLE | IN_ACCOUNT | IN_ACCOUNTS,
     .open = accounts_open,
-    .close = listing_close,
-    .shown = listing_shown,
-    .refresh = listing_refresh,
-    .result = listing_result,
+    .close = list_screen_close,
+    .shown = list_screen_shown,
+    .refresh = list_screen_refresh,
+    .result = list_screen_result,
     .event = accounts_event,
     .act = accounts_act,
     .can = accounts_can,
-    .click = listing_click,
+    .click = list_screen_click,
     .draw = accounts_draw,
-    .table = listing_table,
+    .table = list_screen_table,
 };
 
 /* --- customers ----------------------------------------------------------------------------- */
@@ -209,10 +178,10 @@ static void query_customers(const struct screen *screen, void *body)
 static void customers_open(struct screen *screen, const char *argument)
 {
     struct listing *listing = listing_of(screen);
-    list_init(&listing->list, OP_INDEX_customer_list, rows_customer, rows_customer_count,
+    list_init(&listing->base.list, OP_INDEX_customer_list, rows_customer, rows_customer_count,
               query_customers);
     set_search(listing, argument);
-    listing_refresh(screen);
+    list_screen_refresh(screen);
 }
 
 static void open_accounts(struct app *app, const struct msg_customer *customer)
@@ -228,7 +197,7 @@ static void open_accounts(struct app *app, const struct msg_customer *customer)
 static bool customers_act(struct screen *screen, enum action action, const char *argument)
 {
     struct listing            *listing = listing_of(screen);
-    const struct msg_customer *customer = table_selected(&listing->list.table);
+    const struct msg_customer *customer = table_selected(&listing->base.list.table);
     if (customer_act(screen->app, customer, action))
         return true;
     if (action == ACTION_open) {
@@ -236,7 +205,7 @@ static bool customers_act(struct screen *screen, enum action action, const char 
             open_accounts(screen->app, customer);
         return true;
     }
-    return list_act(screen, &listing->list, action, argument);
+    return list_act(screen, &listing->base.list, action, argument);
 }
 
 static void customers_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
@@ -250,14 +219,14 @@ const struct screen_ops screen_customers = {
     .size = sizeof(struct listing),
     .places = IN_ANY | IN_TABLE | IN_CUSTOMER,
     .open = customers_open,
-    .close = listing_close,
-    .shown = listing_shown,
-    .refresh = listing_refresh,
-    .result = listing_result,
+    .close = list_screen_close,
+    .shown = list_screen_shown,
+    .refresh = list_screen_refresh,
+    .result = list_screen_result,
     .act = customers_act,
-    .click = listing_click,
+    .click = list_screen_click,
     .draw = customers_draw,
-    .table = listing_table,
+    .table = list_screen_table,
 };
 
 /* --- the audit log ------------------------------------------------------------------------- */
@@ -275,9 +244,9 @@ static void query_audit(const struct screen *screen, void *body)
 static void audit_open(struct screen *screen, const char *argument)
 {
     struct listing *listing = listing_of(screen);
-    list_init(&listing->list, OP_INDEX_audit_list, rows_audit, rows_audit_count, query_audit);
+    list_init(&listing->base.list, OP_INDEX_audit_list, rows_audit, rows_audit_count, query_audit);
     set_search(listing, argument);
-    listing_refresh(screen);
+    list_screen_refresh(screen);
 }
 
 static bool audit_act(struct screen *screen, enum action action, const char *argument)
@@ -288,11 +257,11 @@ static bool audit_act(struct screen *screen, enum action action, const char *arg
         return true;
     }
     if (action == ACTION_open) {
-        if (table_selected(&listing->list.table) != NULL)
+        if (table_selected(&listing->base.list.table) != NULL)
             app_push(screen->app, &screen_entry, "");
         return true;
     }
-    return list_act(screen, &listing->list, action, argument);
+    return list_act(screen, &listing->base.list, action, argument);
 }
 
 static void audit_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
@@ -311,12 +280,12 @@ const struct screen_ops screen_audit = {
     .size = sizeof(struct listing),
     .places = IN_ANY | IN_TABLE | IN_AUDIT,
     .open = audit_open,
-    .close = listing_close,
-    .shown = listing_shown,
-    .refresh = listing_refresh,
-    .result = listing_result,
+    .close = list_screen_close,
+    .shown = list_screen_shown,
+    .refresh = list_screen_refresh,
+    .result = list_screen_result,
     .act = audit_act,
-    .click = listing_click,
+    .click = list_screen_click,
     .draw = audit_draw,
-    .table = listing_table,
+    .table = list_screen_table,
 };

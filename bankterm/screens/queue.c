@@ -23,10 +23,9 @@ static const char *const titles[WHICH_COUNT] = { "Alerts to do", "My alerts", "S
                                                  "Decided alerts", "All alerts" };
 
 struct queue {
-    struct screen screen;
-    struct list   list;
-    enum which    which;
-    int32_t       order; /* of what is to do */
+    struct list_screen base;
+    enum which         which;
+    int32_t            order; /* of what is to do */
 };
 
 static struct queue *queue_of(struct screen *screen)
@@ -69,56 +68,26 @@ static void queue_open(struct screen *screen, const char *argument)
 {
     struct queue *queue = queue_of(screen);
     (void)argument;
-    list_init(&queue->list, OP_INDEX_alert_list, rows_alert, rows_alert_count, query);
-    queue->list.table.context = screen->app;
-    queue->list.table.marking = true;
+    list_init(&queue->base.list, OP_INDEX_alert_list, rows_alert, rows_alert_count, query);
+    queue->base.list.table.context = screen->app;
+    queue->base.list.table.marking = true;
     queue->order = ALERT_ORDER_LOSS;
     screen->app->alerts_new = 0;
-    list_refresh(screen, &queue->list);
-}
-
-static void queue_close(struct screen *screen)
-{
-    list_free(&queue_of(screen)->list);
-}
-
-static void queue_refresh(struct screen *screen)
-{
-    list_refresh(screen, &queue_of(screen)->list);
-}
-
-static void queue_shown(struct screen *screen)
-{
-    list_freshen(screen, &queue_of(screen)->list);
-}
-
-static void queue_result(struct screen *screen, const struct net_result *result)
-{
-    list_take(screen, &queue_of(screen)->list, result);
+    list_refresh(screen, &queue->base.list);
 }
 
 static void queue_event(struct screen *screen, const struct net_result *result)
 {
     if (result->kind == NET_EVENT && result->event == EVENT_INDEX_alert)
-        queue_shown(screen);
-}
-
-static bool queue_click(struct screen *screen, int x, int y)
-{
-    return table_click(&queue_of(screen)->list.table, x, y);
-}
-
-static struct table *queue_table(struct screen *screen)
-{
-    return &queue_of(screen)->list.table;
+        list_screen_shown(screen);
 }
 
 /* --- actions -------------------------------------------------------------------------------- */
 
 static void restart(struct queue *queue)
 {
-    table_unmark(&queue->list.table);
-    list_restart(&queue->screen, &queue->list);
+    table_unmark(&queue->base.list.table);
+    list_restart(&queue->base.screen, &queue->base.list);
 }
 
 static void switch_order(struct queue *queue)
@@ -131,8 +100,8 @@ static void switch_order(struct queue *queue)
 static void decide_marked(struct queue *queue)
 {
     const void *rows[TABLE_MARKS_MAX];
-    int         count = table_marked(&queue->list.table, rows);
-    act_on_alerts(queue->screen.app, rows, count);
+    int         count = table_marked(&queue->base.list.table, rows);
+    act_on_alerts(queue->base.screen.app, rows, count);
 }
 
 static bool queue_act(struct screen *screen, enum action action, const char *argument)
@@ -148,19 +117,19 @@ static bool queue_act(struct screen *screen, enum action action, const char *arg
         switch_order(queue);
         return true;
     case ACTION_decide:
-        if (queue->list.table.mark_count == 0)
+        if (queue->base.list.table.mark_count == 0)
             break;
         decide_marked(queue);
         return true;
     case ACTION_back:
-        if (queue->list.table.mark_count == 0 || queue->list.table.filter[0] != '\0')
+        if (queue->base.list.table.mark_count == 0 || queue->base.list.table.filter[0] != '\0')
             break;
-        table_unmark(&queue->list.table);
+        table_unmark(&queue->base.list.table);
         return true;
     default:
         break;
     }
-    const struct msg_alert *alert = table_selected(&queue->list.table);
+    const struct msg_alert *alert = table_selected(&queue->base.list.table);
     bool                    latest =
         !alert_can(screen->app, alert, ACTION_undo_decision) && app_undo_offer(screen->app) != NULL;
     if (action == ACTION_undo_decision && latest) {
@@ -169,17 +138,17 @@ static bool queue_act(struct screen *screen, enum action action, const char *arg
     }
     if (alert_act(screen->app, alert, action))
         return true;
-    return list_act(screen, &queue->list, action, argument);
+    return list_act(screen, &queue->base.list, action, argument);
 }
 
 static bool queue_can(const struct screen *screen, enum action action)
 {
     const struct queue *queue = queue_of_const(screen);
-    if (action == ACTION_decide && queue->list.table.mark_count > 0)
+    if (action == ACTION_decide && queue->base.list.table.mark_count > 0)
         return true;
     if (action == ACTION_undo_decision && app_undo_offer(screen->app) != NULL)
         return true;
-    return alert_can(screen->app, table_selected(&queue->list.table), action);
+    return alert_can(screen->app, table_selected(&queue->base.list.table), action);
 }
 
 /* --- drawing -------------------------------------------------------------------------------- */
@@ -187,7 +156,7 @@ static bool queue_can(const struct screen *screen, enum action action)
 static void title_text(const struct queue *queue, char *out, size_t size)
 {
     const void *rows[TABLE_MARKS_MAX];
-    int         count = table_marked(&queue->list.table, rows);
+    int         count = table_marked(&queue->base.list.table, rows);
     char        sums[80];
     int         n = snprintf(out, size, "%s%s", titles[queue->which],
                      queue->which != TO_DO              ? ""
@@ -211,7 +180,7 @@ static void draw_why(const struct msg_alert *alert, struct canvas *canvas, struc
 static void queue_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
     struct queue           *queue = queue_of(screen);
-    const struct msg_alert *alert = table_selected(&queue->list.table);
+    const struct msg_alert *alert = table_selected(&queue->base.list.table);
     char                    title[TITLE_MAX];
     if (rect.h >= WHY_HEIGHT && alert != NULL) {
         int why = rect.h / 4 + 2;
@@ -219,7 +188,7 @@ static void queue_draw(struct screen *screen, struct canvas *canvas, struct rect
         draw_why(alert, canvas, (struct rect){ rect.x, rect.y + rect.h, rect.w, why });
     }
     title_text(queue, title, sizeof title);
-    list_draw(&queue->list, canvas, rect, title, true);
+    list_draw(&queue->base.list, canvas, rect, title, true);
 }
 
 const struct screen_ops screen_alerts = {
@@ -228,14 +197,14 @@ const struct screen_ops screen_alerts = {
     .size = sizeof(struct queue),
     .places = IN_ANY | IN_TABLE | IN_ALERT | IN_ALERTS,
     .open = queue_open,
-    .close = queue_close,
-    .shown = queue_shown,
-    .refresh = queue_refresh,
-    .result = queue_result,
+    .close = list_screen_close,
+    .shown = list_screen_shown,
+    .refresh = list_screen_refresh,
+    .result = list_screen_result,
     .event = queue_event,
     .act = queue_act,
     .can = queue_can,
-    .click = queue_click,
+    .click = list_screen_click,
     .draw = queue_draw,
-    .table = queue_table,
+    .table = list_screen_table,
 };

@@ -453,7 +453,7 @@ static void monitor_state(const struct table *table, const void *row, struct cel
 }
 
 const struct column rows_monitor[] = {
-    { "title", "Watched figure", "title", 36, COLUMN_GROW, NULL },
+    { "title", "Watched figure", "title", 33, COLUMN_GROW, NULL },
     { "state", "State", "state", 8, 0, monitor_state },
     { "value", "Value", "value", 22, COLUMN_RIGHT, monitor_value },
     { "threshold", "Limit", "threshold", 22, COLUMN_RIGHT, monitor_threshold },

@@ -23,8 +23,7 @@ enum { TEXT_MAX = 320, NEVER = 1001 };
 /* --- the versions ---------------------------------------------------------------------------- */
 
 struct versions {
-    struct screen screen;
-    struct list   list;
+    struct list_screen base;
 };
 
 static struct versions *versions_of(struct screen *screen)
@@ -42,40 +41,15 @@ static void versions_open(struct screen *screen, const char *argument)
 {
     struct versions *versions = versions_of(screen);
     (void)argument;
-    list_init(&versions->list, OP_INDEX_rules_list, rows_version, rows_version_count,
+    list_init(&versions->base.list, OP_INDEX_rules_list, rows_version, rows_version_count,
               query_versions);
-    list_refresh(screen, &versions->list);
-}
-
-static void versions_close(struct screen *screen)
-{
-    list_free(&versions_of(screen)->list);
-}
-
-static void versions_refresh(struct screen *screen)
-{
-    list_refresh(screen, &versions_of(screen)->list);
-}
-
-static void versions_result(struct screen *screen, const struct net_result *result)
-{
-    list_take(screen, &versions_of(screen)->list, result);
+    list_refresh(screen, &versions->base.list);
 }
 
 static void versions_event(struct screen *screen, const struct net_result *result)
 {
     if (result->kind == NET_EVENT && result->event == EVENT_INDEX_rules)
-        versions_refresh(screen);
-}
-
-static struct table *versions_table(struct screen *screen)
-{
-    return &versions_of(screen)->list.table;
-}
-
-static bool versions_click(struct screen *screen, int x, int y)
-{
-    return table_click(versions_table(screen), x, y);
+        list_screen_refresh(screen);
 }
 
 static void show_version(struct app *app, const struct msg_rule_version *version,
@@ -114,7 +88,7 @@ static void withdraw(struct app *app, int64_t number, struct slice hash, struct 
 static bool versions_act(struct screen *screen, enum action action, const char *argument)
 {
     struct versions               *versions = versions_of(screen);
-    const struct msg_rule_version *version = table_selected(&versions->list.table);
+    const struct msg_rule_version *version = table_selected(&versions->base.list.table);
     switch ((int)action) {
     case ACTION_propose:
         propose(screen->app);
@@ -142,14 +116,14 @@ static bool versions_act(struct screen *screen, enum action action, const char *
             show_version(screen->app, version, &screen_curves);
         return version != NULL;
     default:
-        return list_act(screen, &versions->list, action, argument);
+        return list_act(screen, &versions->base.list, action, argument);
     }
 }
 
 static bool versions_can(const struct screen *screen, enum action action)
 {
     const struct msg_rule_version *version =
-        table_selected(&((const struct versions *)screen)->list.table);
+        table_selected(&((const struct versions *)screen)->base.list.table);
     bool proposed = version != NULL && version->state == RULES_PROPOSED;
     if (action == ACTION_approve || action == ACTION_withdraw_rules)
         return proposed;
@@ -158,7 +132,7 @@ static bool versions_can(const struct screen *screen, enum action action)
 
 static void versions_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
-    list_draw(&versions_of(screen)->list, canvas, rect, "Versions of the rules", true);
+    list_draw(&versions_of(screen)->base.list, canvas, rect, "Versions of the rules", true);
 }
 
 const struct screen_ops screen_rules = {
@@ -167,16 +141,16 @@ const struct screen_ops screen_rules = {
     .size = sizeof(struct versions),
     .places = IN_ANY | IN_TABLE | IN_RULES,
     .open = versions_open,
-    .close = versions_close,
-    .shown = versions_refresh,
-    .refresh = versions_refresh,
-    .result = versions_result,
+    .close = list_screen_close,
+    .shown = list_screen_refresh,
+    .refresh = list_screen_refresh,
+    .result = list_screen_result,
     .event = versions_event,
     .act = versions_act,
     .can = versions_can,
-    .click = versions_click,
+    .click = list_screen_click,
     .draw = versions_draw,
-    .table = versions_table,
+    .table = list_screen_table,
 };
 
 /* --- one version ----------------------------------------------------------------------------- */

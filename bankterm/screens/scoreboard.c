@@ -12,9 +12,8 @@
 enum { BELOW = 7, TEXT_MAX = 320 };
 
 struct board {
-    struct screen screen;
-    struct list   list;
-    struct period period;
+    struct list_screen base;
+    struct period      period;
 };
 
 static struct board *board_of(struct screen *screen)
@@ -32,20 +31,10 @@ static void board_open(struct screen *screen, const char *argument)
     struct board *board = board_of(screen);
     (void)argument;
     period_init(&board->period);
-    list_init(&board->list, OP_INDEX_rules_scoreboard, rows_rule_score, rows_rule_score_count,
+    list_init(&board->base.list, OP_INDEX_rules_scoreboard, rows_rule_score, rows_rule_score_count,
               query);
-    board->list.table.context = board->period.shown;
-    list_refresh(screen, &board->list);
-}
-
-static void board_close(struct screen *screen)
-{
-    list_free(&board_of(screen)->list);
-}
-
-static void board_refresh(struct screen *screen)
-{
-    list_refresh(screen, &board_of(screen)->list);
+    board->base.list.table.context = board->period.shown;
+    list_refresh(screen, &board->base.list);
 }
 
 static void board_result(struct screen *screen, const struct net_result *result)
@@ -53,33 +42,23 @@ static void board_result(struct screen *screen, const struct net_result *result)
     struct board *board = board_of(screen);
     if (result->kind == NET_REPLY && result->op == OP_INDEX_rules_scoreboard)
         period_learn(&board->period, &message_scoreboard, result->body);
-    list_take(screen, &board->list, result);
+    list_take(screen, &board->base.list, result);
 }
 
 static bool board_act(struct screen *screen, enum action action, const char *argument)
 {
     struct board *board = board_of(screen);
     if (period_act(&board->period, action, argument)) {
-        list_refresh(screen, &board->list);
+        list_refresh(screen, &board->base.list);
         return true;
     }
-    return list_act(screen, &board->list, action, argument);
+    return list_act(screen, &board->base.list, action, argument);
 }
 
 static bool board_can(const struct screen *screen, enum action action)
 {
     (void)screen;
     return action != ACTION_open && action != ACTION_metric;
-}
-
-static struct table *board_table(struct screen *screen)
-{
-    return &board_of(screen)->list.table;
-}
-
-static bool board_click(struct screen *screen, int x, int y)
-{
-    return table_click(board_table(screen), x, y);
 }
 
 static void draw_rule(const struct msg_rule_score *score, struct canvas *canvas, struct rect rect)
@@ -115,7 +94,7 @@ static void draw_rule(const struct msg_rule_score *score, struct canvas *canvas,
 static void board_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
 {
     struct board                *board = board_of(screen);
-    const struct msg_rule_score *score = table_selected(&board->list.table);
+    const struct msg_rule_score *score = table_selected(&board->base.list.table);
     char                         period[80];
     char                         title[120];
     snprintf(title, sizeof title, "Rules, %s", period_text(&board->period, period, sizeof period));
@@ -123,7 +102,7 @@ static void board_draw(struct screen *screen, struct canvas *canvas, struct rect
         rect.h -= BELOW;
         draw_rule(score, canvas, (struct rect){ rect.x, rect.y + rect.h, rect.w, BELOW });
     }
-    list_draw(&board->list, canvas, rect, title, true);
+    list_draw(&board->base.list, canvas, rect, title, true);
 }
 
 const struct screen_ops screen_scoreboard = {
@@ -132,12 +111,12 @@ const struct screen_ops screen_scoreboard = {
     .size = sizeof(struct board),
     .places = IN_ANY | IN_TABLE | IN_PERIOD,
     .open = board_open,
-    .close = board_close,
-    .refresh = board_refresh,
+    .close = list_screen_close,
+    .refresh = list_screen_refresh,
     .result = board_result,
     .act = board_act,
     .can = board_can,
-    .click = board_click,
+    .click = list_screen_click,
     .draw = board_draw,
-    .table = board_table,
+    .table = list_screen_table,
 };

@@ -224,3 +224,40 @@ void list_draw(struct list *list, struct canvas *canvas, struct rect rect, const
     if (list->table.view_count == 0)
         draw_nothing(list, canvas, body);
 }
+
+/* --- screens of one list -------------------------------------------------------------------- */
+
+static struct list *list_of(struct screen *screen)
+{
+    return &((struct list_screen *)screen)->list;
+}
+
+void list_screen_close(struct screen *screen)
+{
+    list_free(list_of(screen));
+}
+
+void list_screen_refresh(struct screen *screen)
+{
+    list_refresh(screen, list_of(screen));
+}
+
+void list_screen_shown(struct screen *screen)
+{
+    list_freshen(screen, list_of(screen));
+}
+
+void list_screen_result(struct screen *screen, const struct net_result *result)
+{
+    list_take(screen, list_of(screen), result);
+}
+
+struct table *list_screen_table(struct screen *screen)
+{
+    return &list_of(screen)->table;
+}
+
+bool list_screen_click(struct screen *screen, int x, int y)
+{
+    return table_click(list_screen_table(screen), x, y);
+}

@@ -45,4 +45,18 @@ bool list_has_more(const struct list *list);
 void list_draw(struct list *list, struct canvas *canvas, struct rect rect, const char *title,
                bool focused);
 
+/* What a screen does whose state is one list and a little more: the state begins with this, and the
+ * callbacks stand in its struct screen_ops as they are. */
+struct list_screen {
+    struct screen screen;
+    struct list   list;
+};
+
+void          list_screen_close(struct screen *screen);
+void          list_screen_refresh(struct screen *screen); /* all anew */
+void          list_screen_shown(struct screen *screen);   /* what is cheap anew */
+void          list_screen_result(struct screen *screen, const struct net_result *result);
+struct table *list_screen_table(struct screen *screen);
+bool          list_screen_click(struct screen *screen, int x, int y);
+
 #endif

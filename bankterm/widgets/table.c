@@ -89,6 +89,24 @@ bool row_key_equal(const struct row_key *a, const struct row_key *b)
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
+static void measure(struct table *table)
+{
+    for (int c = 0; c < table->column_count; c++) {
+        const struct column *column = &table->columns[c];
+        int                  widest = (int)strlen(column->title) + (c == table->sort_column);
+        for (int i = 0; i < table->view_count; i++) {
+            struct cell_text cell;
+            table_cell(table, c, table->rows[table->view[i]], &cell);
+            int columns = text_columns(slice_from(cell.text));
+            if (columns > widest)
+                widest = columns;
+        }
+        if ((column->flags & COLUMN_RIGHT) == 0 && widest > column->width_max)
+            widest = column->width_max;
+        table->widths[c] = widest;
+    }
+}
+
 void table_init(struct table *table, const struct column *columns, int count,
                 const struct message_desc *item)
 {
@@ -100,6 +118,7 @@ void table_init(struct table *table, const struct column *columns, int count,
         if ((columns[i].flags & COLUMN_HIDDEN) != 0)
             table->hidden |= UINT64_C(1) << i;
     }
+    measure(table); /* the titles stand while the first rows are on their way */
 }
 
 void table_free(struct table *table)
@@ -184,24 +203,6 @@ static int view_compare(const void *a, const void *b, void *context)
     if (order == 0)
         order = (x > y) - (x < y);
     return table->reverse ? -order : order;
-}
-
-static void measure(struct table *table)
-{
-    for (int c = 0; c < table->column_count; c++) {
-        const struct column *column = &table->columns[c];
-        int                  widest = (int)strlen(column->title) + (c == table->sort_column);
-        for (int i = 0; i < table->view_count; i++) {
-            struct cell_text cell;
-            table_cell(table, c, table->rows[table->view[i]], &cell);
-            int columns = text_columns(slice_from(cell.text));
-            if (columns > widest)
-                widest = columns;
-        }
-        if ((column->flags & COLUMN_RIGHT) == 0 && widest > column->width_max)
-            widest = column->width_max;
-        table->widths[c] = widest;
-    }
 }
 
 static void find_selected(struct table *table)

@@ -179,6 +179,101 @@ static void small_windows_get_a_plain_message(void **state)
     console_close(&console);
 }
 
+/* Every screen that the tabs lead to, with nothing but silence from the server: it says that it
+ * waits, shows the titles of its columns, and every key works. */
+static void a_slow_link_is_told_and_blocks_nothing(void **state)
+{
+    static const char keys[] = "23456789";
+    (void)state;
+    for (size_t i = 0; i < sizeof keys - 1; i++) {
+        struct test_console console;
+        console_open(&console, ROLE_COMPLIANCE_OFFICER, 80, 24, false);
+        console_login(&console);
+        console.bank.silent = true;
+        console_press(&console, (unsigned char)keys[i]);
+        console_wait(&console, 400 * US_PER_MS);
+        assert_true(console_shows(&console, "wait"));
+        assert_true(console_shows(&console, "Loading"));
+        if (keys[i] == '2')
+            assert_true(console_shows(&console, "Time, UTC  !  Type  Status  Amount"));
+        console_type(&console, "/abc\r?");
+        assert_true(console_shows(&console, "Help: "));
+        console_press(&console, K_ESC);
+        console_press(&console, '1');
+        assert_true(console_shows(&console, "Compliance score"));
+        console_close(&console);
+    }
+}
+
+static void a_long_notice_is_told_whole(void **state)
+{
+    struct test_console console;
+    (void)state;
+    console_open(&console, ROLE_FRAUD_ANALYST, 80, 24, false);
+    console_login(&console);
+    app_notice(console.app, STYLE_WARN,
+               "No alert waits that you could take. Come back later, or look at alerts that are "
+               "locked, snoozed or decided: f lists them");
+    assert_true(console_shows(&console, "No alert waits"));
+    assert_true(console_shows(&console, "snoozed or decided: f lists them"));
+    assert_true(console_shows(&console, "Enter open"));
+    console_wait(&console, (APP_NOTICE_MS + 1) * US_PER_MS);
+    assert_true(console_shows(&console, "fraud@test.com, Fraud analyst"));
+    console_close(&console);
+}
+
+/* The cell under the name of a tab tells whether it is the marked one. */
+static bool is_marked(const struct test_console *console, const char *name)
+{
+    const struct canvas *canvas = &console->app->canvas;
+    for (int x = 0; x + (int)strlen(name) < canvas->width; x++) {
+        size_t n = 0;
+        while (name[n] != '\0' && canvas->cells[x + (int)n].code == (uint32_t)name[n])
+            n++;
+        if (name[n] == '\0')
+            return canvas->cells[x].style == STYLE_TOP_ACTIVE;
+    }
+    return false;
+}
+
+static void the_tab_of_the_screen_is_marked(void **state)
+{
+    static const struct {
+        char        key;
+        const char *name;
+    } tabs[] = {
+        { '1', "Dashboard" }, { '2', "Transactions" }, { '3', "Accounts" },
+        { '4', "Alerts" },    { '5', "Customers" },    { '6', "Audit" },
+        { '7', "Rules" },     { '8', "Controls" },     { '9', "Notices" },
+    };
+    struct test_console console;
+    (void)state;
+    console_open(&console, ROLE_COMPLIANCE_OFFICER, 160, 24, false);
+    console_login(&console);
+    for (size_t i = 0; i < sizeof tabs / sizeof tabs[0]; i++) {
+        console_press(&console, (unsigned char)tabs[i].key);
+        (void)console_text(&console);
+        for (size_t t = 0; t < sizeof tabs / sizeof tabs[0]; t++)
+            assert_int_equal(is_marked(&console, tabs[t].name), t == i);
+    }
+    console_press(&console, K_ESC); /* notices stand over what was there before */
+    (void)console_text(&console);
+    assert_true(is_marked(&console, "Controls"));
+    console_close(&console);
+}
+
+static void a_key_of_another_role_is_answered(void **state)
+{
+    struct test_console console;
+    (void)state;
+    console_open(&console, ROLE_FINANCIAL_MANAGER, 80, 24, false);
+    console_login(&console);
+    console_type(&console, "4");
+    assert_true(console_shows(&console, "Your role may not use \"alerts\""));
+    assert_true(console_shows(&console, "Net flow"));
+    console_close(&console);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +281,10 @@ int main(void)
         cmocka_unit_test(the_login_looks_as_it_should),
         cmocka_unit_test(a_lost_connection_keeps_the_data_and_says_so),
         cmocka_unit_test(small_windows_get_a_plain_message),
+        cmocka_unit_test(a_slow_link_is_told_and_blocks_nothing),
+        cmocka_unit_test(a_long_notice_is_told_whole),
+        cmocka_unit_test(the_tab_of_the_screen_is_marked),
+        cmocka_unit_test(a_key_of_another_role_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
