@@ -39,6 +39,7 @@ enum place {
     IN_CASE = 1 << 24,
     IN_CASES = 1 << 25,
     IN_ONE_CASE = 1 << 26,
+    IN_ENTRY = 1 << 27,
 };
 
 enum action_flag {

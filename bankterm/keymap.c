@@ -116,7 +116,7 @@ static const char *objection(enum action action, uint32_t key)
         return "is not a key";
     if (key == K_ESC && action != ACTION_back)
         return "leaves and cancels, and does nothing else";
-    if (key == K_ENTER && action != ACTION_open)
+    if (key == K_ENTER && action != ACTION_open && action != ACTION_subject)
         return "opens, and does nothing else";
     if (key == 'Y' && (flags & ACT_WRITE) != 0)
         return "confirms a review, and must not be what opens one";

@@ -423,11 +423,38 @@ static void entry_close(struct screen *screen)
     record_free(&((struct entry *)screen)->record);
 }
 
-static bool entry_key(struct screen *screen, uint32_t key)
+/* Goes to the record that the entry is about, as far as there is a screen for its kind. */
+static void show_subject(struct app *app, const struct msg_audit_entry *entry)
 {
-    if (key != K_ENTER)
+    static const struct {
+        const char *family; /* of the operation */
+        enum action action;
+    } rows[] = { { "transaction.", ACTION_transaction },
+                 { "import", ACTION_transaction },
+                 { "account.", ACTION_account },
+                 { "alert.", ACTION_alert },
+                 { "case.", ACTION_case } };
+    char        text[UUID_TEXT_MAX];
+    struct uuid id;
+    bool        is_id = uuid_parse(entry->subject.at, entry->subject.n, &id) == ERR_none;
+    for (size_t i = 0; is_id && i < sizeof rows / sizeof rows[0]; i++) {
+        size_t n = strlen(rows[i].family);
+        if (entry->operation.n >= n && memcmp(entry->operation.at, rows[i].family, n) == 0) {
+            app_act(app, rows[i].action, uuid_text(&id, text));
+            return;
+        }
+    }
+    app_notice(app, STYLE_NOTICE, "The entry names no record that has a screen");
+}
+
+static bool entry_act(struct screen *screen, enum action action, const char *argument)
+{
+    const struct msg_audit_entry *entry = ((struct entry *)screen)->record.body;
+    (void)argument;
+    if (action != ACTION_subject)
         return false;
-    app_pop(screen->app, screen);
+    if (entry != NULL)
+        show_subject(screen->app, entry);
     return true;
 }
 
@@ -466,10 +493,10 @@ const struct screen_ops screen_entry = {
     .name = "entry",
     .title = "Audit entry",
     .size = sizeof(struct entry),
-    .places = IN_ANY | IN_DETAIL,
+    .places = IN_ANY | IN_DETAIL | IN_ENTRY,
     .open = entry_open,
     .close = entry_close,
-    .key = entry_key,
+    .act = entry_act,
     .draw = entry_draw,
     .copied = entry_copied,
 };

@@ -262,6 +262,24 @@ static void the_tab_of_the_screen_is_marked(void **state)
     console_close(&console);
 }
 
+static void an_audit_entry_leads_to_its_record(void **state)
+{
+    struct test_console console;
+    (void)state;
+    console_open(&console, ROLE_COMPLIANCE_OFFICER, 80, 24, false);
+    console_login(&console);
+    console_type(&console, "6\r");
+    assert_true(console_shows(&console, "Entry of the audit log"));
+    console_press(&console, K_ENTER); /* alert.take */
+    assert_true(console_shows(&console, "There is no such record"));
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_get), 1);
+    console_press(&console, K_ESC);
+    console_press(&console, K_ESC);
+    console_type(&console, "j\r\r"); /* transaction.create */
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_transaction_get), 1);
+    console_close(&console);
+}
+
 static void a_key_of_another_role_is_answered(void **state)
 {
     struct test_console console;
@@ -284,6 +302,7 @@ int main(void)
         cmocka_unit_test(a_slow_link_is_told_and_blocks_nothing),
         cmocka_unit_test(a_long_notice_is_told_whole),
         cmocka_unit_test(the_tab_of_the_screen_is_marked),
+        cmocka_unit_test(an_audit_entry_leads_to_its_record),
         cmocka_unit_test(a_key_of_another_role_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
