@@ -65,6 +65,12 @@ bool list_has_more(const struct list *list)
     return next_cursor(list).n > 0;
 }
 
+/* Whether another page has no room beside those that are kept. */
+static bool is_full(const struct list *list)
+{
+    return list->page_count == LIST_PAGES_MAX || list->row_count + list->limit > LIST_ROWS_MAX;
+}
+
 static void ask(struct screen *screen, struct list *list, bool append)
 {
     _Alignas(16) char          body[QUERY_MAX] = { 0 };
@@ -74,8 +80,7 @@ static void ask(struct screen *screen, struct list *list, bool append)
     list->query(screen, body);
     if (append) {
         struct slice cursor = next_cursor(list);
-        if (cursor.n == 0 || list->page_count == LIST_PAGES_MAX ||
-            list->row_count + list->limit > LIST_ROWS_MAX)
+        if (cursor.n == 0 || is_full(list))
             return;
         message_set_bytes(request, body, "cursor", cursor);
     } else if (list->row_count > limit && list->limit == LIST_PAGE_ROWS) {
@@ -187,8 +192,13 @@ bool list_act(struct screen *screen, struct list *list, enum action action, cons
     if (!table_act(&list->table, action, argument))
         return false;
     if (list->table.selected_at + list->table.height >= list->table.view_count &&
-        list->limit == LIST_PAGE_ROWS && list->table.filter[0] == '\0')
+        list->limit == LIST_PAGE_ROWS && list->table.filter[0] == '\0') {
+        if (list_has_more(list) && is_full(list))
+            app_notice(screen->app, STYLE_NOTICE,
+                       "There are more, but only %d rows are kept: search for fewer",
+                       list->row_count);
         ask(screen, list, true);
+    }
     return true;
 }
 

@@ -53,6 +53,7 @@ void fake_open(struct fake_bank *bank, enum role role)
         .state = NET_LIVE,
         .role = role,
         .alerts = 7,
+        .transactions = TRANSACTIONS,
         .case_state = CASE_OPEN,
         .export_pieces = 3,
     };
@@ -330,7 +331,7 @@ static struct slice next_cursor(struct fake_bank *bank, int next)
 
 static void *transactions(struct fake_bank *bank)
 {
-    FILL_PAGE(transaction_page, transaction, TRANSACTIONS, make_transaction(bank, i, row));
+    FILL_PAGE(transaction_page, transaction, bank->transactions, make_transaction(bank, i, row));
 }
 
 /* The newest alert has the highest number, the costliest the lowest. */

@@ -39,6 +39,7 @@ struct fake_bank {
     struct uuid       posted[FAKE_POSTED_MAX];
     int               posted_count;
     int               moved;  /* how often money moved */
+    int               transactions;
     int               alerts; /* open ones; new ones come on top */
     int               taken;  /* 1 + number of the alert that was given out; 0: none */
     bool              notices_read;

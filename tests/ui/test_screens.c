@@ -280,6 +280,25 @@ static void an_audit_entry_leads_to_its_record(void **state)
     console_close(&console);
 }
 
+/* Lists keep what a person can look through, and say so where they stop. */
+static void ten_thousand_rows_are_walked_and_their_end_is_told(void **state)
+{
+    struct test_console console;
+    (void)state;
+    console_open(&console, ROLE_FRAUD_ANALYST, 80, 24, false);
+    console.bank.transactions = 10000;
+    console_login(&console);
+    console_type(&console, "2");
+    (void)console_text(&console); /* tables learn their height by being drawn */
+    for (int i = 0; i < 60; i++)
+        console_type(&console, "G");
+    assert_true(console_shows(&console, "4982-5000 of 5,000+"));
+    assert_true(console_shows(&console, "only 5000 rows are kept: search for fewer"));
+    console_type(&console, "g");
+    assert_true(console_shows(&console, "1-19 of 5,000+"));
+    console_close(&console);
+}
+
 static void a_key_of_another_role_is_answered(void **state)
 {
     struct test_console console;
@@ -303,6 +322,7 @@ int main(void)
         cmocka_unit_test(a_long_notice_is_told_whole),
         cmocka_unit_test(the_tab_of_the_screen_is_marked),
         cmocka_unit_test(an_audit_entry_leads_to_its_record),
+        cmocka_unit_test(ten_thousand_rows_are_walked_and_their_end_is_told),
         cmocka_unit_test(a_key_of_another_role_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
