@@ -68,6 +68,20 @@ static void add_entry(struct app *app)
     operate_label(act, "customer_id", "Customer");
 }
 
+void list_about(struct app *app, const char *field, const char *text, struct slice name)
+{
+    static const char *const whom[] = { "account_id", "customer_id", "counterparty" };
+    struct act *act = operate_begin(app, ACTION_add_entry, OP_INDEX_screening_add, "Put on a list");
+    if (act == NULL)
+        return;
+    for (size_t i = 0; i < sizeof whom / sizeof whom[0]; i++)
+        operate_fix(act, whom[i], strcmp(whom[i], field) == 0 ? text : "");
+    operate_fact(act, "Whom", name);
+    if (strcmp(text, "") != 0 && strcmp(field, "account_id") == 0)
+        operate_fact(act, "Account", slice_from(text));
+    operate_ready(act);
+}
+
 static void end_entry(struct app *app, const struct msg_screening_entry *entry)
 {
     char        id[UUID_TEXT_MAX];

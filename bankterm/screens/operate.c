@@ -227,6 +227,8 @@ bool operate_fill(struct act *act, void *body)
     struct fault               fault = { 0 };
     memset(body, 0, desc->size);
     for (int i = 0; i < act->fixed_count; i++) {
+        if (act->fixed[i].text[0] == '\0')
+            continue; /* neither told nor asked for */
         if (values_set(desc, body, slice_from(act->fixed[i].field), slice_from(act->fixed[i].text),
                        VALUES_EXPONENT_DEFAULT, &act->arena, &fault) != ERR_none)
             snprintf(act->error, sizeof act->error, "%s: %s", fault.field, err_what(fault.err));

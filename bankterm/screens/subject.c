@@ -34,9 +34,18 @@ bool transaction_can(const struct msg_transaction *tx, enum action action)
 
 bool transaction_act(struct app *app, const struct msg_transaction *tx, enum action action)
 {
+    char key[LIMIT_PARTY_KEY_MAX + 1];
     if (tx == NULL)
         return false;
     switch ((int)action) {
+    case ACTION_list_it:
+        if (tx->counterparty.n > 0)
+            list_about(app, "counterparty", slice_copy(tx->counterparty, key, sizeof key),
+                       tx->counterparty);
+        else
+            list_about(app, "account_id", uuid_text(&tx->counterparty_account_id, key),
+                       tx->counterparty_name);
+        return true;
     case ACTION_case_open:
         case_open_about(app, "transaction_id", &tx->transaction_id, "Transaction of",
                         tx->account_name);
@@ -178,8 +187,13 @@ static void say_not_now(struct app *app, const struct msg_alert *alert, enum act
 
 bool alert_act(struct app *app, const struct msg_alert *alert, enum action action)
 {
+    char id[UUID_TEXT_MAX];
     if (alert == NULL)
         return false;
+    if (action == ACTION_list_it) {
+        list_about(app, "account_id", uuid_text(&alert->account_id, id), alert->account_name);
+        return true;
+    }
     if (action == ACTION_case_open) {
         case_open_about(app, "alert_id", &alert->alert_id, "Alert of", alert->account_name);
         return true;
@@ -300,6 +314,9 @@ bool account_act(struct app *app, const struct msg_account *account, enum action
     if (account == NULL)
         return false;
     switch ((int)action) {
+    case ACTION_list_it:
+        list_about(app, "account_id", uuid_text(&account->account_id, text), account->name);
+        return true;
     case ACTION_case_open:
         case_open_about(app, "account_id", &account->account_id, "Account", account->name);
         return true;

@@ -16,6 +16,9 @@ bool account_can(const struct msg_account *account, enum action action);
 bool customer_act(struct app *app, const struct msg_customer *customer, enum action action);
 
 /* Opens a case: about the record of case.open's `field`, or about nothing yet when id is NULL. */
+/* The form that puts somebody on a list; the field tells what the text is: "account_id" or
+ * "counterparty". */
+void list_about(struct app *app, const char *field, const char *text, struct slice name);
 void case_open_about(struct app *app, const char *field, const struct uuid *id, const char *label,
                      struct slice what);
 

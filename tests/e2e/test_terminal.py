@@ -567,3 +567,20 @@ def test_a_user_has_keys_of_their_own(bank, tmp_path):
                              timeout=WAIT, env=environment(), check=False)
     assert refused.returncode == 2
     assert f"{keys}:2: freeze: \"f\" is struck too easily" in refused.stderr
+
+
+def test_an_analyst_lists_an_account_where_it_is_seen(bank):
+    account, = fresh_accounts(bank, 1)
+    with console(bank, "FRAUD_ANALYST") as screen:
+        screen.type(f":account {uuid.UUID(bytes=account['account_id'])}")
+        screen.keys("Enter")
+        screen.shows("Available")
+        screen.keys("J")
+        screen.shows("Put on a list")
+        screen.keys("w", "Tab")
+        screen.type("Named by a colleague")
+        screen.keys("F2", "Y")
+        screen.shows("Done: Put on a list")
+        screen.type(":lists")
+        screen.keys("Enter")
+        screen.shows("Named by a colleague")

@@ -35,8 +35,8 @@ static void a_file_gives_actions_other_keys(void **state)
     struct fault fault;
     (void)state;
     assert_int_equal(
-        take("# mine\n\n down = Down J\nhistory\t=\tx F6\nexport =\nrisk = v\n", &fault), ERR_none);
-    assert_string_equal(action_keys(ACTION_down), "Down J");
+        take("# mine\n\n down = Down O\nhistory\t=\tx F6\nexport =\nrisk = v\n", &fault), ERR_none);
+    assert_string_equal(action_keys(ACTION_down), "Down O");
     assert_string_equal(action_keys(ACTION_export), "");
     unsigned places = screen_account.places;
     assert_int_equal(action_of_key('x', places, ROLE_FRAUD_ANALYST), ACTION_history);
@@ -57,7 +57,7 @@ static void a_wrong_line_is_told_with_its_place(void **state)
     } rows[] = {
         { "nonsense\n", "keys:1: A line is \"action = KEY ...\" or a # comment" },
         { "\ndwn = j\n", "keys:2: There is no action \"dwn\"" },
-        { "down = J\ndown = K\n", "keys:2: \"down\" stands in line 1 already" },
+        { "down = O\ndown = Q\n", "keys:2: \"down\" stands in line 1 already" },
         { "down = Foo\n", "keys:1: down: \"Foo\" is not a key" },
         { "confirm = Enter\n", "The keys of forms stay as they are: \"confirm\"" },
         { "open = o Enter\nquit = Enter\n",

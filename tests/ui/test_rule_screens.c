@@ -174,9 +174,34 @@ static void a_notification_is_marked_as_read(void **state)
     console_close(&console);
 }
 
+/* From an account, a payment or an alert: whom it is about stands there and is not asked for. */
+static void somebody_is_put_on_a_list_from_where_he_is_seen(void **state)
+{
+    static const char *const ways[] = { "3J", "2\rJ", "4J", "4\rJ" };
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct test_console console;
+        console_open(&console, ROLE_FRAUD_ANALYST, 80, 24, false);
+        console_login(&console);
+        console_type(&console, ways[i]);
+        assert_true(console_shows(&console, "Put on a list"));
+        assert_true(console_shows(&console, "Whom"));
+        assert_null(strstr(console_text(&console), "Customer id"));
+        console_type(&console, "d\rNamed by the police");
+        console_press(&console, K_F1 + 1);
+        assert_true(console_shows(&console, "Put on a list: review"));
+        assert_int_equal(fake_count(&console.bank, OP_INDEX_screening_add), 0);
+        console_type(&console, "Y");
+        assert_int_equal(fake_count(&console.bank, OP_INDEX_screening_add), 1);
+        assert_true(console_shows(&console, "Done: Put on a list"));
+        console_close(&console);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(somebody_is_put_on_a_list_from_where_he_is_seen),
         cmocka_unit_test(a_version_is_approved_only_where_its_changes_stand),
         cmocka_unit_test(an_analyst_cannot_approve),
         cmocka_unit_test(rules_are_proposed_from_a_file),
