@@ -10,6 +10,7 @@ DESTDIR  ?=
 SANITIZE ?=
 CC       ?= cc
 AR       ?= ar
+OBJCOPY  ?= objcopy
 
 # Releases differ in the name of msgpack-c's package.
 MSGPACK  := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
@@ -122,6 +123,18 @@ $(PLANTED): $(BUILD)/obj/planted/writer_post.o $(BUILD)/obj/tests/fault/sim_soak
     $(BUILD)/libbankd.a $(COMMON)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD)
+
+# The test of the N-th failure, in which the bank's own calls for memory can fail too.
+REFUSING := --redefine-sym malloc=fault_malloc --redefine-sym calloc=fault_calloc \
+            --redefine-sym realloc=fault_realloc --redefine-sym aligned_alloc=fault_aligned_alloc
+$(BUILD)/obj/refusing/%.a: $(BUILD)/%.a
+	@mkdir -p $(@D)
+	$(OBJCOPY) $(REFUSING) $< $@
+$(BUILD)/tests/fault/test_nth: $(BUILD)/obj/tests/fault/test_nth.o \
+    $(BUILD)/obj/refusing/libbankd.a $(BUILD)/obj/refusing/libcommon.a $(TEST_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter-out $<,$^) -Wl,--end-group -lcmocka \
+	    $(LIBS_BANKD)
 
 # --- tests -----------------------------------------------------------------------------------
 # The end-to-end tests find the programs under BANK_BUILD. A sanitizer's report of a program

@@ -266,6 +266,20 @@ void fault_disk_free(struct fault_disk **out)
     *out = NULL;
 }
 
+static bool content_same(const struct content *a, const struct content *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->size == b->size &&
+           (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
+bool fault_disk_same(const struct fault_disk *a, const struct fault_disk *b)
+{
+    for (size_t i = 0; i < FILES_MAX; i++)
+        if (!content_same(&a->files[i], &b->files[i]))
+            return false;
+    return true;
+}
+
 void fault_disk_load(const struct fault_disk *from)
 {
     struct random random = { .state = 0 };
@@ -707,6 +721,26 @@ static void *memory_take(int n)
 static void *memory_again(void *at, int n)
 {
     return strikes(FAULT_MEMORY) ? NULL : real_memory.xRealloc(at, n);
+}
+
+void *fault_malloc(size_t n)
+{
+    return strikes(FAULT_OWN_MEMORY) ? NULL : malloc(n);
+}
+
+void *fault_calloc(size_t n, size_t size)
+{
+    return strikes(FAULT_OWN_MEMORY) ? NULL : calloc(n, size);
+}
+
+void *fault_realloc(void *at, size_t n)
+{
+    return strikes(FAULT_OWN_MEMORY) ? NULL : realloc(at, n);
+}
+
+void *fault_aligned_alloc(size_t alignment, size_t n)
+{
+    return strikes(FAULT_OWN_MEMORY) ? NULL : aligned_alloc(alignment, n);
 }
 
 void fault_vfs_register(void)

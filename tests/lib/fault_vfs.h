@@ -32,6 +32,7 @@ enum fault_cut {
 /* What a cut now would leave; the caller frees it. The seed matters for FAULT_CUT_TEAR alone. */
 struct fault_disk *fault_disk_cut(enum fault_cut cut, uint64_t seed);
 void               fault_disk_free(struct fault_disk **disk);
+bool               fault_disk_same(const struct fault_disk *a, const struct fault_disk *b);
 /* The disk becomes a copy of this one, or empty when NULL; no file may be open. What is on it is
  * safe. Faults are taken back. */
 void fault_disk_load(const struct fault_disk *disk);
@@ -47,8 +48,9 @@ enum fault_kind {
     FAULT_SYNC = 4,
     FAULT_OPEN = 8,
     FAULT_TRUNCATE = 16,
-    FAULT_OTHER = 32, /* size, access, delete, shared memory */
-    FAULT_MEMORY = 64,
+    FAULT_OTHER = 32,       /* size, access, delete, shared memory */
+    FAULT_MEMORY = 64,      /* SQLite asks */
+    FAULT_OWN_MEMORY = 128, /* the bank itself asks, by the functions below */
 };
 
 /* The n-th call from now of the kinds fails, and `more` calls behind it. n = 0: none fails, but
@@ -65,5 +67,15 @@ int64_t fault_disk_refusals(void); /* writes that did not fit, since the disk wa
 
 /* Called before each sync (or, with `writes`, before each write too); NULL = no more. */
 void fault_watch(void (*before)(void *context), void *context, bool writes);
+
+/* --- memory of the bank's own ----------------------------------------------------------------- */
+
+/* The C library's functions, which may refuse. A program whose copies of the bank's archives call
+ * these instead (the Makefile renames them, for test_nth) has this seam, and no production code
+ * knows of it. */
+void *fault_malloc(size_t n);
+void *fault_calloc(size_t n, size_t size);
+void *fault_realloc(void *at, size_t n);
+void *fault_aligned_alloc(size_t alignment, size_t n);
 
 #endif
