@@ -245,6 +245,19 @@ static int log_seen(void *context, struct sqlite3 *db, const char *name, int pag
     return SQLITE_OK;
 }
 
+/* What a proof found when it did not say "ok". Where it could not read a page it names SQLite's code
+ * for that: a disk that fails, or no memory, is no broken file, and nobody should restore for it. */
+static enum err structure_err(const char *said)
+{
+    static const char mark[] = "error code=";
+    const char       *code = strstr(said, mark);
+    enum err          err = ERR_none;
+
+    if (code != NULL)
+        err = sqlite_err((int)strtol(code + sizeof mark - 1, NULL, 10));
+    return err != ERR_none ? err : ERR_storage_corrupt;
+}
+
 /* What one of SQLite's own proofs of the file's structure says. */
 static enum err check_structure(struct sqlite_store *store, const char *sql, struct fault *fault)
 {
@@ -257,9 +270,10 @@ static enum err check_structure(struct sqlite_store *store, const char *sql, str
     if (rc == SQLITE_ROW) {
         const void *text = sqlite3_column_text(statement, 0);
 
-        if (text == NULL || strcmp(text, "ok") != 0)
-            err = fault_set(fault, ERR_storage_corrupt, NULL, "%s",
-                            text != NULL ? (const char *)text : "");
+        if (text == NULL)
+            err = ERR_memory;
+        else if (strcmp(text, "ok") != 0)
+            err = fault_set(fault, structure_err(text), NULL, "%s", (const char *)text);
     } else {
         err = sqlite_fault(store, rc, fault);
     }
