@@ -239,8 +239,12 @@ static void plan_login(struct workers *workers, struct job *job)
     writer_add(workers->writer, draft);
 }
 
-static void plan(struct workers *workers, struct job *job)
+/* False when the handler failed behind what it had planned already: then nothing of the group may be
+ * committed, because its client is told that nothing was done. */
+static bool plan(struct workers *workers, struct job *job)
 {
+    size_t before = writer_planned(workers->writer);
+
     struct request request = { .store = workers->config.home->store,
                                .writer = workers->writer,
                                .bank = &workers->config.home->bank,
@@ -250,6 +254,8 @@ static void plan(struct workers *workers, struct job *job)
     switch (job->kind) {
     case JOB_REQUEST:
         run(job, &request);
+        if (job->fault.err != ERR_none && writer_planned(workers->writer) > before)
+            return false;
         if (job->fault.err != ERR_none && refusal_is_told(job))
             plan_refusal(workers, job);
         break;
@@ -262,6 +268,7 @@ static void plan(struct workers *workers, struct job *job)
     case JOB_EVENT:
         CHECK(job->kind != JOB_EVENT);
     }
+    return true;
 }
 
 static void publish(void *context, enum event_index event, struct slice bytes)
@@ -335,7 +342,10 @@ static enum err try_group(struct workers *workers, struct job **jobs, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (i % EXPECT_JOBS == 0 && n >= EXPECT_JOBS)
             expect(workers, jobs + i, n - i);
-        plan(workers, jobs[i]);
+        if (plan(workers, jobs[i]))
+            continue;
+        writer_abandon(workers->writer);
+        return n > 1 ? ERR_changed_meanwhile : ERR_none; /* alone it has its answer: its error */
     }
     began_us = clock->monotonic_us(clock);
     err = writer_commit(workers->writer, &fault);

@@ -151,6 +151,9 @@ ERR_MUST_USE enum err writer_alert_by_id(struct writer *writer, const struct uui
                                          struct alert *out);
 ERR_MUST_USE enum err writer_alert_hits(struct writer *writer, const struct alert *alert,
                                         struct alert_hits *out);
+/* The transaction of a hit, in this group or in the store; `account` is the alert's. */
+ERR_MUST_USE enum err writer_alert_row(struct writer *writer, int64_t account, int64_t sequence,
+                                       struct transaction *out);
 /* The alert in its newest planned version, when this group has changed it. */
 void writer_alert_newest(struct writer *writer, struct alert *alert);
 

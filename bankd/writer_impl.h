@@ -167,9 +167,6 @@ void writer_alert_hit(struct writer *writer, struct draft *draft, const struct a
                       int64_t account, int64_t at_us);
 ERR_MUST_USE enum err writer_alert_by_transaction(struct writer *writer, int64_t sequence,
                                                   struct alert *out);
-/* The transaction of a hit, in this group or in the store. */
-ERR_MUST_USE enum err writer_alert_row(struct writer *writer, int64_t account, int64_t sequence,
-                                       struct transaction *out);
 void                  writer_alert_tell(struct writer *writer, const struct alert *alert,
                                         const struct transaction *row,
                                         const struct uuid *account_id, struct slice text);

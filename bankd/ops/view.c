@@ -465,13 +465,22 @@ static enum err view_handling(struct request *request, const struct alert *row,
     return ERR_none;
 }
 
+/* What joined in the very group that is being planned is not in the store yet. */
+static enum err alert_row(struct request *request, const struct alert *alert, int64_t sequence,
+                          struct transaction *out)
+{
+    struct store *store = request->store;
+    if (request->writer != NULL)
+        return must_be_there(writer_alert_row(request->writer, alert->account, sequence, out));
+    return must_be_there(store->ops->transaction_by_sequence(store, sequence, out));
+}
+
 /* The verdict is of the stack: only its texts are kept, and those are copied. */
 static enum err view_cause(struct request *request, const struct alert *row, struct msg_alert *out)
 {
-    struct store *store = request->store;
     struct transaction cause;
     struct fraud_verdict verdict;
-    TRY(must_be_there(store->ops->transaction_by_sequence(store, row->transaction, &cause)));
+    TRY(alert_row(request, row, row->transaction, &cause));
     MSG_SET(out, alert, transaction_id, cause.transaction_id);
     MSG_SET(out, alert, type, cause.type);
     MSG_SET(out, alert, status, cause.status);
@@ -505,8 +514,7 @@ static enum err view_hits(struct request *request, const struct alert *row,
     for (size_t i = 0; i < hits->count; i++) {
         const struct alert_hit *hit = &hits->rows[i];
         struct transaction moved;
-        struct store *store = request->store;
-        TRY(must_be_there(store->ops->transaction_by_sequence(store, hit->transaction, &moved)));
+        TRY(alert_row(request, row, hit->transaction, &moved));
         int32_t status = hits->status[i] != 0 ? hits->status[i] : moved.status;
         memset(&at[i], 0, sizeof(at[i]));
         MSG_SET(&at[i], alert_hit, transaction_id, moved.transaction_id);

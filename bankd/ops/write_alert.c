@@ -147,12 +147,7 @@ static enum err is_own(struct request *request, const struct alert *row, bool *o
     *own = false;
     TRY(writer_alert_hits(request->writer, row, &hits));
     for (size_t i = 0; i < hits.count && !*own; i++) {
-        enum err err = request->store->ops->transaction_by_sequence(
-            request->store, hits.rows[i].transaction, &moved);
-
-        if (err == ERR_not_found) /* posted in this very group */
-            continue;
-        TRY(err);
+        TRY(writer_alert_row(request->writer, row->account, hits.rows[i].transaction, &moved));
         *own = hits.rows[i].finding == 0 && moved.posted_by == request->actor.user;
     }
     return ERR_none;

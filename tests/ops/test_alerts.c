@@ -685,6 +685,36 @@ static void two_analysts_get_two_alerts_in_one_group(void **state)
     assert_int_equal(ASK(desk, BOB, alert, decide, &late, &out), ERR_alert_locked);
 }
 
+/* Whoever works on an alert while something joins it, in one group, sees it with that. */
+static void what_joins_in_the_same_group_is_seen(void **state)
+{
+    struct desk         *desk = *state;
+    struct uuid          id = suspect(desk, 0, LARGE);
+    struct uuid          joined = post(desk, TYPE_TRANSFER, 0, 1, HUGE).row->transaction_id;
+    struct msg_alert_ref ref = { .alert_id = id };
+    struct msg_alert     out = { .has = 0 };
+    struct request       request = request_of(desk, ANN, OP_INDEX_alert_take);
+
+    assert_int_equal(dispatch(&request, &ref, &out), ERR_none);
+    assert_int_equal(out.hits.count, 2);
+    assert_true(uuid_equal(&out.transaction_id, &joined));
+    assert_int_equal(out.amount_total, LARGE + HUGE);
+    commit(desk);
+
+    /* Decided with what joins it then. */
+    post(desk, TYPE_TRANSFER, 0, 1, LARGE + 1000);
+    struct msg_alert_decide decision = { .alert_id = id,
+                                         .decision = DECISION_CONFIRMED_FRAUD,
+                                         .note = slice_from("All of it") };
+    request = request_of(desk, ANN, OP_INDEX_alert_decide);
+    assert_int_equal(dispatch(&request, &decision, &out), ERR_none);
+    assert_int_equal(out.hits.count, 3);
+    assert_int_equal(out.hits.at[2].status, STATUS_REJECTED);
+    commit(desk);
+    assert_int_equal(alert_of(desk, &id).state, ALERT_DECIDED);
+    assert_int_equal(book_of(desk, 0).held, 0);
+}
+
 static void nobody_judges_what_she_posted(void **state)
 {
     struct desk              *desk = *state;
@@ -802,6 +832,7 @@ int main(void)
         AT_DESK(one_transaction_settles_its_part),
         AT_DESK(holds_of_one_alert_expire_together),
         AT_DESK(two_analysts_get_two_alerts_in_one_group),
+        AT_DESK(what_joins_in_the_same_group_is_seen),
         AT_DESK(nobody_judges_what_she_posted),
         AT_DESK(all_notes_are_kept),
         cmocka_unit_test(loss_and_urgency_grow_and_fit),
