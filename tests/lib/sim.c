@@ -154,6 +154,11 @@ void sim_add(struct sim_figures *sum, const struct sim_figures *more)
     sum->frozen += more->frozen;
     sum->alerts += more->alerts;
     sum->expired += more->expired;
+    sum->rules += more->rules;
+    sum->steered += more->steered;
+    sum->cases += more->cases;
+    sum->approved += more->approved;
+    sum->undone += more->undone;
     sum->proofs += more->proofs;
     sum->digest ^= more->digest;
 }

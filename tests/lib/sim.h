@@ -2,13 +2,14 @@
  * and store on a disk in memory, beside a plain model of what must be true. Everything is
  * drawn from one seed, so a seed that fails, fails again in the same way.
  *
- * Clients post, reverse, freeze, decide, work on alerts and ask; they repeat with the same ids
- * until they are answered or give up, and then look the outcome up. The network drops, doubles,
- * delays and reorders what they and the bank say. The disk is full now and then, the power fails
- * between two commits or within one, hours pass and holds expire. The model takes each request in
- * the order in which the bank commits it and knows nothing but amounts; it says what the answer
- * must be. After every few steps the accounts are compared, and after crashes and at the end
- * everything is proved (bankd/verify.h).
+ * Clients post, reverse, freeze, decide, ask, work on alerts from the queue and on cases, set
+ * lists, suppressions and holds, and propose and approve rules, which judge from then on; they
+ * repeat with the same ids until they are answered or give up, and then look the outcome up. The
+ * network drops, doubles, delays and reorders what they and the bank say. The disk is full now and
+ * then, the power fails between two commits or within one, hours pass and holds expire. The model
+ * takes each request in the order in which the bank commits it and knows nothing but amounts; it
+ * says what the answer must be. After every few steps the accounts are compared, and after crashes
+ * and at the end everything is proved (bankd/verify.h).
  *
  * A violation prints the seed and the step and ends the process. */
 #ifndef TESTS_LIB_SIM_H
@@ -27,6 +28,8 @@ struct sim_figures {
     int64_t  crashes, crashes_within;  /* a commit */
     int64_t  reversed, frozen, alerts; /* done: reversals, freezes and their ends, acts on alerts */
     int64_t  expired;                  /* holds and freezes */
+    int64_t  rules, steered, cases;    /* done: on versions, on lists and settings, on cases */
+    int64_t  approved, undone;         /* versions put into force, decisions taken back */
     int64_t  proofs;
     uint64_t digest; /* of all that the bank answered: two runs of a seed have the same */
 };

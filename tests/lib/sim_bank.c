@@ -53,7 +53,9 @@ static void add_user(struct sim *sim, int i)
     memset(row, 0, sizeof *row);
     row->number = writer_next_user(sim->writer);
     row->user_id = uuid_v7(sim->now_us);
-    row->role = i < SIM_USERS / 2 ? ROLE_FINANCIAL_MANAGER : ROLE_FRAUD_ANALYST;
+    row->role = i < SIM_ANALYSTS   ? ROLE_FINANCIAL_MANAGER
+                : i < SIM_OFFICERS ? ROLE_FRAUD_ANALYST
+                                   : ROLE_COMPLIANCE_OFFICER;
     row->created_at_us = sim->now_us;
     snprintf(row->email, sizeof row->email, "user%d@test.com", i);
     snprintf(row->name, sizeof row->name, "User %d", i);
@@ -72,10 +74,10 @@ static void start(struct sim *sim)
     struct store_config  config = { .path = sim->path, .cache_kib = 4096 };
     struct writer_config writing = { .bank = &sim->bank,
                                      .clock = &sim->clock,
-                                     .rule_set = 1,
                                      .sign_secret = sim->sign_secret,
                                      .books_max = 8192,
                                      .profiles_max = 8192 };
+    struct store_numbers numbers;
 
     SIM_REQUIRE(sim, store_sqlite.open(&config, STORE_WRITE, &sim->store, NULL) == ERR_none,
                 "the store cannot be opened");
@@ -86,6 +88,8 @@ static void start(struct sim *sim)
     sim->faulty.apply = faulty_apply;
     sim->store->ops = &sim->faulty;
     writing.store = sim->store;
+    CHECK(sim->real->numbers(sim->store, &numbers) == ERR_none);
+    writing.rule_set = numbers.rules_active;
     SIM_REQUIRE(sim, writer_open(&writing, &sim->writer, NULL) == ERR_none,
                 "the writer cannot be opened");
     fault_watch(before_sync, sim, false);
@@ -113,6 +117,10 @@ void sim_bank_open(struct sim *sim)
     struct bank_settings settings = {
         .high_value_major = 60, .large_major = 80, .hold_hours = SIM_HOLD_HOURS, .id_skew_hours = 24
     };
+    struct sim_version first = {
+        .hold_major = 50, .decline_major = 90, .state = RULES_ACTIVE, .author = -1
+    };
+    char    text[SIM_RULES_BYTES];
     uint8_t seed[crypto_sign_SEEDBYTES] = { 0 };
 
     memcpy(seed, &sim->seed, sizeof sim->seed);
@@ -133,7 +141,12 @@ void sim_bank_open(struct sim *sim)
     }
     fault_disk_load(NULL);
     CHECK(store_sqlite.open(&config, STORE_CREATE, &sim->store, NULL) == ERR_none);
-    bare_rules(sim->store, &sim->bank, &sim->clock);
+    sim->versions[1] = first;
+    sim->version_count = 1;
+    sim->active = 1;
+    sim->hold_hours = SIM_HOLD_HOURS;
+    (void)sim_rules_text(&first, text);
+    bare_rules_of(sim->store, &sim->bank, &sim->clock, text);
     sim->store->ops->close(&sim->store);
     start(sim);
     for (int i = 0; i < SIM_USERS; i++)
@@ -307,20 +320,37 @@ static void ask(struct sim *sim, struct sim_job *job)
     say(sim, job);
 }
 
-static bool is_of_alerts(const struct sim_job *job)
+/* What moves money or freezes goes in groups; everything else is done at once, most of it alone. */
+static bool is_grouped(const struct sim_job *job)
 {
-    return job->op == &op_rows[OP_INDEX_alert_take] || job->op == &op_rows[OP_INDEX_alert_decide] ||
-           job->op == &op_rows[OP_INDEX_alert_note];
+    return job->op == &op_rows[OP_INDEX_transaction_create] ||
+           job->op == &op_rows[OP_INDEX_transaction_reverse] ||
+           job->op == &op_rows[OP_INDEX_transaction_release] ||
+           job->op == &op_rows[OP_INDEX_transaction_reject] ||
+           job->op == &op_rows[OP_INDEX_account_freeze] ||
+           job->op == &op_rows[OP_INDEX_account_unfreeze];
 }
 
-/* Acts on alerts are alone in their group. A reversal is planned from what is durable: beside the
- * release of what it undoes it would be refused, rightly, as if it had come before. */
+/* An act on one alert may end a group of posts, some of which may join that very alert. */
+static bool may_follow(const struct sim_job *job)
+{
+    return job->op == &op_rows[OP_INDEX_alert_take] || job->op == &op_rows[OP_INDEX_alert_note] ||
+           job->op == &op_rows[OP_INDEX_alert_decide];
+}
+
+static bool is_of_alerts(const struct sim_job *job)
+{
+    return strncmp(job->op->name, "alert.", 6) == 0;
+}
+
+/* A reversal is planned from what is durable: beside the release of what it undoes it would be
+ * refused, rightly, as if it had come before. */
 static bool must_wait(const struct sim *sim, const struct sim_job *job)
 {
     const struct msg_transaction_reverse *in = job->in;
 
-    if (is_of_alerts(job))
-        return sim->job_count > 0;
+    if (!is_grouped(job))
+        return sim->job_count > 0 && !may_follow(job);
     for (size_t i = 0; i < sim->job_count && job->op == &op_rows[OP_INDEX_transaction_reverse]; i++)
         if (sim->jobs[i].op == &op_rows[OP_INDEX_transaction_release] &&
             uuid_equal(&((const struct msg_transaction_act *)sim->jobs[i].in)->transaction_id,
@@ -366,7 +396,7 @@ void sim_bank_take(struct sim *sim, const struct sim_message *message)
         ask(sim, job);
     } else {
         sim->job_count++;
-        if (is_of_alerts(job))
+        if (!is_grouped(job))
             sim_bank_work(sim);
     }
 }
@@ -397,19 +427,18 @@ static void expect(struct sim *sim, struct sim_job *job, enum err err)
         sim_model_decide(sim, job, &((const struct msg_transaction_act *)job->in)->transaction_id,
                          job->op == &op_rows[OP_INDEX_transaction_release]);
         break;
-    default: /* what is decided is looked at when it is done */
-        job->first = false;
-        job->expected = err_class(err) == ERR_CLASS_CONFLICT || err == ERR_own_transaction ||
-                                err == ERR_alert_locked
-                            ? err
-                            : ERR_none;
+    default:
+        if (is_of_alerts(job))
+            sim_alert_expect(sim, job, err);
+        else
+            sim_steer_expect(sim, job, err);
         break;
     }
 }
 
 static bool is_of_transactions(const struct sim_job *job)
 {
-    return job->op->reply == &message_transaction;
+    return is_grouped(job) && job->op->reply == &message_transaction;
 }
 
 static const char *judge_answer(struct sim *sim, const struct sim_job *job)
@@ -478,6 +507,16 @@ static void ignore_event(void *context, enum event_index event, struct slice byt
     (void)bytes;
 }
 
+/* A decision names the version that is in force; what is not judged names none. */
+static void check_judge(struct sim *sim, const struct sim_post *post)
+{
+    struct transaction row;
+    int64_t            judge = post->reverses != SIM_NONE ? 0 : (int64_t)sim->active;
+
+    CHECK(sim->real->transaction_by_id(sim->reader, &post->id, &row) == ERR_none);
+    SIM_REQUIRE(sim, row.rule_set == judge, "a payment is judged by rules that are not in force");
+}
+
 static void learn_post(struct sim *sim, const struct sim_job *job)
 {
     const struct msg_transaction *row = job->out;
@@ -488,6 +527,7 @@ static void learn_post(struct sim *sim, const struct sim_job *job)
         post->posted_at_us = row->posted_at;
         sim->figures.posts++;
         sim->figures.reversed += post->reverses != SIM_NONE;
+        check_judge(sim, post);
     }
     sim->figures.repeats += job->expected_repeat;
     SIM_REQUIRE(sim,
@@ -506,10 +546,12 @@ static void learn(struct sim *sim, struct sim_job **jobs, size_t n)
             sim->figures.refusals++;
         else if (is_of_transactions(job))
             learn_post(sim, job);
-        else if (is_of_alerts(job))
-            sim_model_alert(sim, job);
-        else
+        else if (is_grouped(job))
             sim->figures.frozen++;
+        else if (is_of_alerts(job))
+            sim_alert_learn(sim, job);
+        else
+            sim_steer_learn(sim, job);
     }
 }
 
@@ -537,6 +579,7 @@ static enum err try_group(struct sim *sim, struct sim_job **jobs, size_t n)
     enum err     err;
 
     sim_model_begin(sim);
+    sim->group_size = n;
     for (size_t i = 0; i < n; i++) {
         const char *what = plan(sim, jobs[i]);
 

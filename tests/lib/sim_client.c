@@ -12,7 +12,6 @@ enum {
     PATIENCE_US = 400 * 1000,
     SILENCE_US = 4 * 1000 * 1000, /* longer than a message lives (sim_net.c) */
     BEGIN_ONE_IN = 3,
-    ALERTS_SEEN = 12,
     FROZEN_MAX = 4,
     SHORT_FREEZE_US = 60 * 1000 * 1000,
 };
@@ -33,8 +32,7 @@ bool sim_clients_idle(const struct sim *sim)
 
 /* --- saying ---------------------------------------------------------------------------------- */
 
-static void send_request(struct sim *sim, struct sim_client *client, enum op_index op,
-                         const void *body)
+void sim_client_send(struct sim *sim, struct sim_client *client, enum op_index op, const void *body)
 {
     const struct op_row *row = &op_rows[op];
     struct slice         token = slice_of("", 0);
@@ -59,7 +57,7 @@ static void send_login(struct sim *sim, struct sim_client *client)
                                     .password = slice_from("a password") };
 
     client->logging_in = true;
-    send_request(sim, client, OP_INDEX_session_login, &in);
+    sim_client_send(sim, client, OP_INDEX_session_login, &in);
     client->logging_in = true;
 }
 
@@ -71,13 +69,13 @@ static void send_create(struct sim *sim, struct sim_client *client)
     in.amount += client->task == SIM_ALTERED;
     in.account_id = sim->account_ids[post->from < 0 ? post->to : post->from];
     in.type = post->from < 0 ? TYPE_DEPOSIT : post->to >= 0 ? TYPE_TRANSFER : TYPE_WITHDRAWAL;
-    if (post->party)
+    if (post->party < SIM_PARTIES) {
         in.type = TYPE_PAYMENT;
-    if (post->party)
-        MSG_SET(&in, transaction_create, counterparty, slice_from("merchant:1234"));
+        MSG_SET(&in, transaction_create, counterparty, sim_party(post->party));
+    }
     if (in.type == TYPE_TRANSFER)
         MSG_SET(&in, transaction_create, counterparty_account_id, sim->account_ids[post->to]);
-    send_request(sim, client, OP_INDEX_transaction_create, &in);
+    sim_client_send(sim, client, OP_INDEX_transaction_create, &in);
 }
 
 /* Release, rejection and reversal. */
@@ -92,12 +90,12 @@ static void send_decision(struct sim *sim, struct sim_client *client)
                                               .reversal_id = post->id,
                                               .reason = slice_from("a reason") };
 
-        send_request(sim, client, OP_INDEX_transaction_reverse, &in);
+        sim_client_send(sim, client, OP_INDEX_transaction_reverse, &in);
     } else {
-        send_request(sim, client,
-                     client->task == SIM_RELEASE ? OP_INDEX_transaction_release
-                                                 : OP_INDEX_transaction_reject,
-                     &act);
+        sim_client_send(sim, client,
+                        client->task == SIM_RELEASE ? OP_INDEX_transaction_release
+                                                    : OP_INDEX_transaction_reject,
+                        &act);
     }
 }
 
@@ -112,11 +110,11 @@ static void send_account(struct sim *sim, struct sim_client *client)
     if (client->until_us != 0)
         MSG_SET(&freeze, account_freeze, until, client->until_us);
     if (client->task == SIM_ACCOUNT)
-        send_request(sim, client, OP_INDEX_account_get, &ref);
+        sim_client_send(sim, client, OP_INDEX_account_get, &ref);
     else if (client->task == SIM_FREEZE)
-        send_request(sim, client, OP_INDEX_account_freeze, &freeze);
+        sim_client_send(sim, client, OP_INDEX_account_freeze, &freeze);
     else
-        send_request(sim, client, OP_INDEX_account_unfreeze, &act);
+        sim_client_send(sim, client, OP_INDEX_account_unfreeze, &act);
 }
 
 static void send_alert(struct sim *sim, struct sim_client *client)
@@ -128,11 +126,11 @@ static void send_alert(struct sim *sim, struct sim_client *client)
                                        .note = slice_from("why") };
 
     if (client->task == SIM_TAKE)
-        send_request(sim, client, OP_INDEX_alert_take, &ref);
+        sim_client_send(sim, client, OP_INDEX_alert_take, &ref);
     else if (client->task == SIM_NOTE)
-        send_request(sim, client, OP_INDEX_alert_note, &note);
+        sim_client_send(sim, client, OP_INDEX_alert_note, &note);
     else
-        send_request(sim, client, OP_INDEX_alert_decide, &decide);
+        sim_client_send(sim, client, OP_INDEX_alert_decide, &decide);
 }
 
 static void send_task(struct sim *sim, struct sim_client *client)
@@ -142,9 +140,11 @@ static void send_task(struct sim *sim, struct sim_client *client)
     if (!client->has_token)
         send_login(sim, client);
     else if (client->looking_up || client->task == SIM_LOOK)
-        send_request(sim, client, OP_INDEX_transaction_get, &ref);
+        sim_client_send(sim, client, OP_INDEX_transaction_get, &ref);
     else if (client->task == SIM_POST || client->task == SIM_ALTERED)
         send_create(sim, client);
+    else if (client->task >= SIM_NEXT)
+        sim_desk_send(sim, client);
     else if (client->task >= SIM_TAKE)
         send_alert(sim, client);
     else if (client->task >= SIM_ACCOUNT)
@@ -168,6 +168,7 @@ static struct sim_post *next_post(struct sim *sim, const struct sim_client *clie
     memset(post, 0, sizeof *post);
     post->id = uuid_v7_derived(sim->now_us, tail);
     post->user = client->user;
+    post->party = SIM_PARTIES;
     post->reverses = SIM_NONE;
     post->reversed_by = SIM_NONE;
     sim->post_count++;
@@ -196,7 +197,8 @@ static size_t make_post(struct sim *sim, const struct sim_client *client)
     post->to = post->to < 0 || post->to == post->from ? -1 : post->to;
     if (post->from < 0 && post->to < 0)
         post->to = 0;
-    post->party = post->to < 0 && sim_chance(sim, 2);
+    if (post->to < 0 && post->from >= 0 && sim_chance(sim, 2))
+        post->party = (int)random_below(&sim->random, SIM_PARTIES);
     post->amount = 1 + (int64_t)random_below(&sim->random, post->from < 0 ? 40000 : 4998);
     if (size < 3 && post->from >= 0)
         post->amount = 5000 + (int64_t)random_below(&sim->random, size == 0 ? 9000 : 3999);
@@ -227,45 +229,29 @@ static enum sim_task draw_task(struct sim *sim, const struct sim_client *client)
                                                  SIM_REJECT,  SIM_FREEZE,  SIM_UNFREEZE, SIM_TAKE,
                                                  SIM_DECIDE,  SIM_DECIDE,  SIM_NOTE };
 
-    if (dice < 50)
+    if (dice < 40)
         return SIM_POST;
-    if (dice < 58)
+    if (dice < 47)
         return SIM_LOOK;
-    if (dice < 64)
+    if (dice < 52)
         return SIM_ACCOUNT;
-    if (dice < 68)
+    if (dice < 55)
         return SIM_ALTERED;
-    if (dice < 76)
+    if (dice < 62)
         return SIM_NOTHING; /* an old post once more */
-    if (client->user < SIM_USERS / 2)
-        return dice < 88 ? SIM_REVERSE : SIM_NOTHING;
+    if (client->user < SIM_ANALYSTS)
+        return dice < 84 ? SIM_REVERSE : SIM_NOTHING;
+    if (client->user >= SIM_OFFICERS && sim_chance(sim, 8))
+        return sim_chance(sim, 2) ? SIM_FREEZE : SIM_UNFREEZE;
+    if (client->user >= SIM_OFFICERS || sim_chance(sim, 2))
+        return sim_desk_draw(sim, client);
     return of_analysts[random_below(&sim->random, ARRAY_COUNT(of_analysts))];
-}
-
-/* An alert that nobody has decided, as a list would show it. */
-struct choice {
-    struct sim  *sim;
-    struct uuid *out;
-    uint64_t     seen;
-};
-
-static bool choose_alert(void *context, const void *row)
-{
-    struct choice *choice = context;
-
-    if (random_below(&choice->sim->random, ++choice->seen) == 0)
-        *choice->out = ((const struct alert *)row)->alert_id;
-    return choice->seen < ALERTS_SEEN;
 }
 
 static bool find_alert(struct sim *sim, struct sim_client *client)
 {
-    struct alert_filter filter = { .undecided = true };
-    struct choice       choice = { .sim = sim, .out = &client->alert };
-
-    CHECK(sim->real->alerts(sim->reader, &filter, choose_alert, &choice) == ERR_none);
     client->choice = DECISION_CONFIRMED_FRAUD + (int32_t)random_below(&sim->random, 3);
-    return choice.seen > 0;
+    return sim_desk_alerts(sim, &client->alert, 1) > 0;
 }
 
 /* Freezes are few, and end: else nothing moves any more. */
@@ -302,7 +288,8 @@ static void begin(struct sim *sim, struct sim_client *client)
         return;
     if (task == SIM_POST)
         client->post = make_post(sim, client);
-    else if (task >= SIM_TAKE      ? !find_alert(sim, client)
+    else if (task >= SIM_NEXT      ? !sim_desk_begin(sim, client, task)
+             : task >= SIM_TAKE    ? !find_alert(sim, client)
              : task >= SIM_ACCOUNT ? !find_account(sim, client, task)
                                    : !find_known(sim, client, own, &client->post))
         return;
@@ -385,7 +372,7 @@ static void hear_refusal(struct sim *sim, struct sim_client *client,
     if (slice_is(reply->error_class, "internal"))
         return; /* asked again when it is time */
     SIM_REQUIRE(sim,
-                slice_is(reply->error_class, "conflict") ||
+                client->task >= SIM_NEXT || slice_is(reply->error_class, "conflict") ||
                     slice_is(reply->error_name, "own_transaction") ||
                     slice_is(reply->error_name, "alert_locked") ||
                     slice_is(reply->error_name, "range_invalid"),

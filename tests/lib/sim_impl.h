@@ -1,5 +1,7 @@
 /* What the parts of the simulation share: sim.c (the run and the proofs), sim_net.c (the network),
- * sim_bank.c (the bank's side), sim_model.c (what must be true) and sim_client.c. */
+ * sim_bank.c (the bank's side), sim_model.c (what must be true of money), sim_alert.c (of alerts),
+ * sim_steer.c (of rules, lists, suppressions, settings and cases), sim_client.c, and sim_desk.c
+ * (what clients do with all but money). */
 #ifndef TESTS_LIB_SIM_IMPL_H
 #define TESTS_LIB_SIM_IMPL_H
 
@@ -11,14 +13,22 @@
 
 enum {
     SIM_ACCOUNTS = 24,
-    SIM_USERS = 8, /* the second half are fraud analysts */
+    SIM_USERS = 10,
+    SIM_ANALYSTS = 4, /* from this one on: fraud analysts; those before manage money */
+    SIM_OFFICERS = 8, /* from this one on: compliance officers */
+    SIM_PARTIES = 4,
     SIM_CLIENTS = 32,
     SIM_POSTS_MAX = 32768,
     SIM_MESSAGES_MAX = 2048,
     SIM_MESSAGE_BYTES = 16384,
     SIM_GROUP_MAX = 48,
-    SIM_HOLD_HOURS = 24,
+    SIM_HOLD_HOURS = 24, /* until compliance sets others */
     SIM_ALERTS_MAX = 8192,
+    SIM_VERSIONS_MAX = 512,
+    SIM_ENTRIES_MAX = 2048,
+    SIM_CASES_MAX = 1024,
+    SIM_CASE_ITEMS_MAX = 40,
+    SIM_BULK = 3,
 };
 #define SIM_NONE SIZE_MAX
 
@@ -37,8 +47,8 @@ struct sim_message {
 
 struct sim_post {
     struct uuid id;
-    int         from, to; /* index of the account; -1 = cash or a party */
-    bool        party;
+    int         from, to;    /* index of the account; -1 = cash or a party */
+    int         party;       /* SIM_PARTIES = none */
     size_t      reverses;    /* the post that it undoes; SIM_NONE = none */
     size_t      reversed_by; /* SIM_NONE = not yet */
     int64_t     amount;
@@ -67,10 +77,43 @@ struct sim_undo {
     int64_t hold_until_us;
 };
 
-/* An alert that was decided stays so. */
+/* What people did with the alert of a number, as far as they told it; how payments join alerts and
+ * end them is the bank's own business. */
 struct sim_alert {
+    bool        known;
     struct uuid id;
-    int32_t     decision;
+    int32_t     decision; /* 0 = not decided by one of these acts */
+    int         holder;   /* of the lock */
+    int64_t     lock_until_us, snoozed_until_us;
+    int64_t     decided_at_us;
+    int32_t     hits; /* that it had when it was snoozed */
+};
+
+/* A version of the rules: outgoing amounts of so many units are held, or declined. */
+struct sim_version {
+    int64_t hold_major, decline_major;
+    int32_t state; /* enum rules_state */
+    int     author;
+};
+
+/* An entry of a list, or a suppression. */
+struct sim_entry {
+    struct uuid id;
+    int32_t     list;   /* 0 = a suppression */
+    int         target; /* index of the account; SIM_ACCOUNTS and more: of the party */
+    int         rule;   /* of a suppression: index into sim_rule_names */
+    int64_t     until_us;
+    bool        removed;
+};
+
+struct sim_case {
+    struct uuid id;
+    int32_t     state, kind;
+    int         opened_by;
+    bool        filed;
+    int64_t     items;
+    struct uuid item_ids[SIM_CASE_ITEMS_MAX]; /* of what was added by name */
+    size_t      named;
 };
 
 /* --- clients --------------------------------------------------------------------------------- */
@@ -88,7 +131,27 @@ enum sim_task {
     SIM_UNFREEZE,
     SIM_TAKE,
     SIM_DECIDE,
-    SIM_NOTE
+    SIM_NOTE,
+    SIM_NEXT, /* from here on: sim_desk.c */
+    SIM_RETURN,
+    SIM_ASSIGN,
+    SIM_SNOOZE,
+    SIM_BULK_DECIDE,
+    SIM_UNDO,
+    SIM_LIST,
+    SIM_UNLIST,
+    SIM_SPARE,
+    SIM_UNSPARE,
+    SIM_SET,
+    SIM_PROPOSE,
+    SIM_APPROVE,
+    SIM_WITHDRAW,
+    SIM_CASE_OPEN,
+    SIM_CASE_ADD,
+    SIM_CASE_ASSIGN,
+    SIM_CASE_MOVE,
+    SIM_CASE_FILE,
+    SIM_CASE_CLOSE,
 };
 
 struct sim_client {
@@ -98,10 +161,14 @@ struct sim_client {
     bool          looking_up; /* the outcome of its task */
     uint8_t       token[LIMIT_TOKEN_BYTES];
     enum sim_task task;
-    size_t        post; /* or account */
+    size_t        post; /* or account, list target, version, entry or case */
     struct uuid   alert;
-    int32_t       choice;   /* the direction of a freeze, the decision on an alert */
-    int64_t       until_us; /* of a freeze */
+    struct uuid   more[SIM_BULK]; /* alerts */
+    size_t        more_count;
+    struct uuid   item;     /* that it makes: a case or something in one */
+    int32_t       choice;   /* the direction of a freeze, a decision, a state */
+    int32_t       other;    /* a rule, a colleague, an outcome */
+    int64_t       until_us; /* of a freeze, a snooze, an entry */
     int           tries;
     uint64_t      request_id, first_request_id;
     int64_t       again_at_us, sent_at_us;
@@ -145,13 +212,21 @@ struct sim {
     struct sim_message *messages;
     uint64_t            message_serial;
     /* model */
-    struct sim_books books, books_before;
-    struct sim_undo  undo[2 * SIM_GROUP_MAX]; /* a reversal changes two posts */
-    size_t           undo_count;
-    size_t           alert_count;
-    struct sim_alert alerts[SIM_ALERTS_MAX];
-    struct sim_post *posts;
-    size_t           post_count;
+    struct sim_books   books, books_before;
+    struct sim_undo    undo[2 * SIM_GROUP_MAX]; /* a reversal changes two posts */
+    size_t             undo_count;
+    struct sim_post   *posts;
+    size_t             post_count;
+    struct sim_alert   alerts[SIM_ALERTS_MAX];     /* by their numbers */
+    size_t             alert_top;                  /* the highest known number */
+    struct sim_version versions[SIM_VERSIONS_MAX]; /* by their numbers */
+    size_t             version_count;
+    size_t             active; /* the version in force */
+    struct sim_entry   entries[SIM_ENTRIES_MAX];
+    size_t             entry_count;
+    struct sim_case    cases[SIM_CASES_MAX];
+    size_t             case_count;
+    int64_t            hold_hours;
     /* bank */
     char                    folder[64], path[80];
     struct bank             bank;
@@ -163,6 +238,7 @@ struct sim {
     struct arena            arena;
     struct sim_job         *jobs; /* SIM_GROUP_MAX */
     size_t                  job_count;
+    size_t                  group_size; /* of the group that is planned */
     int64_t                 account_numbers[SIM_ACCOUNTS];
     struct uuid             account_ids[SIM_ACCOUNTS];
     struct actor            users[SIM_USERS];
@@ -213,11 +289,43 @@ void   sim_model_reverse(struct sim *sim, struct sim_job *job,
 /* Of freezes and their ends; `direction` 0 = the end. */
 void sim_model_freeze(struct sim *sim, struct sim_job *job, const struct uuid *id,
                       int32_t direction, int64_t until_us);
-/* An act on an alert was done, alone: takes over what it decided, if that may be. */
-void sim_model_alert(struct sim *sim, const struct sim_job *job);
-void sim_model_expire(struct sim *sim);
-void sim_model_compare(struct sim *sim); /* accounts */
-void sim_model_prove(struct sim *sim);   /* everything */
+/* An act on an alert of that account has changed what was held: takes it over, if that may be.
+ * `decision` 0 = one was taken back. */
+void sim_model_take_over(struct sim *sim, const struct sim_job *job, int64_t account,
+                         int32_t decision);
+/* What the rules, the lists and the suppressions of now make of an outgoing amount. */
+int32_t sim_steer_verdict(const struct sim *sim, const struct sim_post *post, int64_t amount);
+void    sim_model_expire(struct sim *sim);
+void    sim_model_compare(struct sim *sim); /* accounts */
+void    sim_model_prove(struct sim *sim);   /* everything */
+
+/* --- what is not money ------------------------------------------------------------------------ */
+
+/* Each of these acts is alone in its group. `..._expect` comes before the commit and says how it
+ * must be answered, given how it was; `..._learn` when it is durable. */
+void sim_alert_expect(struct sim *sim, struct sim_job *job, enum err err);
+void sim_alert_learn(struct sim *sim, const struct sim_job *job);
+void sim_alert_prove(struct sim *sim);
+void sim_steer_expect(struct sim *sim, struct sim_job *job, enum err err);
+void sim_steer_learn(struct sim *sim, const struct sim_job *job);
+void sim_steer_prove(struct sim *sim);
+
+extern const char *const sim_rule_names[];
+enum { SIM_RULE_LARGE, SIM_RULE_HUGE, SIM_RULE_WATCHED, SIM_RULE_DENIED, SIM_RULES };
+enum { SIM_RULES_BYTES = 2048 };
+/* The text of a version; returns its length. */
+size_t       sim_rules_text(const struct sim_version *version, char out[SIM_RULES_BYTES]);
+void         sim_rules_hash(const struct sim_version *version, uint8_t out[CHAIN_HASH_BYTES]);
+struct slice sim_party(int party);
+bool         sim_entry_acts(const struct sim *sim, const struct sim_entry *entry); /* now */
+
+void          sim_client_send(struct sim *sim, struct sim_client *client, enum op_index op,
+                              const void *body);
+enum sim_task sim_desk_draw(struct sim *sim, const struct sim_client *client);
+bool          sim_desk_begin(struct sim *sim, struct sim_client *client, enum sim_task task);
+void          sim_desk_send(struct sim *sim, struct sim_client *client);
+/* Up to `max` different alerts that nobody has decided, as a list would show them. */
+size_t sim_desk_alerts(struct sim *sim, struct uuid *out, size_t max);
 
 void sim_clients_open(struct sim *sim);
 void sim_client_step(struct sim *sim, struct sim_client *client);

@@ -1,8 +1,9 @@
 /* What must be true in the simulation (sim.h). The model knows the rules of the bank in their
- * simplest form: who has not enough is refused, an outgoing amount of 50 is held and one of 90 is
- * declined, an id counts once, what is frozen does not move, a reversal undoes one completed post.
- * Of alerts it knows only what must never happen, because how hits become alerts is the bank's own
- * business: that a decision moves what it must not, or does not last. */
+ * simplest form: who has not enough is refused, an outgoing amount is held or declined as the rules
+ * in force say (sim_steer.c), an id counts once, what is frozen does not move, a reversal undoes
+ * one completed post, an act on an alert (sim_alert.c) moves what its account has held and nothing
+ * else.
+ */
 #include "tests/lib/sim_impl.h"
 
 #include <string.h>
@@ -103,11 +104,8 @@ void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_tra
         job->expected = ERR_id_reused;
     if (post->status == 0)
         job->expected = may_move(sim, post, false);
-    if (post->status == 0 && post->from >= 0) {
-        status = in->amount >= BARE_DECLINE_AT ? STATUS_DECLINED
-                 : in->amount >= BARE_HOLD_AT  ? STATUS_HELD
-                                               : STATUS_COMPLETED;
-    }
+    if (post->status == 0 && post->from >= 0)
+        status = sim_steer_verdict(sim, post, in->amount);
     if (job->expected != ERR_none || !job->first) {
         job->first = false;
         job->expected_status = post->status;
@@ -117,7 +115,7 @@ void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_tra
     CHECK(in->amount == post->amount);
     set_status(sim, i, status);
     if (status == STATUS_HELD)
-        post->hold_until_us = sim->now_us + SIM_HOLD_HOURS * US_PER_HOUR;
+        post->hold_until_us = sim->now_us + sim->hold_hours * US_PER_HOUR;
     job->expected_status = status;
     job->also_status = status;
 }
@@ -199,46 +197,42 @@ void sim_model_freeze(struct sim *sim, struct sim_job *job, const struct uuid *i
         sim->books.freezes[i] = (struct sim_freeze){ .direction = direction, .until_us = until_us };
 }
 
-/* What was held and is not any more was of the alert's account, and went the way of the decision.
- */
-static void take_over(struct sim *sim, const struct sim_job *job, int64_t account, int32_t decision)
+static int32_t status_after(int32_t decision)
 {
-    for (size_t i = 0; i < sim->post_count; i++) {
-        struct transaction row;
-        int32_t            wanted = decision == DECISION_CONFIRMED_FRAUD  ? STATUS_REJECTED
-                                    : decision == DECISION_FALSE_POSITIVE ? STATUS_COMPLETED
-                                                                          : STATUS_HELD;
+    return decision == DECISION_CONFIRMED_FRAUD  ? STATUS_REJECTED
+           : decision == DECISION_FALSE_POSITIVE ? STATUS_COMPLETED
+                                                 : STATUS_HELD;
+}
 
-        if (sim->posts[i].status != STATUS_HELD)
+static void check_take_over(struct sim *sim, const struct sim_job *job, const struct sim_post *post,
+                            int32_t status, int32_t decision)
+{
+    SIM_REQUIRE(sim, status == status_after(decision), "an act on an alert moves what it must not");
+    SIM_REQUIRE(sim, post->user != job->user, "somebody decides on an own post");
+    SIM_REQUIRE(sim, status != STATUS_COMPLETED || may_move(sim, post, true) == ERR_none,
+                "an alert's decision moves what is frozen");
+    SIM_REQUIRE(sim, decision != 0 || sim->now_us < post->hold_until_us,
+                "a hold comes back whose time is over");
+}
+
+void sim_model_take_over(struct sim *sim, const struct sim_job *job, int64_t account,
+                         int32_t decision)
+{
+    int32_t before = decision == 0 ? STATUS_REJECTED : STATUS_HELD;
+
+    for (size_t i = 0; i < sim->post_count; i++) {
+        const struct sim_post *post = &sim->posts[i];
+        struct transaction     row;
+
+        if (post->status != before || post->from < 0 || sim->account_numbers[post->from] != account)
             continue;
-        CHECK(sim->real->transaction_by_id(sim->reader, &sim->posts[i].id, &row) == ERR_none);
-        if (row.status == STATUS_HELD)
+        CHECK(sim->real->transaction_by_id(sim->reader, &post->id, &row) == ERR_none);
+        if (row.status == before)
             continue;
-        SIM_REQUIRE(sim, row.status == wanted && row.debit == account,
-                    "an alert's decision moves what it must not");
-        SIM_REQUIRE(sim, sim->posts[i].user != job->user, "somebody decides on an own post");
-        SIM_REQUIRE(sim, wanted != STATUS_COMPLETED || may_move(sim, &sim->posts[i], true) == 0,
-                    "an alert's decision moves what is frozen");
+        check_take_over(sim, job, post, row.status, decision);
         sim_model_begin(sim);
         set_status(sim, i, row.status);
     }
-}
-
-void sim_model_alert(struct sim *sim, const struct sim_job *job)
-{
-    const struct msg_alert_decide *in = job->in;
-    struct alert                   row;
-
-    if (job->expected != ERR_none)
-        return;
-    sim->figures.alerts++;
-    if (job->op != &op_rows[OP_INDEX_alert_decide])
-        return;
-    CHECK(sim->alert_count < SIM_ALERTS_MAX);
-    CHECK(sim->real->alert_by_id(sim->reader, &in->alert_id, &row) == ERR_none);
-    sim->alerts[sim->alert_count++] =
-        (struct sim_alert){ .id = in->alert_id, .decision = in->decision };
-    take_over(sim, job, row.account, in->decision);
 }
 
 void sim_model_expire(struct sim *sim)
@@ -310,17 +304,6 @@ static void prove_posts(struct sim *sim)
     }
 }
 
-static void prove_alerts(struct sim *sim)
-{
-    struct alert row;
-
-    for (size_t i = 0; i < sim->alert_count; i++) {
-        CHECK(sim->real->alert_by_id(sim->reader, &sim->alerts[i].id, &row) == ERR_none);
-        SIM_REQUIRE(sim, row.state == ALERT_DECIDED && row.decision == sim->alerts[i].decision,
-                    "a decided alert is not as it was decided");
-    }
-}
-
 void sim_model_prove(struct sim *sim)
 {
     struct verify_report report;
@@ -330,7 +313,8 @@ void sim_model_prove(struct sim *sim)
     sim->figures.proofs++;
     sim_model_compare(sim);
     prove_posts(sim);
-    prove_alerts(sim);
+    sim_alert_prove(sim);
+    sim_steer_prove(sim);
     err = verify_bank(sim->reader, &sim->bank, sim->sign_public, stderr, &report, &fault);
     if (err != ERR_none)
         fprintf(stderr, "%s: %s\n", err_name(err), fault.text);
