@@ -239,8 +239,8 @@ static void plan_login(struct workers *workers, struct job *job)
     writer_add(workers->writer, draft);
 }
 
-/* False when the handler failed behind what it had planned already: then nothing of the group may be
- * committed, because its client is told that nothing was done. */
+/* False when the handler failed behind what it had planned already: then nothing of the group may
+ * be committed, because its client is told that nothing was done. */
 static bool plan(struct workers *workers, struct job *job)
 {
     size_t before = writer_planned(workers->writer);

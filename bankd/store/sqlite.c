@@ -245,8 +245,9 @@ static int log_seen(void *context, struct sqlite3 *db, const char *name, int pag
     return SQLITE_OK;
 }
 
-/* What a proof found when it did not say "ok". Where it could not read a page it names SQLite's code
- * for that: a disk that fails, or no memory, is no broken file, and nobody should restore for it. */
+/* What a proof found when it did not say "ok". Where it could not read a page it names SQLite's
+ * code for that: a disk that fails, or no memory, is no broken file, and nobody should restore a
+ * backup for it. */
 static enum err structure_err(const char *said)
 {
     static const char mark[] = "error code=";

@@ -4,12 +4,13 @@
 usage: soak_memory.py SECONDS
 
 A real bankd serves tellers, consoles with their dashboards and pages, visitors who come, log in,
-subscribe and go with or without a word, analysts who decide alerts and take decisions back, officers
-with cases and lists, and back tests, some of whose clients hang up. Its caches are small, so that
-they are full after minutes, and sessions end after two idle minutes. Every minute it prints what
-the process takes (memory of its own, mapped files, shared), the size of the store and how much was
-answered. It fails when the memory of its own grew by more than ALLOWED between the second third and
-the last, when anybody got an answer that she must not get, or when the books are not whole.
+subscribe and go with or without a word, analysts who decide alerts and take decisions back,
+officers with cases and lists, and back tests, some of whose clients hang up. Its caches are small,
+so that they are full after minutes, and sessions end after two idle minutes. Every minute it prints
+what the process takes (memory of its own, mapped files, shared), the size of the store and how
+much was answered. It fails when the memory of its own grew by more than ALLOWED between the second
+third and the last, when anybody got an answer that she must not get, or when the books are not
+whole.
 
 BANK_BUILD names the build (default: build)."""
 import pathlib
@@ -35,7 +36,8 @@ QUESTIONS = {
     FINANCE: ("kpi.summary", "kpi.trend", "top.transactions", "transaction.list", "account.list"),
     COMPLIANCE: ("compliance.summary", "monitor.list", "audit.list", "case.list", "rules.list"),
 }
-RULE = ('version 1\nthreshold hold 600\nthreshold decline 900\nrule large\n  when is_outgoing and amount_major >= 9000\n  score 300\n'
+RULE = ('version 1\nthreshold hold 600\nthreshold decline 900\n'
+        'rule large\n  when is_outgoing and amount_major >= 9000\n  score 300\n'
         '  because "{amount} is large"\n  fires on is_outgoing=yes amount_major=9000\n'
         '  silent on is_outgoing=yes amount_major=8999\nend\n')
 
@@ -146,7 +148,8 @@ class Day:
                        account_id=me.random.choice(self.accounts))
         if case:
             me.call("case.add", case_id=case["case_id"], item_id=bankclient.uuid7(), note="Seen")
-            me.call("case.close", case_id=case["case_id"], outcome="not_reportable", reason="A soak")
+            me.call("case.close", case_id=case["case_id"], outcome="not_reportable",
+                    reason="A soak")
 
     def visit(self, me):
         """A connection with a session and a subscription; one in three goes without a word."""
@@ -229,8 +232,9 @@ def judge(samples):
 
 def main(seconds):
     place = pathlib.Path(tempfile.mkdtemp(prefix="bank-soak-"))
-    made = subprocess.run([conftest.BUILD / "bankd", "init", "--demo", "--data-dir", place / "bank"],
-                          stdin=subprocess.DEVNULL, check=False, env=conftest.environment())
+    command = [conftest.BUILD / "bankd", "init", "--demo", "--data-dir", place / "bank"]
+    made = subprocess.run(command, stdin=subprocess.DEVNULL, check=False,
+                          env=conftest.environment())
     assert made.returncode == 0
     bank = conftest.Bank(place / "bank", place / "bankd.log")
     bank.options = OPTIONS

@@ -32,10 +32,10 @@ static const char rules_format[] =
 
 size_t sim_rules_text(const struct sim_version *version, char out[SIM_RULES_BYTES])
 {
-    long long hold = version->hold_major;
-    long long decline = version->decline_major;
-    int       n = snprintf(out, SIM_RULES_BYTES, rules_format, hold, POINTS_LARGE, hold, hold - 1,
-                           decline, POINTS_HUGE, decline, decline - 1, POINTS_WATCHED, POINTS_DENIED);
+    long long from = version->hold_major;
+    long long huge = version->decline_major;
+    int n = snprintf(out, SIM_RULES_BYTES, rules_format, from, POINTS_LARGE, from, from - 1, huge,
+                     POINTS_HUGE, huge, huge - 1, POINTS_WATCHED, POINTS_DENIED);
 
     CHECK(n > 0 && n < SIM_RULES_BYTES);
     return (size_t)n;
