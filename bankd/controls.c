@@ -23,6 +23,7 @@ static_assert((int)LIMIT_SUPPRESSIONS_MAX <= (int)SUPPRESSED_CHAINS, "the chains
 struct screened_slot {
     int64_t record; /* number; 0 = free */
     int64_t about;
+    int64_t from_us;  /* of the past; 0 = since ever */
     int64_t until_us; /* 0 = no end */
     int32_t list;
     int32_t next;
@@ -32,6 +33,9 @@ struct screened_slot {
 struct suppressed_slot {
     int64_t record; /* number; 0 = free */
     int64_t account;
+    int64_t created_us; /* of the past; 0 = since ever */
+    int64_t approved_us;
+    int64_t from_us; /* it acts from then on */
     int64_t until_us;
     int32_t state;
     int32_t rule; /* index; NONE when it acts on no rule now */
@@ -64,6 +68,7 @@ struct controls {
     bool                      saved_any; /* `saved` are the counters before this group */
     struct counters           now;
     struct counters           saved;
+    int64_t                   counted_to; /* the saved counts of the budget reach so far */
     struct budget_accounts    counted; /* for the budget */
     struct fraud_controls     found;   /* for the payment at hand */
     struct arena              memory;
@@ -130,16 +135,18 @@ static int32_t rule_of(const struct controls *controls, const char *name)
     return controls->rules == NULL ? NONE : fraud_rules_find(controls->rules, slice_from(name));
 }
 
-/* The rule that a suppression spares an account: none that asks for the deny list, and none of high
- * severity that one person alone wants silent. */
-static int32_t suppressed_rule(const struct controls *controls, const struct suppressed_slot *slot)
+/* Finds the rule that a suppression spares an account: none that asks for the deny list, and none
+ * of high severity that one person alone wants silent. Of the past, approval counts from when it
+ * was given. */
+static void bind_suppressed(const struct controls *controls, struct suppressed_slot *slot)
 {
     int32_t rule = rule_of(controls, slot->name);
+    bool    high = rule != NONE && fraud_rules_is_high(controls->rules, (size_t)rule);
+    bool    acts = rule != NONE && slot->state == CONTROL_ACTIVE && (slot->approved || !high) &&
+                !fraud_rules_asks_deny_list(controls->rules, (size_t)rule);
 
-    if (rule == NONE || slot->state != CONTROL_ACTIVE ||
-        fraud_rules_asks_deny_list(controls->rules, (size_t)rule))
-        return NONE;
-    return fraud_rules_is_high(controls->rules, (size_t)rule) && !slot->approved ? NONE : rule;
+    slot->rule = acts ? rule : NONE;
+    slot->from_us = high && slot->created_us != 0 ? slot->approved_us : slot->created_us;
 }
 
 static void find_stepped_down(struct controls *controls)
@@ -169,7 +176,7 @@ void controls_bind(struct controls *controls, const struct fraud_rules *rules)
             fraud_rule_bit_set(&controls->guarded, i);
     for (size_t i = 0; i < LIMIT_SUPPRESSIONS_MAX; i++)
         if (controls->suppressed[i].record != 0)
-            controls->suppressed[i].rule = suppressed_rule(controls, &controls->suppressed[i]);
+            bind_suppressed(controls, &controls->suppressed[i]);
     find_stepped_down(controls);
 }
 
@@ -211,31 +218,44 @@ static void drop_screened(struct controls *controls, int64_t record)
     }
 }
 
+/* NULL when there is no room. */
+static struct screened_slot *add_screened(struct controls *controls, int64_t record, int64_t about,
+                                          struct slice party)
+{
+    int32_t               place = controls->screened_free;
+    struct screened_slot *slot;
+    int32_t              *chain;
+
+    if (place == NONE)
+        return NULL;
+    slot = &controls->screened[place];
+    controls->screened_free = slot->next;
+    slot->record = record;
+    slot->about = about;
+    slot->from_us = 0;
+    slice_copy(party, slot->party, sizeof slot->party);
+    chain = &controls->screened_chains[screened_chain(slot->about, slice_from(slot->party))];
+    slot->next = *chain;
+    *chain = place;
+    controls->screened_count++;
+    return slot;
+}
+
 static enum err take_screened(struct controls *controls, const struct record *record)
 {
     struct msg_screening_entry entry;
     struct screened_slot      *slot;
-    int32_t                   *chain;
-    int32_t                    place = controls->screened_free;
 
     TRY(record_read(record, &message_screening_entry, &entry, &controls->memory));
     if (record->state != CONTROL_ACTIVE) {
         drop_screened(controls, record->number);
         return ERR_none;
     }
-    if (place == NONE)
+    slot = add_screened(controls, record->number, record->about, entry.counterparty);
+    if (slot == NULL)
         return ERR_busy;
-    slot = &controls->screened[place];
-    controls->screened_free = slot->next;
-    slot->record = record->number;
-    slot->about = record->about;
     slot->until_us = record->due_at_us;
     slot->list = entry.list;
-    slice_copy(entry.counterparty, slot->party, sizeof slot->party);
-    chain = &controls->screened_chains[screened_chain(slot->about, slice_from(slot->party))];
-    slot->next = *chain;
-    *chain = place;
-    controls->screened_count++;
     return ERR_none;
 }
 
@@ -248,7 +268,7 @@ static uint32_t lists_of(const struct controls *controls, int64_t about, struct 
     for (; i != NONE; i = controls->screened[i].next) {
         const struct screened_slot *slot = &controls->screened[i];
 
-        if (slot->about == about && slice_is(party, slot->party) &&
+        if (slot->about == about && slice_is(party, slot->party) && slot->from_us <= now_us &&
             (slot->until_us == 0 || slot->until_us > now_us))
             lists |= 1U << (slot->list - LIST_ALLOW);
     }
@@ -281,6 +301,9 @@ static uint32_t find_lists(const struct controls *controls, const struct control
     if (subject->party.n > 0)
         others |=
             lists_of(controls, screened_about(SCREENED_PARTY, 0), subject->party, subject->now_us);
+    if (subject->party_number != 0)
+        others |= lists_of(controls, screened_about(SCREENED_PARTY, subject->party_number), nobody,
+                           subject->now_us);
     return own | others << 3;
 }
 
@@ -321,33 +344,43 @@ static void drop_suppressed(struct controls *controls, const struct record *reco
     }
 }
 
+/* NULL when there is no room. */
+static struct suppressed_slot *add_suppressed(struct controls *controls,
+                                              const struct record          *record,
+                                              const struct msg_suppression *said)
+{
+    int32_t                *chain = suppressed_chain(controls, record->about);
+    int32_t                 place = controls->suppressed_free;
+    struct suppressed_slot *slot;
+
+    if (place == NONE)
+        return NULL;
+    slot = &controls->suppressed[place];
+    controls->suppressed_free = slot->next;
+    slot->record = record->number;
+    slot->account = record->about;
+    slot->created_us = 0;
+    slot->approved_us = MSG_HAS(said, suppression, approved_at) ? said->approved_at : 0;
+    slot->until_us = said->until;
+    slot->state = record->state;
+    slot->approved = MSG_HAS(said, suppression, approved_by);
+    slice_copy(said->rule, slot->name, sizeof slot->name);
+    bind_suppressed(controls, slot);
+    slot->next = *chain;
+    *chain = place;
+    controls->suppressed_count++;
+    return slot;
+}
+
 static enum err take_suppressed(struct controls *controls, const struct record *record)
 {
-    struct msg_suppression  said;
-    struct suppressed_slot *slot;
-    int32_t                *chain = suppressed_chain(controls, record->about);
-    int32_t                 place;
+    struct msg_suppression said;
 
     TRY(record_read(record, &message_suppression, &said, &controls->memory));
     drop_suppressed(controls, record);
     if (record->state != CONTROL_ACTIVE && record->state != CONTROL_PROPOSED)
         return ERR_none;
-    place = controls->suppressed_free;
-    if (place == NONE)
-        return ERR_busy;
-    slot = &controls->suppressed[place];
-    controls->suppressed_free = slot->next;
-    slot->record = record->number;
-    slot->account = record->about;
-    slot->until_us = record->due_at_us;
-    slot->state = record->state;
-    slot->approved = MSG_HAS(&said, suppression, approved_by);
-    slice_copy(said.rule, slot->name, sizeof slot->name);
-    slot->rule = suppressed_rule(controls, slot);
-    slot->next = *chain;
-    *chain = place;
-    controls->suppressed_count++;
-    return ERR_none;
+    return add_suppressed(controls, record, &said) != NULL ? ERR_none : ERR_busy;
 }
 
 static void find_suppressed(struct controls *controls, const struct control_subject *subject)
@@ -359,7 +392,7 @@ static void find_suppressed(struct controls *controls, const struct control_subj
         const struct suppressed_slot *slot = &controls->suppressed[i];
 
         if (slot->account != subject->account || slot->rule == NONE ||
-            slot->until_us <= subject->now_us ||
+            slot->from_us > subject->now_us || slot->until_us <= subject->now_us ||
             found->suppressed_count == LIMIT_SUPPRESSIONS_PER_ACCOUNT)
             continue;
         found->suppressed[found->suppressed_count++] =
@@ -466,6 +499,8 @@ static enum err take_counters(struct controls *controls, const struct record *re
     controls->threshold = (int32_t)said.threshold;
     if (controls->loaded)
         return ERR_none;
+    controls->counted_to =
+        MSG_HAS(&said, alert_counters_record, counted_to) ? said.counted_to : INT64_MAX;
     return budget_unpack(&controls->now.budget, (const uint8_t *)said.scores.at, said.scores.n)
                ? ERR_none
                : ERR_storage_corrupt;
@@ -535,6 +570,96 @@ enum err controls_load(struct controls *controls, struct store *store,
     return ERR_none;
 }
 
+/* --- the past -------------------------------------------------------------------------------- */
+
+struct remembering {
+    struct controls *controls;
+    struct store    *store;
+    struct fault    *fault;
+    enum err         err;
+};
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* A key that no payment has named is nobody's number. */
+static enum err remember_screened(struct remembering *past, const struct record *record)
+{
+    struct controls           *controls = past->controls;
+    struct msg_screening_entry entry;
+    struct screened_slot      *slot;
+    struct party               party;
+    int64_t                    about = record->about;
+    enum err                   err;
+
+    TRY(record_read(record, &message_screening_entry, &entry, &controls->memory));
+    if (about == screened_about(SCREENED_PARTY, 0)) {
+        err = past->store->ops->party_by_key(past->store, entry.counterparty, &party);
+        if (err == ERR_not_found)
+            return ERR_none;
+        TRY(err);
+        about = screened_about(SCREENED_PARTY, party.number);
+    }
+    slot = add_screened(controls, record->number, about, slice_of(NULL, 0));
+    if (slot == NULL)
+        return fault_set(past->fault, ERR_message_too_large, NULL,
+                         "The lists have had more than %d entries", (int)LIMIT_SCREENING_MAX);
+    slot->list = entry.list;
+    slot->from_us = entry.created_at;
+    slot->until_us = earlier(MSG_HAS(&entry, screening_entry, until) ? entry.until : 0,
+                             MSG_HAS(&entry, screening_entry, ended_at) ? entry.ended_at : 0);
+    return ERR_none;
+}
+
+/* What nobody approved and had to be approved never did anything. */
+static enum err remember_suppressed(struct remembering *past, const struct record *record)
+{
+    struct msg_suppression  said;
+    struct suppressed_slot *slot;
+
+    TRY(record_read(record, &message_suppression, &said, &past->controls->memory));
+    if (MSG_HAS(&said, suppression, needs_approval) && said.needs_approval)
+        return ERR_none;
+    slot = add_suppressed(past->controls, record, &said);
+    if (slot == NULL)
+        return fault_set(past->fault, ERR_message_too_large, NULL,
+                         "There have been more than %d suppressions", (int)LIMIT_SUPPRESSIONS_MAX);
+    slot->state = CONTROL_ACTIVE; /* within its time */
+    slot->created_us = said.created_at;
+    slot->until_us =
+        earlier(said.until, MSG_HAS(&said, suppression, ended_at) ? said.ended_at : 0);
+    return ERR_none;
+}
+
+static bool remember_one(void *context, const void *row)
+{
+    struct remembering  *past = context;
+    const struct record *record = row;
+
+    arena_reset(&past->controls->memory);
+    past->err = record->kind == RECORD_SCREENING ? remember_screened(past, record)
+                                                 : remember_suppressed(past, record);
+    return past->err == ERR_none;
+}
+
+enum err controls_load_past(struct controls *controls, struct store *store, struct fault *fault)
+{
+    static const int32_t kinds[] = { RECORD_SCREENING, RECORD_SUPPRESSION };
+    struct remembering   past = { .controls = controls, .store = store, .fault = fault };
+
+    clear(controls);
+    controls->values.valve_window_min = 60; /* nothing is counted */
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+        struct record_filter filter = { .kind = kinds[i] };
+
+        TRY(store->ops->records(store, &filter, remember_one, &past));
+        TRY(past.err);
+    }
+    return ERR_none;
+}
+
 const struct control_values *controls_values(const struct controls *controls)
 {
     return &controls->values;
@@ -598,20 +723,33 @@ static void save_counters(struct controls *controls)
 }
 
 /* An alert that an action forces is in no threshold's power, and one that only joins another is no
- * new one unless its account has counted already: then with the higher score. */
+ * new one unless its account has counted already: then with the higher score. What is counted
+ * already is only remembered of its account. */
 static void count_for_budget(struct controls *controls, const struct control_counted *payment,
-                             const struct fraud_verdict *verdict)
+                             int32_t points, bool forced, bool is_counted)
 {
     int32_t day = (int32_t)profile_bucket(payment->at_us, US_PER_DAY);
     int32_t before = budget_account(&controls->counted, payment->account, day);
-    bool    counts = !verdict->forced && (!payment->joined || before > 0);
-    int32_t score = counts ? verdict->score : 0;
+    bool    counts = !forced && (!payment->joined || before > 0);
+    int32_t score = counts ? points : 0;
 
-    budget_count(&controls->now.budget, payment->at_us, score, before);
+    if (!is_counted)
+        budget_count(&controls->now.budget, payment->at_us, score, before);
     if (score < BUDGET_LOWEST || score <= before)
         return;
     budget_account_counts(&controls->counted, payment->account, day, score);
-    controls->have_counted = true;
+    controls->have_counted = controls->have_counted || !is_counted;
+}
+
+void controls_recall(struct controls *controls, const struct control_recall *again)
+{
+    bool is_counted = again->sequence <= controls->counted_to;
+
+    count_for_budget(controls, &again->payment, again->score, again->forced, is_counted);
+    budget_accounts_keep(&controls->counted);
+    if (again->in_window)
+        valve_count(&controls->now.valve, again->payment.at_us, &again->stopping,
+                    controls->rule_count);
 }
 
 bool controls_count(struct controls *controls, const struct control_counted *payment,
@@ -620,7 +758,7 @@ bool controls_count(struct controls *controls, const struct control_counted *pay
     struct valve *valve = &controls->now.valve;
 
     save_counters(controls);
-    count_for_budget(controls, payment, verdict);
+    count_for_budget(controls, payment, verdict->score, verdict->forced, false);
     if (payment->history)
         return false;
     valve_count(valve, payment->at_us, &verdict->stopping, controls->rule_count);

@@ -17,10 +17,9 @@
  * No single person silences a rule of high severity: its suppression acts only when a second one
  * has approved it, also when the rule became high after the suppression was entered.
  *
- * After a restart everything is as before but for the valve: it counts anew, so for a moment it
- * knows fewer payments, and its minimum keeps it from judging by them. The budget's counters are
- * written every hour, when a threshold moves and when the bank is closed; a crash loses at most
- * the last hour of one day's counts, and no threshold.
+ * After a restart everything is as before: the valve's counters are counted anew from the stored
+ * decisions. The budget's are written every hour, when a threshold moves and when the bank is
+ * closed; what a crash takes of them is counted anew as well (controls_recall).
  *
  * Threads: one, the writer's. Memory: all of it is taken by controls_open. */
 #ifndef BANKD_CONTROLS_H
@@ -56,6 +55,12 @@ void                  controls_close(struct controls **controls);
  * Settings that no record has are those of `settings`. The rules must be bound again. */
 ERR_MUST_USE enum err controls_load(struct controls *controls, struct store *store,
                                     const struct bank_settings *settings);
+/* For a back test: every entry of the lists and every suppression that the bank ever had, each for
+ * the time in which it was in force; nothing else is read. What controls_for finds is then as of
+ * the moment that it is asked for, and parties are found by their number. Only controls_bind and
+ * controls_for may follow. ERR_message_too_large when there were more than have room. */
+ERR_MUST_USE enum err controls_load_past(struct controls *controls, struct store *store,
+                                         struct fault *fault);
 /* Finds the names again; NULL when nothing judges. Other rules than before clear the valve. */
 void controls_bind(struct controls *controls, const struct fraud_rules *rules);
 /* Takes over a record of a kind that belongs here, as it is now; others are passed over. ERR_busy
@@ -94,6 +99,7 @@ struct control_subject {
     int64_t      other; /* account */
     int64_t      other_customer;
     struct slice party;
+    int64_t      party_number; /* instead of its key, behind controls_load_past */
 };
 
 /* What bears on the payment; NULL for nothing. Valid until the next call. */
@@ -118,6 +124,18 @@ struct control_counted {
  * says which. */
 bool controls_count(struct controls *controls, const struct control_counted *payment,
                     const struct fraud_verdict *verdict, struct control_trip *trip);
+/* A payment that was decided before the daemon started, from its stored decision. */
+struct control_recall {
+    struct control_counted payment;
+    int64_t                sequence;
+    int32_t                score;
+    bool                   forced;
+    bool                   in_window; /* of the valve, and judged by the rules in force */
+    struct fraud_rule_bits stopping;
+};
+/* Counts it for what does not know it yet; behind controls_load and controls_bind, in the order of
+ * the ledger, before anything else is counted. */
+void controls_recall(struct controls *controls, const struct control_recall *again);
 bool controls_is_stepped_down(const struct controls *controls, struct slice rule);
 
 /* What was counted since controls_counted: then the counters want to be written. */

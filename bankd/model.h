@@ -284,6 +284,8 @@ enum rollup_metric {
     METRIC_LARGE = 5,      /* amount >= reporting threshold */
     METRIC_ALERTS = 6,     /* alerts raised */
     METRIC_BAND = 7,       /* + 0..4: score bands 0-199, 200-399, 400-599, 600-799, 800-1000 */
+    METRIC_GIVEN_UP = 12,  /* no alerts, though the rules' own threshold would raise them; DAY */
+    METRIC_GIVEN_UP_LOSS = 13, /* the same; amount = expected loss */
     METRIC_ACCOUNTS = 16,  /* + enum account_status: customers' accounts, now; count */
     METRIC_BALANCE = 20,   /* customers' balances, now; amount */
     METRIC_CUSTOMERS = 21, /* now; count */

@@ -80,6 +80,20 @@ enum err verify_row_figures(struct verify *verify, const struct transaction *row
     return ok ? ERR_none : ERR_memory;
 }
 
+/* A payment that is given up is approved, so its expected loss is never that of a declined one. */
+static enum err count_given_up(struct verify *verify, const struct transaction *row)
+{
+    int64_t day = time_day(row->at_us);
+    bool    is_sane = row->amount >= 0 && row->score >= 0 && row->score <= 1000;
+    int64_t loss = is_sane ? alert_loss(row->amount, row->score, false) : 0;
+
+    return verify_count(verify, ROLLUP_DAY, day, row->currency, METRIC_GIVEN_UP, 1, row->amount) &&
+                   verify_count(verify, ROLLUP_DAY, day, row->currency, METRIC_GIVEN_UP_LOSS, 1,
+                                loss)
+               ? ERR_none
+               : ERR_memory;
+}
+
 static enum err note_day(struct verify *verify, const struct transaction *row)
 {
     struct verify_day *day = verify_map_make(&verify->days, time_day(row->at_us));
@@ -197,11 +211,18 @@ static enum err rules_of(struct verify *verify, int64_t number)
 }
 
 /* Makes the decision again; *flagged is what it said about an alert. */
-static enum err take_decision(struct verify *verify, const struct transaction *row, bool *flagged)
+/* What comes out of a decision. */
+struct decided {
+    bool flagged;
+    bool given_up; /* to keep the alert budget */
+};
+
+static enum err take_decision(struct verify *verify, const struct transaction *row,
+                              struct decided *out)
 {
     struct fraud_verdict verdict;
 
-    *flagged = row->verdict != VERDICT_APPROVE;
+    *out = (struct decided){ .flagged = row->verdict != VERDICT_APPROVE };
     if (row->rule_set == 0) {
         if (row->score != 0 || row->verdict != VERDICT_APPROVE || row->decision_size != 0)
             verify_problem(verify, VERIFY_DECISIONS,
@@ -223,7 +244,8 @@ static enum err take_decision(struct verify *verify, const struct transaction *r
                        row->sequence, row->rule_set);
         return ERR_none;
     }
-    *flagged = *flagged || verdict.alert;
+    out->flagged = out->flagged || verdict.alert;
+    out->given_up = fraud_is_given_up(fraud_rules_thresholds(verify->rules), &verdict);
     verify_sparings(verify, verify->rules, row);
     if (verdict.verdict != row->verdict || verdict.score != row->score)
         verify_problem(verify, VERIFY_DECISIONS,
@@ -411,8 +433,8 @@ enum err verify_row_profiles(struct verify *verify, const struct transaction *ro
 enum err verify_row(struct verify *verify, const struct transaction *row)
 {
     bool good = true;
-    bool flagged = false;
     bool raised = false;
+    struct decided decided;
 
     if (row->amount < 0 || row->debit == row->credit)
         verify_problem(verify, VERIFY_POSTINGS, "transaction %" PRId64 " moves nothing",
@@ -420,11 +442,13 @@ enum err verify_row(struct verify *verify, const struct transaction *row)
     take_side(verify, row, row->debit, true, &good);
     take_side(verify, row, row->credit, false, &good);
     take_party(verify, row, &good);
-    TRY(take_decision(verify, row, &flagged));
-    take_status(verify, row, flagged, &good);
-    take_alert(verify, row, flagged, &raised);
+    TRY(take_decision(verify, row, &decided));
+    take_status(verify, row, decided.flagged, &good);
+    take_alert(verify, row, decided.flagged, &raised);
     TRY(take_reversal(verify, row));
     TRY(verify_row_figures(verify, row, raised));
+    if (decided.given_up)
+        TRY(count_given_up(verify, row));
     TRY(note_day(verify, row));
     TRY(note_top(verify, row));
     if (row->debit > 0 && row->debit < (int64_t)verify->account_count && row->credit > 0 &&

@@ -37,7 +37,8 @@ enum err writer_controls_open(struct writer *writer)
     TRY(arena_init(&writer->scratch, SCRATCH_BYTES));
     TRY(controls_open(&writer->controls));
     writer->counters_at_us = writer_now_us(writer);
-    return load(writer);
+    TRY(load(writer));
+    return writer_controls_recount(writer);
 }
 
 enum err writer_controls_fresh(struct writer *writer)
@@ -233,6 +234,7 @@ static enum err plan_counters(struct writer *writer, struct draft *draft, int32_
 
     TRY(counters_record(writer, draft, out));
     arena_reset(&writer->scratch);
+    MSG_SET(&body, alert_counters_record, counted_to, writer->numbers.head.sequence);
     if (threshold != controls_threshold(writer->controls))
         MSG_SET(&body, alert_counters_record, moved_at, writer_now_us(writer));
     else if ((*out)->version > 1 &&

@@ -207,6 +207,8 @@ size_t writer_waiting(const struct writer *writer); /* profiles to be saved */
 
 /* Memory and records of the controls; the rules are bound. */
 ERR_MUST_USE enum err writer_controls_open(struct writer *writer);
+/* What their counters knew before the daemon went down (writer_recount.c); once, at its start. */
+ERR_MUST_USE enum err writer_controls_recount(struct writer *writer);
 /* Other rules judge from now on: what names a rule finds it again. */
 void writer_controls_bind(struct writer *writer);
 /* Reads them again when a failed commit has made them stale. */

@@ -6,6 +6,7 @@
  * that is remembered. */
 #include "bankd/writer_impl.h"
 
+#include "bankd/alert.h"
 #include "bankd/chain.h"
 #include "bankd/ledger/ledger.h"
 #include "common/check.h"
@@ -257,7 +258,19 @@ static void judge(struct writer *writer, struct plan *plan, struct transaction *
 
 /* --- from here on nothing fails --------------------------------------------------------------- */
 
-static void count_new(const struct writer *writer, struct draft *draft, const struct plan *plan)
+/* What the alert budget costs, beside the alerts that it saves. */
+static void count_given_up(struct draft *draft)
+{
+    const struct transaction *row = &draft->transaction;
+    int32_t                   day = (int32_t)time_day(row->at_us);
+
+    writer_rollup(draft, ROLLUP_DAY, day, row->currency, METRIC_GIVEN_UP, 1, row->amount);
+    writer_rollup(draft, ROLLUP_DAY, day, row->currency, METRIC_GIVEN_UP_LOSS, 1,
+                  alert_loss(row->amount, row->score, false));
+}
+
+static void count_new(const struct writer *writer, struct draft *draft, const struct plan *plan,
+                      const struct fraud_verdict *verdict)
 {
     const struct transaction *row = &draft->transaction;
     int32_t                   day = (int32_t)time_day(row->at_us);
@@ -286,6 +299,8 @@ static void count_new(const struct writer *writer, struct draft *draft, const st
     }
     if (row->flagged)
         writer_rollup(draft, ROLLUP_ALL, 0, row->currency, METRIC_FLAGGED, 1, row->amount);
+    if (plan->judged && fraud_is_given_up(fraud_rules_thresholds(writer->rules), verdict))
+        count_given_up(draft);
 }
 
 /* The further hits of an alert are told like the first one. */
@@ -363,7 +378,7 @@ static void take(struct writer *writer, struct draft *draft, struct plan *plan,
     writer_change_book(draft, debit, &plan->debit, false);
     writer_change_book(draft, credit, &plan->credit, false);
     take_party(writer, draft, plan);
-    count_new(writer, draft, plan);
+    count_new(writer, draft, plan, verdict);
     if (row->flagged)
         raise_alert(writer, draft, plan, verdict);
     if (plan->post->has_label) {

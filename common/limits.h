@@ -132,6 +132,9 @@ enum {
     LIMIT_SIMILAR_ALERTS_MAX = 5000,       /* earlier alerts that are compared with one */
     LIMIT_SIMILAR_ROWS_MAX = 50,
     LIMIT_SCOREBOARD_RULES_MAX = 192,      /* rules by name, those of earlier versions too */
+    LIMIT_SCOREBOARD_PARTS_MAX = 96,       /* parts of scorecards, the same */
+    LIMIT_SCOREBOARD_ROWS_MAX = LIMIT_SCOREBOARD_RULES_MAX + LIMIT_SCOREBOARD_PARTS_MAX,
+    LIMIT_PART_NAME_MAX = 128,             /* bytes: the names of two features */
     LIMIT_PAGE_BYTES_MAX = 768 * 1024,     /* a page ends when it is about so large */
 };
 
@@ -153,6 +156,7 @@ enum {
     LIMIT_BACKTEST_FINDINGS_MAX = 4 * 1024 * 1024, /* 24 bytes each, and as much again */
     LIMIT_BACKTEST_CARDS_MAX = 1000 * 1000,
     LIMIT_BACKTEST_CHANGES_MAX = 500, /* of the alerts gained and lost, those that are told */
+    LIMIT_CURRENCIES_MAX = 32, /* that one list of sums has room for */
     LIMIT_BACKTEST_CURRENCIES_MAX = 32,
 };
 

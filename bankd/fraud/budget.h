@@ -9,8 +9,7 @@
  * so nobody can fill a budget with one account. A payment that only joins an alert that waits is
  * no new one, and one that an action or a list sends to people whatever its score is in no
  * threshold's power: both are left out by whoever counts (controls.c). Which accounts have counted
- * is remembered for as many as there are slots; of two in one slot the later is remembered, and
- * after a restart all may count once more.
+ * is remembered for as many as there are slots; of two in one slot the later is remembered.
  *
  * Counts are kept by day (UTC) and score, ten points to a bin, of the day at hand and the seven
  * before it. What a threshold would bring is the mean of the whole days, or what the day

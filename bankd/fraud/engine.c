@@ -563,13 +563,30 @@ bool fraud_recall(const struct fraud_rules *rules, const uint8_t *decision, size
     find_verdict(rules, &finding, &used, &verdict);
     out->verdict = verdict.verdict;
     out->score = verdict.score;
+    out->sum = verdict.sum;
+    out->alert_at = used.threshold_alert != 0 ? used.threshold_alert : rules->threshold_alert;
     out->alert = verdict.alert;
+    out->forced = verdict.forced;
+    out->stopping = verdict.stopping;
     out->count = 0;
     for (size_t i = 0; i < finding.all_count; i++)
         note_fired(out, all[i].rule, all[i].points, all[i].effect);
     for (size_t i = 0; i < used.suppressed_count; i++)
         note_fired(out, used.suppressed[i].rule, 0, FRAUD_SUPPRESSED);
     return true;
+}
+
+size_t fraud_recall_parts(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
+                          int16_t out[FRAUD_PARTS_MAX])
+{
+    int64_t               values[RULE_SLOTS_MAX];
+    struct fraud_controls controls;
+
+    if (!rules->card.loaded || !read_decision(rules, decision, size, values, &controls))
+        return 0;
+    for (size_t i = 0; i < rules->card.part_count; i++)
+        out[i] = card_points(&rules->card, i, values);
+    return rules->card.part_count;
 }
 
 static_assert((int)RULE_SLOTS_MAX <= (int)FRAUD_FEATURES_MAX, "all features of a decision fit");

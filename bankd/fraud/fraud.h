@@ -134,6 +134,13 @@ struct fraud_thresholds {
     int32_t decline;
 };
 struct fraud_thresholds fraud_rules_thresholds(const struct fraud_rules *rules);
+/* Whether the payment would be an alert by the rules' own threshold, and is none because the alert
+ * budget has moved it. */
+static inline bool fraud_is_given_up(struct fraud_thresholds rules,
+                                     const struct fraud_verdict *verdict)
+{
+    return !verdict->alert && verdict->verdict == VERDICT_APPROVE && verdict->score >= rules.alert;
+}
 /* Index of the rule of this name, -1 when there is none. */
 int fraud_rules_find(const struct fraud_rules *rules, struct slice name);
 /* Whether the condition or the points of a rule ask for the deny list, or for any of the lists that
@@ -219,12 +226,22 @@ struct fraud_fired {
 struct fraud_recall {
     int32_t            verdict; /* enum verdict */
     int32_t            score;
+    int32_t            sum;      /* before it is kept within 0..1000 */
+    int32_t            alert_at; /* the threshold of alerts that was in force */
     bool               alert;
+    bool               forced;
+    struct fraud_rule_bits stopping;
     size_t             count;
     struct fraud_fired fired[LIMIT_RULES_MAX];
 };
 bool fraud_recall(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
                   struct fraud_recall *out);
+
+/* The points that each part of the card gave then, in the order of the card; how many parts it has,
+ * 0 without a card or when the bytes do not belong to the rule set. */
+enum { FRAUD_PARTS_MAX = 48 };
+size_t fraud_recall_parts(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
+                          int16_t out[FRAUD_PARTS_MAX]);
 
 /* The controls that a stored decision was made under, as far as they had an effect on it: to judge
  * the payment, or one much like it, once more. */

@@ -127,7 +127,7 @@ struct rule_list {
 };
 
 /* A learned scorecard; card.c tells its file. */
-enum { CARD_PARTS_MAX = 48, CARD_CUTS_MAX = 2048, CARD_POINTS_MAX = 4096 };
+enum { CARD_PARTS_MAX = FRAUD_PARTS_MAX, CARD_CUTS_MAX = 2048, CARD_POINTS_MAX = 4096 };
 
 struct card_axis {
     uint16_t slot;

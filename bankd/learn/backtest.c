@@ -22,6 +22,7 @@ struct backtest {
     int32_t                       *known_day; /* by account: its first known fraud */
     size_t                         accounts;
     int64_t                        last_day;
+    struct controls               *controls; /* NULL = none bear on it */
     struct fraud_verdict           verdict;
     struct buf                     line;
     struct fault                  *fault;
@@ -217,6 +218,39 @@ static void tell_change(const struct backtest *test, const struct replay_event *
         test->options->changed(test->options->changed_context, &change);
 }
 
+static const struct fraud_controls *controls_of(const struct backtest     *test,
+                                                const struct replay_event *event)
+{
+    struct control_subject subject = {
+        .now_us = test->options->controls == BACKTEST_CONTROLS_NOW ? test->options->controls_at_us
+                                                                   : event->row->at_us,
+        .account = event->account->number,
+        .customer = event->account->customer,
+        .party_number = event->row->party,
+    };
+
+    if (event->other->kind == ACCOUNT_CUSTOMER) {
+        subject.other = event->other->number;
+        subject.other_customer = event->other->customer;
+    }
+    return controls_for(test->controls, &subject);
+}
+
+static void judge(struct backtest *test, const struct replay_event *event)
+{
+    struct fraud_event with;
+
+    if (test->controls == NULL) {
+        fraud_judge(test->options->rules, event->subject, event->counterparty, event->event, false,
+                    &test->verdict);
+        return;
+    }
+    with = *event->event;
+    with.controls = controls_of(test, event);
+    fraud_judge(test->options->rules, event->subject, event->counterparty, &with, false,
+                &test->verdict);
+}
+
 static enum err visit(void *context, const struct replay_event *event)
 {
     struct backtest               *test = context;
@@ -228,8 +262,7 @@ static enum err visit(void *context, const struct replay_event *event)
     TRY(note_fraud(test, event));
     if (at_us < options->from_us || (options->to_us != 0 && at_us >= options->to_us))
         return ERR_none;
-    fraud_judge(options->rules, event->subject, event->counterparty, event->event, false,
-                &test->verdict);
+    judge(test, event);
     test->result->judged++;
     test->result->labelled += event->label != NULL ? 1 : 0;
     test->result->days += test->result->judged == 1 || day != test->last_day ? 1 : 0;
@@ -258,6 +291,18 @@ void backtest_lines(const struct backtest_result *result, struct backtest_line o
     memcpy(out, lines, sizeof lines);
 }
 
+static enum err load_controls(struct backtest *test)
+{
+    const struct backtest_options *options = test->options;
+
+    if (options->controls != BACKTEST_CONTROLS_THEN && options->controls != BACKTEST_CONTROLS_NOW)
+        return ERR_none;
+    TRY(controls_open(&test->controls));
+    TRY(controls_load_past(test->controls, options->replay.store, test->fault));
+    controls_bind(test->controls, options->rules);
+    return ERR_none;
+}
+
 enum err backtest_run(const struct backtest_options *options, struct backtest_result *out,
                       struct fault *fault)
 {
@@ -273,9 +318,12 @@ enum err backtest_run(const struct backtest_options *options, struct backtest_re
     test->result = out;
     test->fault = fault;
     replay.context = test;
-    err = replay_run(&replay, visit, fault);
+    err = load_controls(test);
+    if (err == ERR_none)
+        err = replay_run(&replay, visit, fault);
     if (err == ERR_none)
         err = measure(test->events, test->count, options->cards, &out->measures);
+    controls_close(&test->controls);
     buf_free(&test->line);
     free(test->events);
     free(test->known_day);

@@ -1,13 +1,16 @@
 /* What a candidate rule set would have done: every payment of a range of time judged again, against
  * what was decided then and against what has been found out since.
  *
- * Nothing is written to the bank. The candidate judges by itself: lists, suppressions, rules that
- * are stepped down and thresholds of the day do not bear on it, though they did on what was decided
- * then. The measures leave out cards that were known as defrauded: those
+ * Nothing is written to the bank. Rules that were stepped down and thresholds that the alert budget
+ * moved do not bear on the candidate, though they did on what was decided then: they answered to
+ * other rules. Lists and suppressions bear on it when that is asked for: as they were at the moment
+ * of each payment, which an import that is older than they are never sees, or all as they are at
+ * one moment, such as now. The measures leave out cards that were known as defrauded: those
  * with a fraud of `known_from_us` or later that became known on an earlier day than the payment. */
 #ifndef BANKD_LEARN_BACKTEST_H
 #define BANKD_LEARN_BACKTEST_H
 
+#include "bankd/controls.h"
 #include "bankd/learn/measure.h"
 #include "bankd/learn/replay.h"
 
@@ -26,6 +29,8 @@ struct backtest_options {
     struct replay_options     replay; /* without a context */
     const struct fraud_rules *rules;
     int64_t                   from_us, to_us; /* payments in [from, to); to 0 = open */
+    int32_t                   controls; /* enum backtest_controls; 0 = none */
+    int64_t                   controls_at_us; /* the moment of BACKTEST_CONTROLS_NOW */
     int64_t                   known_from_us;
     size_t                    cards;        /* k of card precision */
     size_t                    measured_max; /* findings that may be measured; 0 = no bound */

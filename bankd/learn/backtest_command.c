@@ -18,6 +18,7 @@ enum { CARDS_DEFAULT = 100, CARDS_MAX = 1000000, ENTITIES_DEFAULT = 4000000, KNO
 
 struct work {
     const char             *rules_file, *card_file, *hash, *from, *to, *known_from;
+    const char             *controls;
     const char             *cards, *entities, *format, *scores_file, *changes_file, *features_file;
     struct backtest_options options;
     struct backtest_result  result;
@@ -56,6 +57,7 @@ static enum err parse_arguments(struct work *work, int argc, char **argv, struct
         { "--from", &work->from, NULL },
         { "--to", &work->to, NULL },
         { "--known-from", &work->known_from, NULL },
+        { "--controls", &work->controls, NULL },
         { "--cards", &work->cards, NULL },
         { "--entities", &work->entities, NULL },
         { "--format", &work->format, NULL },
@@ -83,6 +85,10 @@ static enum err parse_arguments(struct work *work, int argc, char **argv, struct
         !money_sub(test->from_us, KNOWN_DAYS * US_PER_DAY, &test->known_from_us))
         test->known_from_us = INT64_MIN;
     TRY(candidate_day("--known-from", work->known_from, &test->known_from_us, fault));
+    if (work->controls != NULL &&
+        enum_parse(&enum_backtest_controls, slice_from(work->controls), &test->controls) !=
+            ERR_none)
+        return fault_set(fault, ERR_usage, NULL, "The controls are none, then or now");
     TRY(parse_count("--cards", work->cards, CARDS_MAX, &test->cards, fault));
     return parse_count("--entities", work->entities, SIZE_MAX / 2, &test->replay.entities_max,
                        fault);
@@ -106,6 +112,7 @@ static void describe(struct work *work)
 {
     char  *out = work->candidate;
     size_t size = sizeof work->candidate;
+    size_t used;
 
     if (work->with_rules)
         snprintf(out, size, "rules in force and scorecard %.200s", work->card_file);
@@ -118,6 +125,11 @@ static void describe(struct work *work)
         snprintf(out, size, "stored version %.64s", work->hash);
     else
         snprintf(out, size, "the version in force");
+    used = strlen(out);
+    if (work->options.controls == BACKTEST_CONTROLS_THEN)
+        snprintf(out + used, size - used, ", with the lists and suppressions of each moment");
+    else if (work->options.controls == BACKTEST_CONTROLS_NOW)
+        snprintf(out + used, size - used, ", with the lists and suppressions of now");
 }
 
 static void print_json_text(const char *text)
@@ -266,6 +278,7 @@ static enum err run(struct work *work, struct conf *conf, struct fault *fault)
                     &test->changes, fault));
     TRY(open_features(work, fault));
     test->rules = work->rules;
+    test->controls_at_us = clock->now_us(clock);
     test->replay.store = work->home.store;
     test->replay.cancel = candidate_stoppable();
     test->replay.progress = candidate_progress;

@@ -199,6 +199,7 @@ static enum err take_row(struct replay *replay, const struct transaction *row)
     if (event.counterparty != 0)
         TRY(profile_at(replay, event.counterparty, &counterparty));
     shown.account = row->incoming ? credit : debit;
+    shown.other = row->incoming ? debit : credit;
     shown.subject = subject;
     shown.counterparty = counterparty;
     shown.was_alert = was_alert(replay, row->sequence);

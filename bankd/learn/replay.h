@@ -24,6 +24,7 @@
 struct replay_event {
     const struct transaction   *row;
     const struct account_book  *account; /* the one that the payment is about */
+    const struct account_book  *other;   /* on the other side */
     const struct fraud_event   *event;
     const struct fraud_profile *subject;
     const struct fraud_profile *counterparty; /* NULL = nobody */

@@ -59,14 +59,19 @@ static enum err describe(struct request *request, const struct msg_rules_backtes
     const char *card = MSG_HAS(in, rules_backtest, scorecard) ? "the given scorecard"
                        : given                                ? "the scorecard beside them so far"
                                                               : "their scorecard";
+    const char *with = "";
     char        text[LIMIT_REASON_MAX];
 
+    if (MSG_HAS(in, rules_backtest, controls) && in->controls == BACKTEST_CONTROLS_THEN)
+        with = ", with the lists and suppressions of each moment";
+    if (MSG_HAS(in, rules_backtest, controls) && in->controls == BACKTEST_CONTROLS_NOW)
+        with = ", with the lists and suppressions of now";
     if (given)
         base = has_rules ? "the given rules" : "thresholds without rules";
     if (has_card)
-        snprintf(text, sizeof text, "%s and %s", base, card);
+        snprintf(text, sizeof text, "%s and %s%s", base, card, with);
     else
-        snprintf(text, sizeof text, "%s alone", base);
+        snprintf(text, sizeof text, "%s alone%s", base, with);
     return page_keep(request, slice_from(text), out);
 }
 
@@ -214,6 +219,9 @@ static enum err set_options(struct trial *trial, const struct msg_rules_backtest
         options->known_from_us = INT64_MIN;
     if (MSG_HAS(in, rules_backtest, known_from))
         options->known_from_us = in->known_from;
+    if (MSG_HAS(in, rules_backtest, controls))
+        options->controls = in->controls;
+    options->controls_at_us = request->now_us;
     options->cards = MSG_HAS(in, rules_backtest, cards) ? (size_t)in->cards : CARDS_DEFAULT;
     options->measured_max = LIMIT_BACKTEST_FINDINGS_MAX;
     options->changed = take_change;

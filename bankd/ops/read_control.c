@@ -5,6 +5,8 @@
 #include "bankd/ops/figures.h"
 #include "bankd/ops/page.h"
 #include "bankd/record.h"
+#include "common/clock.h"
+#include "common/money.h"
 
 #include <string.h>
 
@@ -177,7 +179,7 @@ static enum err tell_waiting(struct request *request, struct msg_suppression_pag
                      !MSG_HAS(row, suppression, approved_by) && rule >= 0 &&
                      fraud_rules_is_high(rules, (size_t)rule);
 
-        if (row->state == CONTROL_PROPOSED || alone)
+        if (alone)
             MSG_SET(row, suppression, needs_approval, true);
     }
     bank_rules_release(request->bank, rules);
@@ -353,6 +355,74 @@ static enum err tell_thresholds(struct request *request, struct msg_controls *ou
     return tell_bands(request, &budget, out);
 }
 
+struct giving_up {
+    size_t              count;
+    uint16_t            currencies[LIMIT_CURRENCIES_MAX];
+    struct msg_given_up rows[LIMIT_CURRENCIES_MAX];
+    enum err            err;
+};
+
+static struct msg_given_up *row_of(struct giving_up *sums, uint16_t currency)
+{
+    for (size_t i = 0; i < sums->count; i++)
+        if (sums->currencies[i] == currency)
+            return &sums->rows[i];
+    if (sums->count == LIMIT_CURRENCIES_MAX)
+        return NULL;
+    sums->currencies[sums->count] = currency;
+    MSG_SET(&sums->rows[sums->count], given_up, currency, figures_code(currency));
+    return &sums->rows[sums->count++];
+}
+
+static bool add_given_up(void *context, const void *visited)
+{
+    struct giving_up    *sums = context;
+    const struct rollup *cell = visited;
+    struct msg_given_up *row;
+    bool                 is_loss = cell->key.metric == METRIC_GIVEN_UP_LOSS;
+    int64_t             *sum;
+
+    if (cell->key.metric != METRIC_GIVEN_UP && !is_loss)
+        return true;
+    row = row_of(sums, cell->key.currency);
+    if (row == NULL) {
+        sums->err = ERR_limit_reached;
+        return false;
+    }
+    sum = is_loss ? &row->expected_loss : &row->amount;
+    row->payments += is_loss ? 0 : cell->count;
+    if (!money_add(*sum, cell->amount, sum))
+        sums->err = ERR_amount_overflow;
+    return sums->err == ERR_none;
+}
+
+/* From the rollups: the money behind the payments of a week and of today that a moved threshold
+ * passed over. */
+static enum err tell_given_up(struct request *request, struct msg_controls *out)
+{
+    int64_t             today = time_day(request->now_us);
+    struct rollup_range range = { .scale = ROLLUP_DAY,
+                                  .bucket_from = (int32_t)(today - (BUDGET_DAYS - 1)),
+                                  .bucket_to = (int32_t)today,
+                                  .currency = ROLLUP_EVERY_CURRENCY };
+    struct giving_up   *sums;
+    void               *memory;
+
+    TRY(page_take(request, sizeof *sums, &memory));
+    sums = memory;
+    TRY(request->store->ops->rollups(request->store, &range, add_given_up, sums));
+    TRY(sums->err);
+    for (size_t i = 0; i < sums->count; i++) {
+        MSG_SET(&sums->rows[i], given_up, payments, sums->rows[i].payments);
+        MSG_SET(&sums->rows[i], given_up, amount, sums->rows[i].amount);
+        MSG_SET(&sums->rows[i], given_up, expected_loss, sums->rows[i].expected_loss);
+    }
+    MSG_SET(out, controls, given_up_since, range.bucket_from * US_PER_DAY);
+    out->given_up_money.at = sums->rows;
+    out->given_up_money.count = sums->count;
+    return ERR_none;
+}
+
 /* From the rollups, so up to the last commit; those that an action raised are among them. */
 static enum err tell_today(struct request *request, struct msg_controls *out)
 {
@@ -398,6 +468,7 @@ enum err op_controls_get(struct request *request, const struct msg_empty *in,
     (void)in;
     TRY(tell_settings(request, out));
     TRY(tell_thresholds(request, out));
+    TRY(tell_given_up(request, out));
     TRY(tell_today(request, out));
     return tell_stepped(request, out);
 }

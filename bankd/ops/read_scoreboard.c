@@ -1,5 +1,7 @@
-/* rules.scoreboard: what each rule did in a period. Which rules fired is recalled from the stored
- * decisions, each by the rule set that made it; how it ended comes from the findings.
+/* rules.scoreboard: what each rule and each part of the scorecard did in a period. Which rules
+ * fired and what the card gave is recalled from the stored decisions, each by the rule set that
+ * made it; how it ended comes from the findings. A part fires where it adds points: to a payment
+ * from which it takes points, or that it leaves as it is, it has nothing to say.
  *
  * One walk over the period's payments, in pieces: while the store shows rows nothing else is read
  * from it, so a piece ends when its list of payments that rules fired on is full, or when the next
@@ -41,7 +43,7 @@ enum {
 };
 
 struct line {
-    char    name[LIMIT_RULE_NAME_MAX + 1];
+    char    name[LIMIT_PART_NAME_MAX + 1];
     char    action[16];
     char    severity[16];
     bool    in_force;
@@ -63,6 +65,9 @@ struct hit {
     uint8_t count;
     int16_t alone; /* the only rule that speaks against it; NOBODY when there are more or none */
     uint8_t lines[TOGETHER_MAX];
+    uint8_t part_count;
+    uint8_t parts[FRAUD_PARTS_MAX]; /* lines of the parts that added points */
+    uint64_t needed; /* those of them without whose points it would be no alert, by place */
 };
 
 struct board {
@@ -76,6 +81,10 @@ struct board {
     int64_t                   rule_set; /* whose rules these are */
     const struct fraud_rules *rules;
     int16_t                   place[LIMIT_RULES_MAX]; /* line of each of its rules */
+    size_t                    part_count;
+    struct line               parts[LIMIT_SCOREBOARD_PARTS_MAX];
+    int16_t                   part_place[FRAUD_PARTS_MAX]; /* of each part of its card */
+    int16_t                   part_points[FRAUD_PARTS_MAX];
     int64_t                   next; /* the row that the walk stopped at; 0 = none */
     enum err                  failed;
     size_t                    hit_count;
@@ -85,6 +94,8 @@ struct board {
 
 static_assert(LIMIT_SCOREBOARD_RULES_MAX <= UINT8_MAX, "a line's place fits a byte");
 static_assert((int)LIMIT_SCOREBOARD_RULES_MAX > (int)LIMIT_RULES_MAX, "one rule set fits");
+static_assert((int)LIMIT_SCOREBOARD_PARTS_MAX > (int)FRAUD_PARTS_MAX, "one card fits");
+static_assert((int)FRAUD_PARTS_MAX <= 64, "parts fit the bits of a word");
 
 /* --- rules by name --------------------------------------------------------------------------- */
 
@@ -104,10 +115,31 @@ static int16_t line_of(struct board *board, const struct fraud_rule_view *view)
     return (int16_t)board->line_count++;
 }
 
+static int16_t part_line_of(struct board *board, const struct fraud_part_view *view)
+{
+    char         name[LIMIT_PART_NAME_MAX + 1];
+    struct line *line;
+
+    if (view->pair)
+        snprintf(name, sizeof name, "%s + %s", view->axes[0].name, view->axes[1].name);
+    else
+        snprintf(name, sizeof name, "%s", view->axes[0].name);
+    for (size_t i = 0; i < board->part_count; i++)
+        if (strcmp(board->parts[i].name, name) == 0)
+            return (int16_t)i;
+    if (board->part_count == LIMIT_SCOREBOARD_PARTS_MAX)
+        return NOBODY;
+    line = &board->parts[board->part_count];
+    memcpy(line->name, name, sizeof line->name);
+    snprintf(line->action, sizeof line->action, "score");
+    return (int16_t)board->part_count++;
+}
+
 static enum err use_rules(struct board *board, int64_t rule_set)
 {
     struct request        *request = board->request;
     struct fraud_rule_view view;
+    struct fraud_part_view part;
 
     if (board->rules != NULL)
         bank_rules_release(request->bank, board->rules);
@@ -116,6 +148,9 @@ static enum err use_rules(struct board *board, int64_t rule_set)
     board->rule_set = rule_set;
     for (size_t i = 0; i < LIMIT_RULES_MAX; i++)
         board->place[i] = fraud_rules_view(board->rules, i, &view) ? line_of(board, &view) : NOBODY;
+    for (size_t i = 0; i < FRAUD_PARTS_MAX; i++)
+        board->part_place[i] =
+            fraud_rules_part(board->rules, i, &part) ? part_line_of(board, &part) : NOBODY;
     return ERR_none;
 }
 
@@ -130,6 +165,8 @@ static enum err take_rules_in_force(struct board *board)
     TRY(use_rules(board, numbers.rules_active));
     for (size_t i = 0; i < board->line_count; i++)
         board->lines[i].in_force = true;
+    for (size_t i = 0; i < board->part_count; i++)
+        board->parts[i].in_force = true;
     for (size_t i = 0; i < LIMIT_RULES_MAX; i++)
         if (board->place[i] != NOBODY)
             board->lines[board->place[i]].asks_lists = fraud_rules_asks_lists(board->rules, i);
@@ -142,6 +179,26 @@ static bool speaks_against(const struct line *line, const struct fraud_fired *fi
 {
     return fired->points > 0 || (fired->effect == FRAUD_COUNTED && fired->points == 0 &&
                                  strcmp(line->action, "score") != 0);
+}
+
+/* A part is needed when without its points the payment would be no alert. */
+static void note_parts(struct board *board, const struct transaction *row, struct hit *hit)
+{
+    const struct fraud_recall *recall = &board->recall;
+    size_t                     count = fraud_recall_parts(board->rules, row->decision,
+                                                          row->decision_size, board->part_points);
+
+    for (size_t i = 0; i < count; i++) {
+        int16_t points = board->part_points[i];
+        int16_t place = board->part_place[i];
+
+        if (points <= 0 || place == NOBODY)
+            continue;
+        if (recall->alert && !recall->forced && recall->sum - points < recall->alert_at)
+            hit->needed |= UINT64_C(1) << hit->part_count;
+        hit->parts[hit->part_count++] = (uint8_t)place;
+        board->parts[place].points += points;
+    }
 }
 
 static void note_hit(struct board *board, const struct transaction *row, uint8_t half)
@@ -171,7 +228,8 @@ static void note_hit(struct board *board, const struct transaction *row, uint8_t
         if (speaks_against(&board->lines[place], fired))
             hit->alone = against++ == 0 ? place : NOBODY;
     }
-    if (hit->count > 0)
+    note_parts(board, row, hit);
+    if (hit->count > 0 || hit->part_count > 0)
         board->hit_count++;
 }
 
@@ -193,7 +251,7 @@ static bool see_row(void *context, const void *visited)
     }
     board->payments[half]++;
     board->alerts += board->recall.alert ? 1 : 0;
-    if (board->recall.count > 0)
+    if (board->recall.count > 0 || fraud_rules_parts(board->rules) > 0)
         note_hit(board, row, half);
     return true;
 }
@@ -221,6 +279,13 @@ static void count_hit(struct board *board, const struct hit *hit, const struct l
         count_line(&board->lines[hit->lines[i]], hit, label);
         for (size_t j = 0; j < hit->count; j++)
             board->together[hit->lines[i]][hit->lines[j]]++;
+    }
+    for (size_t i = 0; i < hit->part_count; i++) {
+        struct line *line = &board->parts[hit->parts[i]];
+
+        count_line(line, hit, label);
+        if ((hit->needed >> i & 1) != 0 && label != NULL && label->fraud)
+            line->unique++;
     }
     if (hit->alone != NOBODY && label != NULL && label->fraud)
         board->lines[hit->alone].unique++;
@@ -352,6 +417,37 @@ static void advise(const struct board *board, size_t place, struct advice *out)
     }
 }
 
+/* A part's points come from learning; what is to do with a bad one is to learn anew. */
+static void advise_part(const struct board *board, const struct line *line, struct advice *out)
+{
+    int64_t payments = board->payments[0] + board->payments[1];
+    int64_t decided = line->confirmed + line->false_positive;
+    int64_t precision = share_of(line->confirmed, decided, WHOLE_BP);
+
+    out->word = ADVICE_KEEP;
+    if (!line->in_force) {
+        out->word = ADVICE_RETIRE;
+        snprintf(out->text, sizeof out->text, "It is not in the scorecard in force any more");
+    } else if (line->fired == 0 && payments >= ENOUGH_PAYMENTS) {
+        out->word = ADVICE_RETIRE;
+        snprintf(out->text, sizeof out->text,
+                 "It has added points to none of %" PRId64 " payments", payments);
+    } else if (decided >= ENOUGH && line->confirmed == 0) {
+        out->word = ADVICE_TIGHTEN;
+        snprintf(out->text, sizeof out->text,
+                 "None of the %" PRId64 " payments with a finding that it added to was fraud; "
+                 "learn anew",
+                 decided);
+    } else if (decided < ENOUGH) {
+        snprintf(out->text, sizeof out->text,
+                 "Too few of its payments have a finding to judge it: %" PRId64, decided);
+    } else {
+        snprintf(out->text, sizeof out->text,
+                 "%" PRId64 ".%02" PRId64 " %% of its payments with a finding were fraud",
+                 precision / 100, precision % 100);
+    }
+}
+
 /* --- the reply ------------------------------------------------------------------------------- */
 
 static void set_rates(const struct board *board, const struct line *line,
@@ -384,14 +480,13 @@ static void set_counts(const struct line *line, struct msg_rule_score *out)
     MSG_SET(out, rule_score, unique_catches, line->unique);
 }
 
-static enum err set_line(const struct board *board, size_t place, struct msg_rule_score *out)
+static enum err set_names(const struct board *board, const struct line *line, int32_t kind,
+                          struct msg_rule_score *out)
 {
-    struct request    *request = board->request;
-    const struct line *line = &board->lines[place];
-    int                with = most_with(board, place);
-    struct advice      advice;
-    struct slice       text;
+    struct request *request = board->request;
+    struct slice    text;
 
+    MSG_SET(out, rule_score, kind, kind);
     TRY(page_keep(request, slice_from(line->name), &text));
     MSG_SET(out, rule_score, rule, text);
     TRY(page_keep(request, slice_from(line->action), &text));
@@ -400,6 +495,29 @@ static enum err set_line(const struct board *board, size_t place, struct msg_rul
     MSG_SET(out, rule_score, severity, text);
     set_counts(line, out);
     set_rates(board, line, out);
+    return ERR_none;
+}
+
+static enum err set_advice(struct request *request, const struct advice *advice,
+                           struct msg_rule_score *out)
+{
+    struct slice text;
+
+    MSG_SET(out, rule_score, advice, advice->word);
+    TRY(page_keep(request, slice_from(advice->text), &text));
+    MSG_SET(out, rule_score, advice_text, text);
+    return ERR_none;
+}
+
+static enum err set_line(const struct board *board, size_t place, struct msg_rule_score *out)
+{
+    struct request    *request = board->request;
+    const struct line *line = &board->lines[place];
+    int                with = most_with(board, place);
+    struct advice      advice;
+    struct slice       text;
+
+    TRY(set_names(board, line, SCORE_RULE, out));
     if (with != NOBODY) {
         TRY(page_keep(request, slice_from(board->lines[with].name), &text));
         MSG_SET(out, rule_score, overlap_rule, text);
@@ -407,23 +525,32 @@ static enum err set_line(const struct board *board, size_t place, struct msg_rul
                 ratio_basis_points(board->together[place][with], line->fired));
     }
     advise(board, place, &advice);
-    MSG_SET(out, rule_score, advice, advice.word);
-    TRY(page_keep(request, slice_from(advice.text), &text));
-    MSG_SET(out, rule_score, advice_text, text);
-    return ERR_none;
+    return set_advice(request, &advice, out);
+}
+
+static enum err set_part(const struct board *board, const struct line *line,
+                         struct msg_rule_score *out)
+{
+    struct advice advice;
+
+    TRY(set_names(board, line, SCORE_PART, out));
+    advise_part(board, line, &advice);
+    return set_advice(board->request, &advice, out);
 }
 
 static int by_worth(const void *a, const void *b)
 {
     const struct msg_rule_score *left = a;
     const struct msg_rule_score *right = b;
-    char                         names[2][LIMIT_RULE_NAME_MAX + 1];
+    char                         names[2][LIMIT_PART_NAME_MAX + 1];
 
+    if (left->kind != right->kind)
+        return left->kind < right->kind ? -1 : 1;
     if (left->confirmed != right->confirmed)
         return left->confirmed > right->confirmed ? -1 : 1;
     if (left->fired != right->fired)
         return left->fired > right->fired ? -1 : 1;
-    /* The longest name fits, and no two are equal. */
+    /* The longest name fits, and no two of a kind are equal. */
     return strcmp(slice_copy(left->rule, names[0], sizeof names[0]),
                   slice_copy(right->rule, names[1], sizeof names[1]));
 }
@@ -437,12 +564,15 @@ static enum err set_reply(const struct board *board, struct msg_scoreboard *out)
     MSG_SET(out, scoreboard, currency, figures_code(board->period.currency));
     MSG_SET(out, scoreboard, payments, board->payments[0] + board->payments[1]);
     MSG_SET(out, scoreboard, alerts, board->alerts);
-    TRY(page_take(board->request, (board->line_count + 1) * sizeof(struct msg_rule_score),
+    TRY(page_take(board->request,
+                  (board->line_count + board->part_count + 1) * sizeof(struct msg_rule_score),
                   &memory));
     out->items.at = memory;
-    out->items.count = board->line_count;
+    out->items.count = board->line_count + board->part_count;
     for (size_t i = 0; i < board->line_count; i++)
         TRY(set_line(board, i, &out->items.at[i]));
+    for (size_t i = 0; i < board->part_count; i++)
+        TRY(set_part(board, &board->parts[i], &out->items.at[board->line_count + i]));
     if (out->items.count > 0)
         qsort(out->items.at, out->items.count, sizeof out->items.at[0], by_worth);
     return ERR_none;

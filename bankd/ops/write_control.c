@@ -292,8 +292,10 @@ enum err op_suppression_add(struct request *request, const struct msg_suppressio
     TRY(check_suppression(request, in, account));
     TRY(writer_controls(request->writer, &controls));
     TRY(new_record(request, &draft, RECORD_SUPPRESSION, &record));
-    if (controls_is_high(controls, in->rule))
+    if (controls_is_high(controls, in->rule)) {
         body.state = CONTROL_PROPOSED;
+        MSG_SET(&body, suppression, needs_approval, true);
+    }
     record->state = body.state;
     record->about = account;
     record->due_at_us = in->until;
@@ -357,6 +359,7 @@ enum err op_suppression_approve(struct request *request, const struct msg_suppre
     said.state = CONTROL_ACTIVE;
     MSG_SET(&said, suppression, approved_at, request->now_us);
     MSG_SET(&said, suppression, approved_by, slice_from(request->actor.email));
+    MSG_SET(&said, suppression, needs_approval, false);
     TRY(record_write(record, &message_suppression, &said));
     TRY(reply_with(request, record, &message_suppression, out));
     TRY(tell_suppression(request, draft, &said));

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_MAX = 200, SCORE_MAX = 1000, BAND_LABEL = 12, BAND_BAR = 20 };
+enum { TEXT_MAX = 200, SCORE_MAX = 1000, BAND_LABEL = 12, BAND_BAR = 20, MONEY_LINES = 4 };
 
 struct controls {
     struct screen screen;
@@ -118,6 +118,30 @@ static int draw_thresholds(const void *context, struct canvas *canvas, struct re
     return y - rect.y;
 }
 
+/* The money behind what was given up, a line a currency. */
+static int draw_given_up(const struct msg_controls *now, struct canvas *canvas, struct rect rect,
+                         int y)
+{
+    char day[32];
+    char amount[64];
+    char loss[64];
+    show_minute(now->given_up_since, day, sizeof day);
+    if (now->given_up_money.count > 0)
+        canvas_print(canvas, rect.x, y++, rect.w, STYLE_WARN, "! passed over since %.10s:", day);
+    for (size_t i = 0; i < now->given_up_money.count && i < MONEY_LINES; i++) {
+        const struct msg_given_up *row = &now->given_up_money.at[i];
+        show_sum(row->amount, row->currency, amount, sizeof amount);
+        show_sum(row->expected_loss, row->currency, loss, sizeof loss);
+        canvas_print(canvas, rect.x + 2, y++, rect.w - 2, STYLE_WARN,
+                     "%" PRId64 " payment%s, %s; loss %s", row->payments,
+                     row->payments == 1 ? "" : "s", amount, loss);
+    }
+    if (now->given_up_money.count > MONEY_LINES)
+        canvas_print(canvas, rect.x + 2, y++, rect.w - 2, STYLE_DIM, "and %zu more currencies",
+                     now->given_up_money.count - MONEY_LINES);
+    return y;
+}
+
 /* Alerts a day of each range of scores: what is seen, and what the rules would show. */
 static int draw_budget(const void *context, struct canvas *canvas, struct rect rect)
 {
@@ -138,6 +162,7 @@ static int draw_budget(const void *context, struct canvas *canvas, struct rect r
         canvas_print(
             canvas, rect.x, y++, rect.w, STYLE_WARN, "! %s of %s that the rules would raise",
             tenths(now->given_up_x10, a, sizeof a), tenths(now->by_rules_x10, b, sizeof b));
+    y = draw_given_up(now, canvas, rect, y);
     canvas_print(canvas, rect.x, y++, rect.w, STYLE_DIM, "seen %s a day, mean of %" PRId64 " days",
                  tenths(now->now_x10, a, sizeof a), now->days);
     for (size_t i = 0; i < now->bands.count; i++)

@@ -230,7 +230,7 @@ static bool has_not_ended(const struct msg_suppression *row)
 
 static bool needs_approval(const struct msg_suppression *row)
 {
-    return row != NULL && MSG_HAS(row, suppression, needs_approval) && row->needs_approval;
+    return has_not_ended(row) && MSG_HAS(row, suppression, needs_approval) && row->needs_approval;
 }
 
 static bool suppressions_act(struct screen *screen, enum action action, const char *argument)

@@ -534,7 +534,8 @@ static void score_overlap(const struct table *table, const void *row, struct cel
 }
 
 const struct column rows_rule_score[] = {
-    { "rule", "Rule", "rule", 45, COLUMN_GROW, NULL },
+    { "rule", "Rule or part", "rule", 45, COLUMN_GROW, NULL },
+    { "kind", "Kind", "kind", 4, 0, NULL },
     { "advice", "Advice", "advice", 9, 0, score_advice },
     { "fired", "Fired", "fired", 9, COLUMN_RIGHT, NULL },
     { "fraud", "Fraud", "confirmed", 7, COLUMN_RIGHT, NULL },
@@ -604,7 +605,9 @@ static void suppression_state(const struct table *table, const void *row, struct
     const struct msg_suppression *suppression = row;
     (void)table;
     set_control(out, suppression->state);
-    if (MSG_HAS(suppression, suppression, needs_approval) && suppression->needs_approval) {
+    bool waits = suppression->state == CONTROL_ACTIVE || suppression->state == CONTROL_PROPOSED;
+    if (waits && MSG_HAS(suppression, suppression, needs_approval) &&
+        suppression->needs_approval) {
         snprintf(out->text, sizeof out->text, "! waits");
         out->style = STYLE_WARN;
     }

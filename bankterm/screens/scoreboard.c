@@ -1,5 +1,6 @@
-/* What each rule did in a period: how often it fired, how often that was fraud, what it saved, and
- * what to do with it. The line of the selected rule is told in full below the table. */
+/* What each rule and each part of the scorecard did in a period: how often it fired, how often that
+ * was fraud, what it saved, and what to do with it. The line of the selected one is told in full
+ * below the table. */
 #include "bankterm/app.h"
 #include "bankterm/screens/period.h"
 #include "bankterm/screens/rows.h"
@@ -67,8 +68,8 @@ static void draw_rule(const struct msg_rule_score *score, struct canvas *canvas,
     char text[TEXT_MAX];
     char share[32];
     int  y = rect.y + 1;
-    snprintf(title, sizeof title, "%.*s: %s", (int)score->rule.n, score->rule.at,
-             enum_text(&enum_rule_advice, score->advice));
+    snprintf(title, sizeof title, "%s%.*s: %s", score->kind == SCORE_PART ? "part " : "",
+             (int)score->rule.n, score->rule.at, enum_text(&enum_rule_advice, score->advice));
     canvas_rule(canvas, rect.x, rect.y, rect.w, title, score->in_force ? "" : "no longer in force");
     struct rect in = { rect.x + 2, rect.y + 1, rect.w - 3, rect.h - 1 };
     y += canvas_paragraph(canvas, (struct rect){ in.x, y, in.w, 2 },
@@ -97,7 +98,8 @@ static void board_draw(struct screen *screen, struct canvas *canvas, struct rect
     const struct msg_rule_score *score = table_selected(&board->base.list.table);
     char                         period[80];
     char                         title[120];
-    snprintf(title, sizeof title, "Rules, %s", period_text(&board->period, period, sizeof period));
+    snprintf(title, sizeof title, "Rules and parts of the scorecard, %s",
+             period_text(&board->period, period, sizeof period));
     if (rect.h >= BELOW * 2 && score != NULL) {
         rect.h -= BELOW;
         draw_rule(score, canvas, (struct rect){ rect.x, rect.y + rect.h, rect.w, BELOW });

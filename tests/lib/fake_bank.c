@@ -832,11 +832,30 @@ static void *scoreboard(struct fake_bank *bank)
                                     .currency = slice_from("USD"),
                                     .payments = 12480,
                                     .alerts = 311 };
-    out->items.count = 4;
-    out->items.at = take(bank, 4, sizeof *out->items.at);
+    out->items.count = 5;
+    out->items.at = take(bank, 5, sizeof *out->items.at);
+    out->items.at[4] =
+        (struct msg_rule_score){ .kind = SCORE_PART,
+                                 .rule = slice_from("amount_to_own_mean + hour"),
+                                 .in_force = true,
+                                 .action = slice_from("score"),
+                                 .fired = 2210,
+                                 .points_mean = 38,
+                                 .alerted = 240,
+                                 .confirmed = 71,
+                                 .false_positive = 1300,
+                                 .undecided = 839,
+                                 .unique_catches = 12,
+                                 .rate_first_ppm = 170000,
+                                 .rate_second_ppm = 184000,
+                                 .advice = ADVICE_KEEP,
+                                 .advice_text = slice_from(
+                                     "5.17 % of its payments with a finding were fraud") };
+    MSG_SET(&out->items.at[4], rule_score, precision_bp, 517);
     for (int i = 0; i < 4; i++) {
         struct msg_rule_score *row = &out->items.at[i];
-        *row = (struct msg_rule_score){ .rule = slice_from(words[i]),
+        *row = (struct msg_rule_score){ .kind = SCORE_RULE,
+                                        .rule = slice_from(words[i]),
                                         .in_force = i != 3,
                                         .action = slice_from(i == 0 ? "hold" : "score"),
                                         .severity = slice_from("medium"),
@@ -930,6 +949,17 @@ static void *controls(struct fake_bank *bank)
     MSG_SET(out, controls, set_by, slice_from("compliance@test.com"));
     MSG_SET(out, controls, reason, slice_from("Two analysts are on leave"));
     MSG_SET(out, controls, thresholds_moved_at, base_us - 5 * US_PER_HOUR);
+    out->given_up_since = base_us - 7 * US_PER_DAY;
+    out->given_up_money.at = take(bank, 2, sizeof *out->given_up_money.at);
+    out->given_up_money.count = 2;
+    out->given_up_money.at[0] = (struct msg_given_up){ .currency = slice_from("EUR"),
+                                                       .payments = 1,
+                                                       .amount = 98700,
+                                                       .expected_loss = 12091 };
+    out->given_up_money.at[1] = (struct msg_given_up){ .currency = slice_from("USD"),
+                                                       .payments = 74,
+                                                       .amount = 8123456,
+                                                       .expected_loss = 995123 };
     out->bands.count = 5;
     out->bands.at = take(bank, 5, sizeof *out->bands.at);
     for (int i = 0; i < 5; i++)

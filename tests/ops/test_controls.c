@@ -16,6 +16,7 @@
 
 #include "bankd/control_records.h"
 #include "bankd/controls.h"
+#include "bankd/learn/backtest.h"
 #include "bankd/ops/page.h"
 #include "bankd/ops/view.h"
 #include "bankd/store/memory.h"
@@ -280,9 +281,10 @@ static void begin(struct world *world, enum op_index op, enum role role, void *o
 
 static struct posted plan_pay(struct world *world, int from, int64_t major, const char *party)
 {
+    static const struct actor  payer = { .user = 9, .role = ROLE_FINANCIAL_MANAGER };
     const struct account_book *nostro;
     struct posted              out;
-    struct post                post = { .transaction_id = uuid_v7(world->now_us),
+    struct post                post = { .actor = &payer, .transaction_id = uuid_v7(world->now_us),
                                         .type = TYPE_TRANSFER,
                                         .account = world->numbers[from],
                                         .other = world->numbers[RECEIVER],
@@ -678,6 +680,127 @@ static void test_a_proposed_suppression_is_given_up_or_its_time_ends(void **stat
     world_free(world);
 }
 
+/* --- back tests ------------------------------------------------------------------------------ */
+
+/* The rules in force once more, over everything that was judged. */
+static struct backtest_result backtest(struct world *world, int32_t controls)
+{
+    static struct backtest_result result;
+    struct backtest_options       options = {
+              .replay = { .store = world->store, .entities_max = 1000 },
+              .from_us = INT64_MIN,
+              .cards = 100,
+              .controls = controls,
+              .controls_at_us = world->now_us,
+    };
+
+    assert_int_equal(bank_rules(&world->bank, world->store, 1, &options.rules), ERR_none);
+    assert_int_equal(backtest_run(&options, &result, &world->fault), ERR_none);
+    bank_rules_release(&world->bank, options.rules);
+    return result;
+}
+
+static int64_t differs(struct world *world, int32_t controls)
+{
+    struct backtest_result result = backtest(world, controls);
+
+    return result.gained.count + result.lost.count;
+}
+
+/* One payment before an entry, one under it and one behind it: as they were then they are decided
+ * as they were. */
+static void pay_around(struct world *world, struct msg_screening_add in, int from, int64_t major,
+                       const char *party)
+{
+    struct msg_screening_entry  out;
+    struct msg_screening_remove end = { .reason = slice_from("cleared") };
+    int32_t                     before = verdict_of(world, from, major, party);
+
+    world->now_us += US_PER_SECOND;
+    MUST(world, FRAUD, screening, add, &in, &out);
+    end.entry_id = out.entry_id;
+    assert_int_not_equal(verdict_of(world, from, major, party), before);
+    world->now_us += US_PER_SECOND;
+    MUST(world, FRAUD, screening, remove, &end, &out);
+    assert_int_equal(verdict_of(world, from, major, party), before);
+}
+
+static void test_a_back_test_knows_the_lists_of_each_moment(void **state)
+{
+    struct world              *world = world_new(*state);
+    struct msg_screening_add   in = entry_for(LIST_DENY);
+    struct msg_screening_entry out;
+
+    MSG_SET(&in, screening_add, account_id, world->accounts[0]);
+    pay_around(world, in, 0, 5, NULL);
+    in = entry_for(LIST_DENY);
+    MSG_SET(&in, screening_add, account_id, world->accounts[RECEIVER]); /* the other side */
+    pay_around(world, in, 1, 5, NULL);
+    in = entry_for(LIST_DENY);
+    MSG_SET(&in, screening_add, customer_id, world->customer.customer_id);
+    pay_around(world, in, RECEIVER, 5, "bank:A/1");
+    in = entry_for(LIST_DENY);
+    MSG_SET(&in, screening_add, counterparty, slice_from("bank:B/1"));
+    pay_around(world, in, 1, 5, "bank:B/1");
+    in = entry_for(LIST_ALLOW);
+    MSG_SET(&in, screening_add, counterparty, slice_from("bank:C/1"));
+    pay_around(world, in, 1, 60, "bank:C/1");
+    in = entry_for(LIST_ALLOW);
+    MSG_SET(&in, screening_add, counterparty, slice_from("bank:nobody/1"));
+    MUST(world, FRAUD, screening, add, &in, &out);
+
+    assert_int_equal(differs(world, BACKTEST_CONTROLS_THEN), 0);
+    assert_int_equal(differs(world, 0), 5);
+    assert_int_equal(differs(world, BACKTEST_CONTROLS_NONE), 5);
+    assert_int_equal(differs(world, BACKTEST_CONTROLS_NOW), 5); /* all have ended */
+    in = entry_for(LIST_DENY);
+    MSG_SET(&in, screening_add, account_id, world->accounts[0]);
+    MUST(world, FRAUD, screening, add, &in, &out);
+    assert_int_equal(differs(world, BACKTEST_CONTROLS_NOW), 6); /* its other two, and four more */
+    assert_int_equal(differs(world, BACKTEST_CONTROLS_THEN), 0);
+    world_free(world);
+}
+
+static void test_a_back_test_knows_the_suppressions_of_each_moment(void **state)
+{
+    struct world                  *world = world_new(*state);
+    struct msg_suppression_add     in = suppression_of(world, "grave");
+    struct msg_suppression         out;
+    struct msg_suppression_approve yes = { .has = 0 };
+    struct msg_suppression_remove  end = { .reason = slice_from("over") };
+
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_HOLD);
+    world->now_us += US_PER_SECOND;
+    MUST(world, FRAUD, suppression, add, &in, &out);
+    yes.suppression_id = end.suppression_id = out.suppression_id;
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_HOLD); /* only proposed */
+    world->now_us += US_PER_SECOND;
+    MUST(world, COMPLIANCE, suppression, approve, &yes, &out);
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_APPROVE);
+    assert_int_equal(differs(world, BACKTEST_CONTROLS_NOW), 2);
+    world->now_us += US_PER_SECOND;
+    MUST(world, FRAUD, suppression, remove, &end, &out);
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_HOLD);
+
+    in = suppression_of(world, "large");
+    MUST(world, FRAUD, suppression, add, &in, &out);
+    assert_int_equal(verdict_of(world, 0, 60, NULL), VERDICT_APPROVE);
+    world->now_us = out.until;
+    assert_int_equal(verdict_of(world, 0, 60, NULL), VERDICT_HOLD);
+    sweep(world);
+
+    in = suppression_of(world, "grave"); /* given up: it never did anything */
+    MUST(world, FRAUD, suppression, add, &in, &out);
+    end.suppression_id = out.suppression_id;
+    assert_int_equal(verdict_of(world, 0, 7, NULL), VERDICT_HOLD);
+    MUST(world, COMPLIANCE, suppression, remove, &end, &out);
+
+    assert_int_equal(differs(world, BACKTEST_CONTROLS_THEN), 0);
+    assert_int_equal(differs(world, BACKTEST_CONTROLS_NONE), 2);
+    assert_int_equal(differs(world, BACKTEST_CONTROLS_NOW), 2);
+    world_free(world);
+}
+
 /* --- the safety valve ------------------------------------------------------------------------ */
 
 static void set(struct world *world, struct msg_controls_set in)
@@ -741,10 +864,45 @@ static void test_the_valve_steps_a_rule_down_and_a_person_restores_it(void **sta
     assert_int_equal(out.state, CONTROL_REMOVED);
     assert_int_equal(get(world).stepped.count, 0);
     assert_int_equal(verdict_of(world, 1, 60, NULL), VERDICT_HOLD);
+    restart(world); /* what it stopped before it was restored does not count again */
+    assert_int_equal(verdict_of(world, 1, 60, NULL), VERDICT_HOLD);
+    assert_int_equal(audits(world, "controls.step_down"), 1);
     assert_int_equal(ASK(world, FRAUD, controls, restore, &in, &out), ERR_not_found);
     assert_int_equal(notes(world, FRAUD, NOTIFICATION_UNREAD, NULL), 3); /* set, down, restored */
     assert_int_equal(notes(world, COMPLIANCE, NOTIFICATION_UNREAD, NULL), 2);
     assert_int_equal(notes(world, ROLE_FINANCIAL_MANAGER, NOTIFICATION_UNREAD, NULL), 0);
+    world_free(world);
+}
+
+/* A rule that was about to be stepped down is, also when the daemon went down in between. */
+static void test_the_valve_knows_after_a_crash_what_it_knew(void **state)
+{
+    struct world *world = world_new(*state);
+
+    set_valve(world, 2000, 20);
+    for (int i = 0; i < 19; i++)
+        (void)pay(world, i % SENDERS, i < 14 ? 5 : 60, NULL);
+    crash(world);
+    assert_int_equal(verdict_of(world, 0, 60, NULL), VERDICT_HOLD); /* 6 of 20 */
+    assert_int_equal(audits(world, "controls.step_down"), 1);
+    assert_int_equal(get(world).stepped.at[0].payments, 20);
+    assert_int_equal(get(world).stepped.at[0].stopped, 6);
+    world_free(world);
+}
+
+/* What lies outside the window is not counted again, nor what came in as history. */
+static void test_the_valve_counts_no_old_payments_again(void **state)
+{
+    struct world *world = world_new(*state);
+
+    set_valve(world, 5000, 10);
+    for (int i = 0; i < 9; i++)
+        (void)pay(world, i % SENDERS, 60, NULL);
+    world->now_us += US_PER_HOUR + US_PER_HOUR / 12;
+    crash(world);
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(verdict_of(world, i % SENDERS, 60, NULL), VERDICT_HOLD);
+    assert_int_equal(audits(world, "controls.step_down"), 0);
     world_free(world);
 }
 
@@ -908,9 +1066,52 @@ static void test_the_threshold_follows_the_budget(void **state)
     assert_int_equal(controls.by_rules_x10, 420); /* what was counted before is known */
     crash(world);
     assert_false(pay_anew(world, 35).row->flagged);
+    (void)pay(world, 0, 1, NULL); /* no alert by the rules either */
+    controls = get(world);
+    assert_int_equal(controls.given_up_since, START_US - 7 * US_PER_DAY);
+    assert_int_equal(controls.given_up_money.count, 1);
+    assert_true(slice_is(controls.given_up_money.at[0].currency, "USD"));
+    assert_int_equal(controls.given_up_money.at[0].payments, 3);
+    assert_int_equal(controls.given_up_money.at[0].amount, 3 * 3500);
+    assert_int_equal(controls.given_up_money.at[0].expected_loss, 3 * (3500 * 350 * 350 / 1000000));
     set_budget(world, 0);
     assert_int_equal(get(world).threshold_alert, 300);
     assert_true(pay_anew(world, 35).row->flagged);
+    world_free(world);
+}
+
+/* Counted once, whenever the daemon went down. */
+static void test_a_crash_costs_the_budget_nothing(void **state)
+{
+    struct world *world = world_new(*state);
+
+    busy_day(world, 5);
+    crash(world);
+    busy_day(world, 5);
+    set_budget(world, 22);
+    assert_int_equal(get(world).by_rules_x10, 400);
+    (void)pay(world, 1, 35, NULL);
+    crash(world);
+    (void)pay(world, 1, 35, NULL); /* its account has counted */
+    restart(world);
+    crash(world);
+    restart(world);
+    assert_int_equal(get(world).by_rules_x10, 410);
+    world_free(world);
+}
+
+/* What is over after a week is not told any more. */
+static void test_money_that_is_given_up_is_told_for_a_week(void **state)
+{
+    struct world *world = world_new(*state);
+
+    busy_day(world, 10);
+    set_budget(world, 22);
+    assert_false(pay_anew(world, 35).row->flagged);
+    world->now_us += 7 * US_PER_DAY;
+    assert_int_equal(get(world).given_up_money.at[0].payments, 1);
+    world->now_us += US_PER_DAY;
+    assert_int_equal(get(world).given_up_money.count, 0);
     world_free(world);
 }
 
@@ -1016,12 +1217,18 @@ int main(void)
         BOTH(test_suppressions_are_checked_and_listed),
         BOTH(test_a_grave_rule_is_silenced_by_two_people),
         BOTH(test_a_proposed_suppression_is_given_up_or_its_time_ends),
+        BOTH(test_a_back_test_knows_the_lists_of_each_moment),
+        BOTH(test_a_back_test_knows_the_suppressions_of_each_moment),
         BOTH(test_a_suppression_neither_spares_the_deny_list_nor_lasts_for_years),
         BOTH(test_the_valve_spares_the_deny_list),
         BOTH(test_the_valve_steps_a_rule_down_and_a_person_restores_it),
+        BOTH(test_the_valve_knows_after_a_crash_what_it_knew),
+        BOTH(test_the_valve_counts_no_old_payments_again),
+        BOTH(test_a_crash_costs_the_budget_nothing),
         BOTH(test_the_valve_forgets_what_is_older_than_its_window),
         BOTH(test_a_failed_commit_takes_counts_back),
         BOTH(test_the_threshold_follows_the_budget),
+        BOTH(test_money_that_is_given_up_is_told_for_a_week),
         BOTH(test_the_threshold_comes_down_after_a_day_and_does_not_flap),
         BOTH(test_one_account_cannot_flood_the_budget),
         BOTH(test_a_failed_commit_takes_the_budgets_count_back),
