@@ -3,7 +3,6 @@
 import os
 import pathlib
 import shlex
-import shutil
 import subprocess
 import time
 
@@ -31,14 +30,9 @@ def ahead(tmp_path_factory):
 
 @pytest.fixture
 def bank(demo_home, tmp_path):
-    shutil.copytree(demo_home, tmp_path / "bank")
-    bank = conftest.Bank(tmp_path / "bank", tmp_path / "bankd.log")
-    bank.options = ["--alert-undo-seconds", str(4 * HOUR), "--hold-hours", "2"]
-    bank.start()
-    try:
+    with conftest.served(demo_home, tmp_path, "--alert-undo-seconds", str(4 * HOUR),
+                         "--hold-hours", "2") as bank:
         yield bank
-    finally:
-        bank.stop()
 
 
 @pytest.fixture

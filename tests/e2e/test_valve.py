@@ -1,12 +1,11 @@
 """The safety valve and the alert budget on rules that this test brings along: what they count, that
 a daemon that is killed loses none of it, and what is told of the money that is given up."""
-import shutil
+import subprocess
 import time
 
 import pytest
 
 import conftest
-import overload
 from bankclient import uuid7
 
 LIMIT = 30
@@ -42,18 +41,12 @@ end
 
 
 @pytest.fixture
-def bank(demo_home, tmp_path):
-    shutil.copytree(demo_home, tmp_path / "bank")
-    bank = conftest.Bank(tmp_path / "bank", tmp_path / "bankd.log")
-    bank.start()
-    with logged_in(bank, "FRAUD_ANALYST") as fraud, \
-            logged_in(bank, "COMPLIANCE_OFFICER") as compliance:
+def bank(own_bank):
+    with logged_in(own_bank, "FRAUD_ANALYST") as fraud, \
+            logged_in(own_bank, "COMPLIANCE_OFFICER") as compliance:
         version = fraud.call("rules.propose", rules=RULES, scorecard="", reason="A test")
         compliance.call("rules.approve", hash=version["hash"])
-    try:
-        yield bank
-    finally:
-        bank.stop()
+    return own_bank
 
 
 def logged_in(bank, role):
@@ -132,7 +125,7 @@ def test_what_the_budget_gives_up_is_told_as_money(bank):
         for _ in range(3):
             assert pay(finance, new_account(finance, 500_00), target, 40)["fraud_flag"]
         compliance.call("controls.set", alert_budget_per_day=1, reason="One analyst is here")
-        overload.until(lambda: compliance.call("controls.get")["threshold_alert"] > 400, LIMIT,
+        conftest.until(lambda: compliance.call("controls.get")["threshold_alert"] > 400,
                        "the threshold does not move")
         started = time.time_ns() // 1000
         for _ in range(2):
@@ -169,7 +162,7 @@ def test_a_back_test_knows_what_was_in_force_then(bank):
             assert ("lists and suppressions of" in done["candidate"]) == (controls != "none")
         assert alerts == {"none": (3, 1, 0), "then": (2, 0, 0), "now": (3, 1, 0)}
     bank.stop()
-    done = conftest.subprocess.run(
+    done = subprocess.run(
         [conftest.BUILD / "bankd", "backtest", "--controls", "then", "--data-dir", bank.directory],
         capture_output=True, text=True, timeout=LIMIT, check=False, env=conftest.environment())
     assert done.returncode == 0, done.stderr
@@ -177,7 +170,7 @@ def test_a_back_test_knows_what_was_in_force_then(bank):
 
 
 def test_the_scoreboard_rates_the_parts_of_a_card(bank):
-    card = "card 1\nbase 0\nfeature amount_major\n  cuts 60 80\n  points -5 350 0\nend\n" \
+    card = "card 1\nbase 0\nfeature amount_major\n  cuts 60 80\n  points -5 350 0\n" \
         "feature is_new_counterparty\n  cuts 1\n  points 0 0\nend\n"
     with logged_in(bank, "FINANCIAL_MANAGER") as finance, \
             logged_in(bank, "COMPLIANCE_OFFICER") as compliance, \
