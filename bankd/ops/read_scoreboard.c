@@ -422,7 +422,7 @@ static void advise_part(const struct board *board, const struct line *line, stru
 {
     int64_t payments = board->payments[0] + board->payments[1];
     int64_t decided = line->confirmed + line->false_positive;
-    int64_t precision = share_of(line->confirmed, decided, WHOLE_BP);
+    int64_t precision = ratio_basis_points(line->confirmed, decided);
 
     out->word = ADVICE_KEEP;
     if (!line->in_force) {

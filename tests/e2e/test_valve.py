@@ -193,7 +193,7 @@ def test_the_scoreboard_rates_the_parts_of_a_card(bank):
         assert part["kind"] == "part" and part["in_force"] and part["action"] == "score"
         assert (part["fired"], part["points_mean"], part["alerted"]) == (3, 350, 3)
         assert (part["confirmed"], part["false_positive"], part["undecided"]) == (2, 1, 0)
-        assert part["precision_bp"] == 6666 and part["unique_catches"] == 2
+        assert part["precision_bp"] == 6667 and part["unique_catches"] == 2
         assert "overlap_rule" not in part
         warm = next(row for row in board["items"] if row["rule"] == "warm")
         assert (warm["kind"], warm["fired"], warm["confirmed"]) == ("rule", 1, 1)
