@@ -752,6 +752,11 @@ void controls_recall(struct controls *controls, const struct control_recall *aga
                     controls->rule_count);
 }
 
+void controls_expect(const struct controls *controls, int64_t account)
+{
+    budget_account_expect(&controls->counted, account);
+}
+
 bool controls_count(struct controls *controls, const struct control_counted *payment,
                     const struct fraud_verdict *verdict, struct control_trip *trip)
 {

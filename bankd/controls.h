@@ -120,6 +120,8 @@ struct control_counted {
     bool    joined;  /* an alert that waited */
 };
 
+/* The account will be counted soon: its place is fetched from memory. */
+void controls_expect(const struct controls *controls, int64_t account);
 /* Counts a judged payment. True when a rule that is not stepped down stops too much: then `trip`
  * says which. */
 bool controls_count(struct controls *controls, const struct control_counted *payment,

@@ -56,6 +56,7 @@ void writer_expect(struct writer *writer, const struct uuid *ids, size_t n)
         numbers[count++] = slot->number;
         cache_expect(writer->books, slot->number);
         cache_expect(writer->profiles, entity_of_account(slot->number));
+        controls_expect(writer->controls, slot->number);
     }
     for (size_t i = 0; i < count; i++) {
         cache_expect_slot(writer->books, numbers[i], sizeof(struct book_slot));

@@ -78,6 +78,11 @@ int32_t budget_account(const struct budget_accounts *accounts, int64_t account, 
     return slot->account == account && slot->day == day ? slot->score : 0;
 }
 
+void budget_account_expect(const struct budget_accounts *accounts, int64_t account)
+{
+    __builtin_prefetch(&accounts->slots[place_of(account)]);
+}
+
 void budget_account_counts(struct budget_accounts *accounts, int64_t account, int32_t day,
                            int32_t score)
 {

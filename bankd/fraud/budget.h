@@ -69,6 +69,8 @@ struct budget_accounts {
 int32_t budget_account(const struct budget_accounts *accounts, int64_t account, int32_t day);
 void    budget_account_counts(struct budget_accounts *accounts, int64_t account, int32_t day,
                               int32_t score);
+/* The memory of the account's place is wanted soon. */
+void budget_account_expect(const struct budget_accounts *accounts, int64_t account);
 /* What was noted since the last of these two stays, or is taken back. */
 void budget_accounts_keep(struct budget_accounts *accounts);
 void budget_accounts_undo(struct budget_accounts *accounts);

@@ -179,6 +179,19 @@ static int rollup_order(const void *a, const void *b)
     return left->metric < right->metric ? -1 : left->metric > right->metric;
 }
 
+/* What will be asked of a change, which is kilobytes that were written some time ago. */
+static void expect(const struct change *change)
+{
+    for (size_t i = 0; i < 2; i++) {
+        __builtin_prefetch(&change->accounts[i]);
+        __builtin_prefetch(&change->accounts[i].after.version);
+    }
+    __builtin_prefetch(&change->transaction);
+    __builtin_prefetch(&change->record_count);
+    for (size_t i = 0; i < 8; i += 2)
+        __builtin_prefetch(&change->rollups[i]);
+}
+
 enum err group_build(struct group *group, const struct commit *commit, size_t *failed)
 {
     int64_t newest = commit->before.sequence;
@@ -196,6 +209,8 @@ enum err group_build(struct group *group, const struct commit *commit, size_t *f
         const struct change *change = commit->changes[i];
 
         *failed = i;
+        if (i + 2 < commit->count)
+            expect(commit->changes[i + 2]);
         if (change->transaction != NULL) {
             CHECK(change->transaction->sequence > newest);
             newest = change->transaction->sequence;

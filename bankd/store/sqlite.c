@@ -314,7 +314,8 @@ static enum err check_file(struct sqlite_store *store, struct fault *fault)
 static enum err open_steps(struct sqlite_store *store, const struct store_config *config,
                            struct fault *fault)
 {
-    int rc;
+    const char *vfs = sqlite_page_vfs(); /* what it sets must come before all else of SQLite */
+    int         rc;
 
     if (config->exclusive) {
         if (store->mode != STORE_CREATE) /* no lock file beside a bank that is not there */
@@ -325,7 +326,7 @@ static enum err open_steps(struct sqlite_store *store, const struct store_config
     TRY(check_log(store, config->path, fault));
     rc = sqlite3_open_v2(config->path, &store->db,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
-                         sqlite_page_vfs());
+                         vfs);
     if (store->db == NULL)
         return ERR_memory;
     TRY(sqlite_fault(store, rc, fault));

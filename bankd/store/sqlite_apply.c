@@ -19,7 +19,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 
-enum { CACHE_LINE = 64 };
+enum { CACHE_LINE = 64, BALANCES_AHEAD = 4 };
 
 /* Only the id of a transaction has an index beside its key, so a breach tells which was taken. */
 static enum err transaction_err(int rc)
@@ -441,6 +441,13 @@ static enum err put_change(struct sqlite_store *store, const struct change *chan
 static enum err put_balances(struct sqlite_store *store, size_t *failed)
 {
     for (size_t i = 0; i < store->group->account_count; i++) {
+        if (i + BALANCES_AHEAD < store->group->account_count) {
+            const char *next = (const char *)store->group->accounts[i + BALANCES_AHEAD].last;
+
+            for (size_t at = 0; at < offsetof(struct account_change, terms_changed);
+                 at += CACHE_LINE)
+                __builtin_prefetch(next + at);
+        }
         const struct group_account *entry = &store->group->accounts[i];
         const struct account_book  *book = &entry->last->after;
         struct row                  row = sqlite_use(store, SQL_balance_update);
