@@ -100,6 +100,11 @@ bool names_get(struct names *names, enum names_kind kind, int64_t number, uint32
     return known;
 }
 
+void names_expect(const struct names *names, enum names_kind kind, int64_t number)
+{
+    __builtin_prefetch(&names->places[kind][(uint64_t)number % names->count[kind]]);
+}
+
 void names_put(struct names *names, enum names_kind kind, int64_t number, uint32_t version,
                const struct uuid *id, struct slice text)
 {

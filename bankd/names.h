@@ -39,6 +39,8 @@ void     names_changed(struct names *names);
 /* False when it is not known in this version. */
 bool names_get(struct names *names, enum names_kind kind, int64_t number, uint32_t version,
                struct name *out);
+/* The name will be asked for soon: its memory is fetched while the caller does other things. */
+void names_expect(const struct names *names, enum names_kind kind, int64_t number);
 /* A name that is longer than its place is not kept. */
 void names_put(struct names *names, enum names_kind kind, int64_t number, uint32_t version,
                const struct uuid *id, struct slice text);

@@ -31,6 +31,7 @@ struct reader {
     pthread_t         thread;
     struct store     *store;
     struct arena      arena;
+    size_t            reply_bytes; /* of its last answer, as the next one is often as large */
     _Atomic int64_t   deadline_us; /* monotonic; 0 = idle */
     _Atomic uint64_t  connection;  /* of the client who asks */
     atomic_bool       cancel;
@@ -538,7 +539,10 @@ static void answer_question(struct reader *reader, struct job *job)
     if (err != ERR_none) {
         answer(job, err, NULL);
     } else {
+        if (buf_reserve(&job->reply, reader->reply_bytes) != ERR_none) /* else it grows by steps */
+            buf_clear(&job->reply); /* and then the encoder tells that there is no memory */
         run(job, &request);
+        reader->reply_bytes = job->reply.n;
         reader->store->ops->snapshot_end(reader->store);
     }
     atomic_store(&reader->deadline_us, 0);

@@ -4,7 +4,14 @@
  * groups, because making a message of a row reads the store again. A walk that looks at many rows
  * and finds few ends at LIMIT_SCAN_ROWS_MAX with what it has; the cursor says where to go on, so a
  * rare match costs several short requests and never a long one. New transactions arrive at the
- * other end: pages of one walk neither repeat nor lose a row. */
+ * other end: pages of one walk neither repeat nor lose a row.
+ *
+ * Where the time of a page of 50 rows goes, with a client over CURVE on two quiet cores and a round
+ * trip of 50 us: of the newest page's 205 us, 50 are the reader's statement and the messages made
+ * of its rows, 20 their encoding, 55 go into the 19 kB that the page has on the wire (enciphering
+ * them on both sides most of all), and the rest is the trip and the way to a reader and back. An
+ * account's rows lie all over the log, and each of its 50 costs 4 us more: one page of the file,
+ * which the system hands over in 2 and whose check bytes are compared in 0.4. */
 #include "bankd/ops/page.h"
 #include "bankd/ops/view.h"
 #include "common/csv.h"
@@ -118,6 +125,7 @@ static enum err walk_open(struct request *request, const struct msg_transaction_
     TRY(page_take(request, ROWS_AT_ONCE * sizeof(struct transaction), &rows));
     walk->rows = rows;
     walk->filter.cancel = request->cancel;
+    walk->filter.listed = true;
     TRY(page_start(request, in, MSG_HAS(in, transaction_query, cursor), in->cursor, &walk->cursor));
     TRY(filter_of(walk, in));
     struct uuid id;
@@ -251,6 +259,7 @@ enum err op_transaction_list(struct request *request, const struct msg_transacti
     out->items.at = memory;
     while (!page.full && !walk.done && !walk.cut) {
         TRY(walk_group(&walk));
+        view_expect(request, walk.rows, walk.count);
         for (size_t i = 0; i < walk.count && !page.full; i++)
             TRY(take(&page, &walk.rows[i]));
     }

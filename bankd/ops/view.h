@@ -16,6 +16,8 @@ struct view_cache {
     struct fraud_verdict verdict; /* of the row that was read last */
     int64_t user;                 /* number of the one whose address was read last; 0 = none */
     struct slice user_email;      /* in the arena */
+    int64_t alerted_from;         /* of the transactions from this one on ... */
+    int64_t alerted_until;        /* ... and before this one none is of an alert; 0 = not asked */
     struct {
         int64_t account; /* number; 0 = free */
         struct uuid id;
@@ -40,6 +42,8 @@ ERR_MUST_USE enum err view_transaction_facts(struct request *request, const stru
 ERR_MUST_USE enum err view_listed_facts(struct request *request, struct view_cache *cache,
                                         const struct transaction *row, bool with_reasons,
                                         struct view_facts *out);
+/* These rows will be asked for soon. */
+void view_expect(const struct request *request, const struct transaction *rows, size_t count);
 ERR_MUST_USE enum err view_transaction(struct request *request, const struct transaction *row,
                                        const struct view_facts *facts, struct msg_transaction *out);
 ERR_MUST_USE enum err view_account(struct request *request, const struct account *row,

@@ -228,6 +228,21 @@ static enum err alert_by_transaction(struct store *store, int64_t sequence, stru
     return answer(store, found, out, sizeof *out);
 }
 
+static enum err alerted_until(struct store *store, int64_t sequence, int64_t *out)
+{
+    const struct records *records = memory_begin(store);
+
+    *out = 0;
+    for (size_t i = 0; i < memory_count(records, TABLE_HIT); i++) {
+        const struct alert_hit *hit = memory_row(records, TABLE_HIT, i);
+
+        if (hit->transaction <= sequence && hit->transaction > *out)
+            *out = hit->transaction;
+    }
+    memory_end(store);
+    return ERR_none;
+}
+
 static enum err record_by_id(struct store *store, int32_t kind, const struct uuid *id,
                              struct record *out)
 {
@@ -752,6 +767,7 @@ const struct store_ops store_memory = {
     .transaction_by_sequence = transaction_by_sequence,
     .alert_by_id = alert_by_id,
     .alert_by_transaction = alert_by_transaction,
+    .alerted_until = alerted_until,
     .label_by_transaction = label_by_transaction,
     .audit_by_sequence = audit_by_sequence,
     .record_by_id = record_by_id,

@@ -334,6 +334,7 @@ static enum err open_steps(struct sqlite_store *store, const struct store_config
         TRY(sqlite_fault(store, sqlite_page_examine(store->db), fault));
     TRY(settings_apply(store, config->cache_kib, fault));
     TRY(schema_check(store, config->path, fault));
+    TRY(sqlite_fault(store, sqlite_chain_register(store->db, &store->chain), fault));
     TRY(statements_prepare(store, fault));
     if (config->exclusive)
         TRY(check_file(store, fault));
@@ -716,6 +717,7 @@ const struct store_ops store_sqlite = {
     .transaction_by_sequence = sqlite_transaction_by_sequence,
     .alert_by_id = sqlite_alert_by_id,
     .alert_by_transaction = sqlite_alert_by_transaction,
+    .alerted_until = sqlite_alerted_until,
     .label_by_transaction = sqlite_label_by_transaction,
     .audit_by_sequence = sqlite_audit_by_sequence,
     .record_by_id = sqlite_record_by_id,

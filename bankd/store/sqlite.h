@@ -39,6 +39,12 @@ struct kept_int {
     int64_t value;
 };
 
+/* Where a statement over the table `chain` stands: see sqlite_chain.c. */
+struct sqlite_chain {
+    int64_t next;    /* sequence that comes next; 0 = the end */
+    int64_t present; /* the one that is looked at */
+};
+
 struct sqlite_store {
     struct store         base;
     struct sqlite3      *db;
@@ -48,6 +54,7 @@ struct sqlite_store {
     int                  lock_fd; /* -1 = no lock taken */
     bool                 snapshot;
     bool                 stuck; /* in a snapshot that could not be ended */
+    struct sqlite_chain  chain; /* the one that is followed */
     struct group        *group; /* of a writing handle */
     int64_t              commits;
     int64_t              log_pages;
@@ -85,6 +92,9 @@ enum page_pace { PACE_NONE, PACE_LOTS, PACE_RESTS };
 int sqlite_page_pace(struct sqlite3 *db, enum page_pace pace);
 /* The target of a copy has check bytes when the source has. */
 int sqlite_page_same(struct sqlite3 *source, struct sqlite3 *target);
+
+/* sqlite_chain.c: the table whose rows are the sequences that `chain` is told, one by one. */
+int sqlite_chain_register(struct sqlite3 *db, struct sqlite_chain *chain);
 
 /* sqlite_gather.c: opens a log by the system's VFS, as a file of so many bytes. */
 int sqlite_gather_open(struct sqlite3_vfs *system, const char *name, struct sqlite3_file *file,
@@ -130,6 +140,7 @@ void read_book(struct row *row, struct account_book *out);
 void read_account(struct row *row, struct account *out);
 void read_party(struct row *row, struct party *out);
 void read_transaction(struct row *row, struct transaction *out);
+void read_listed(struct row *row, struct transaction *out); /* see transaction_filter */
 void read_alert(struct row *row, struct alert *out);
 void read_rule_set(struct row *row, struct rule_set *out);
 void read_hit(struct row *row, struct alert_hit *out);
@@ -169,6 +180,7 @@ enum err sqlite_transaction_by_sequence(struct store *store, int64_t sequence,
                                         struct transaction *out);
 enum err sqlite_alert_by_id(struct store *store, const struct uuid *id, struct alert *out);
 enum err sqlite_alert_by_transaction(struct store *store, int64_t sequence, struct alert *out);
+enum err sqlite_alerted_until(struct store *store, int64_t sequence, int64_t *out);
 enum err sqlite_label_by_transaction(struct store *store, int64_t sequence, struct label *out);
 enum err sqlite_audit_by_sequence(struct store *store, int64_t sequence, struct audit *out);
 enum err sqlite_record_by_id(struct store *store, int32_t kind, const struct uuid *id,

@@ -235,29 +235,44 @@ static enum err chain_start(struct walk *walk, int64_t *start)
     return ERR_none;
 }
 
-static enum err walk_chain(struct walk *walk)
+/* The row that the chain led to is in walk->row; says where it leads. */
+static enum err chain_show(struct walk *walk, struct sqlite_chain *chain)
 {
     int64_t account = walk->filter->account;
-    int64_t sequence = 0;
+    int64_t sequence = chain->present;
+    int64_t previous = transaction_previous(&walk->row, account);
+
+    if (previous >= sequence || (walk->row.debit != account && walk->row.credit != account))
+        return ERR_storage_corrupt;
+    if (is_cancelled(walk))
+        return ERR_cancelled;
+    TRY(walk_show(walk));
+    walk_count(walk, 1, sequence, previous >= walk->low);
+    chain->next = previous >= walk->low ? previous : 0;
+    return ERR_none;
+}
+
+static enum err walk_chain(struct walk *walk)
+{
+    struct sqlite_chain *chain = &walk->store->chain;
+    bool                 listed = walk->filter->listed;
+    int64_t              sequence = 0;
+    struct row           row;
+    enum err             err;
 
     CHECK(!walk->filter->ascending);
     TRY(chain_start(walk, &sequence));
-    while (sequence >= walk->low && !walk->over) {
-        int64_t  previous;
-        enum err err = sqlite_transaction_by_sequence(&walk->store->base, sequence, &walk->row);
-
-        if (err != ERR_none)
-            return err == ERR_not_found ? ERR_storage_corrupt : err;
-        previous = transaction_previous(&walk->row, account);
-        if (previous >= sequence || (walk->row.debit != account && walk->row.credit != account))
-            return ERR_storage_corrupt;
-        if (is_cancelled(walk))
-            return ERR_cancelled;
-        TRY(walk_show(walk));
-        walk_count(walk, 1, sequence, previous >= walk->low);
-        sequence = previous;
+    if (sequence < walk->low)
+        return ERR_none;
+    *chain = (struct sqlite_chain){ .next = sequence };
+    row = sqlite_use(walk->store, listed ? SQL_chain_listed : SQL_chain);
+    while ((err = sqlite_step(&row)) == ERR_none) {
+        (listed ? read_listed : read_transaction)(&row, &walk->row);
+        err = chain_show(walk, chain);
+        if (err != ERR_none || walk->over)
+            break;
     }
-    return ERR_none;
+    return walk_over(&row, err);
 }
 
 /* The flagged or the held ones, by their own small index. */
@@ -278,15 +293,28 @@ static enum err walk_index(struct walk *walk, enum sqlite_sql sql)
     return walk_over(&row, err);
 }
 
-static enum err walk_window(struct walk *walk, int64_t low, int64_t high)
+/* Whether the statement has something to sort out. */
+static bool is_sifted(const struct transaction_filter *filter)
+{
+    return filter->from_us != 0 || filter->to_us != 0 || filter->amount_min != 0 ||
+           filter->amount_max != 0 || filter->type != 0 || filter->status != 0 ||
+           filter->currency != 0 || filter->flagged != 0;
+}
+
+static struct row use_window(struct walk *walk, bool listed, int64_t low, int64_t high)
 {
     const struct transaction_filter *filter = walk->filter;
-    struct row                       row =
-        sqlite_use(walk->store, filter->ascending ? SQL_transactions_up : SQL_transactions_down);
-    enum err err;
+    bool                             sifted = !listed || is_sifted(filter);
+    struct row                       row;
 
+    row = sqlite_use(walk->store, listed && !sifted   ? SQL_listed_all_down
+                                  : listed            ? SQL_listed_down
+                                  : filter->ascending ? SQL_transactions_up
+                                                      : SQL_transactions_down);
     bind_int(&row, low);
     bind_int(&row, high);
+    if (!sifted)
+        return row;
     bind_int(&row, filter->from_us != 0 ? filter->from_us : INT64_MIN);
     bind_int(&row, filter->to_us != 0 ? filter->to_us - 1 : INT64_MAX);
     bind_int(&row, filter->amount_min != 0 ? filter->amount_min : INT64_MIN);
@@ -295,8 +323,17 @@ static enum err walk_window(struct walk *walk, int64_t low, int64_t high)
     bind_int(&row, filter->status);
     bind_int(&row, filter->currency);
     bind_int(&row, filter->flagged);
+    return row;
+}
+
+static enum err walk_window(struct walk *walk, int64_t low, int64_t high)
+{
+    bool       listed = walk->filter->listed && !walk->filter->ascending;
+    struct row row = use_window(walk, listed, low, high);
+    enum err   err;
+
     while ((err = sqlite_step(&row)) == ERR_none) {
-        read_transaction(&row, &walk->row);
+        (listed ? read_listed : read_transaction)(&row, &walk->row);
         err = walk_show(walk);
         if (err != ERR_none || walk->over)
             break;

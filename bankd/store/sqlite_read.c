@@ -115,6 +115,40 @@ void read_transaction(struct row *row, struct transaction *out)
     row_bytes(row, out->hash, sizeof out->hash);
 }
 
+void read_listed(struct row *row, struct transaction *out)
+{
+    out->sequence = row_int(row);
+    out->type = (int32_t)row_int(row);
+    out->status = (int32_t)row_int(row);
+    out->flagged = row_int(row) != 0;
+    out->currency = (uint16_t)row_int(row);
+    out->amount = row_int(row);
+    out->at_us = row_int(row);
+    out->debit = row_int(row);
+    out->credit = row_int(row);
+    out->debit_previous = row_int(row);
+    out->credit_previous = row_int(row);
+    read_uuid(row, &out->transaction_id);
+    out->initial_status = 0;
+    out->party = row_int(row);
+    out->party_previous = 0;
+    out->incoming = row_int(row) != 0;
+    out->posted_at_us = row_int(row);
+    out->posted_by = row_int(row);
+    out->debit_balance = row_int(row);
+    out->credit_balance = row_int(row);
+    out->verdict = (int32_t)row_int(row);
+    out->score = (int32_t)row_int(row);
+    out->rule_set = row_int(row);
+    out->hold_expires_at_us = row_int(row);
+    out->reversal_of = row_int(row);
+    out->reversed_by = row_int(row);
+    row_text(row, out->external_id, sizeof out->external_id);
+    row_text(row, out->description, sizeof out->description);
+    out->decision_size = (uint16_t)row_bytes(row, out->decision, sizeof out->decision);
+    memset(out->hash, 0, sizeof out->hash);
+}
+
 void read_alert(struct row *row, struct alert *out)
 {
     out->number = row_int(row);
@@ -384,6 +418,17 @@ enum err sqlite_alert_by_transaction(struct store *store, int64_t sequence, stru
     struct row row = use_number(store, SQL_alert_by_transaction, sequence);
 
     GET(row, read_alert, out);
+}
+
+enum err sqlite_alerted_until(struct store *store, int64_t sequence, int64_t *out)
+{
+    struct row row = use_number(store, SQL_alerted_until, sequence);
+    enum err   err = sqlite_step(&row);
+
+    if (err == ERR_none)
+        *out = row_int(&row); /* NULL, which is none, reads as 0 */
+    sqlite_done(&row);
+    return err;
 }
 
 enum err sqlite_record_by_id(struct store *store, int32_t kind, const struct uuid *id,

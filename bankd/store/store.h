@@ -132,6 +132,8 @@ struct transaction_filter {
     int32_t      flagged;                /* 0 = any, 1 = only flagged, 2 = only not flagged */
     struct slice search; /* part of description, external id or party key; empty = any; ASCII case
                             is ignored */
+    bool listed; /* rows need not have what no list shows: initial_status, party_previous, hash, and
+                    the decision of a score of 0 */
     int64_t            scan_max; /* 0 = no bound */
     const atomic_bool *cancel;   /* NULL = never */
 };
@@ -264,6 +266,8 @@ struct store_ops {
     enum err (*alert_by_id)(struct store *, const struct uuid *, struct alert *);
     /* The alert that has the transaction among its hits. */
     enum err (*alert_by_transaction)(struct store *, int64_t sequence, struct alert *);
+    /* The newest transaction up to this one that is a hit of an alert; 0 = none is. */
+    enum err (*alerted_until)(struct store *, int64_t sequence, int64_t *out);
     enum err (*label_by_transaction)(struct store *, int64_t sequence, struct label *);
     enum err (*audit_by_sequence)(struct store *, int64_t sequence, struct audit *);
     enum err (*record_by_id)(struct store *, int32_t kind, const struct uuid *, struct record *);

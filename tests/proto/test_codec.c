@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "proto/wire.h"
 #include "tests/proto/pieces.h"
 
 enum { ROUNDS = 60, BIG = 4 * 1024 * 1024, PAIRS_MAX = LIMIT_FIELDS_MAX + 2 };
@@ -711,6 +712,34 @@ static void test_arena_is_the_limit(void **state)
     arena_free(&small);
 }
 
+/* Numbers are written here without the library; each must be as it would write it. */
+static void test_numbers_are_as_short_as_can_be(void **state)
+{
+    struct buf       out;
+    struct wire_sink sink;
+
+    (void)state;
+    buf_init(&out, 64);
+    for (int bits = 0; bits < 64; bits++) {
+        for (int64_t near = -2; near <= 2; near++) {
+            uint64_t edge = (UINT64_C(1) << bits) + (uint64_t)near;
+
+            for (int sign = 0; sign < 2; sign++) {
+                int64_t      number = (int64_t)(sign == 0 ? edge : 0 - edge);
+                struct slice expected = value_int(number);
+
+                buf_clear(&out);
+                wire_open(&sink, &out);
+                wire_add_int(&sink, number);
+                assert_int_equal(wire_close(&sink), ERR_none);
+                assert_int_equal(out.n, expected.n);
+                assert_memory_equal(out.at, expected.at, out.n);
+            }
+        }
+    }
+    buf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -726,6 +755,7 @@ int main(void)
         cmocka_unit_test(test_nested_fault),
         cmocka_unit_test(test_encode_fails_whole),
         cmocka_unit_test(test_arena_is_the_limit),
+        cmocka_unit_test(test_numbers_are_as_short_as_can_be),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);

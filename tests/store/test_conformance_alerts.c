@@ -214,6 +214,14 @@ static void put_hit(struct world *world, const struct alert_hit *hit)
     plan->change.hit = &plan->hit;
 }
 
+static void expect_alerted_until(struct world *world, int64_t sequence, int64_t expected)
+{
+    int64_t found = -1;
+
+    assert_int_equal(CALL(world, alerted_until, sequence, &found), ERR_none);
+    assert_int_equal(found, expected);
+}
+
 static void hits_are_read_back(struct world *world)
 {
     struct alert_hit hits[] = {
@@ -241,6 +249,12 @@ static void hits_are_read_back(struct world *world)
     assert_int_equal(alert.number, 1);
     assert_int_equal(CALL(world, alert_by_transaction, 8, &alert), ERR_none);
     assert_int_equal(alert.number, 2);
+    expect_alerted_until(world, INT64_MAX, 9);
+    expect_alerted_until(world, 9, 9);
+    expect_alerted_until(world, 8, 8);
+    expect_alerted_until(world, 7, 2);
+    expect_alerted_until(world, 1, 1);
+    expect_alerted_until(world, 0, 0);
 
     hits[1].finding = DECISION_CONFIRMED_FRAUD;
     hits[1].decided_at_us = 11;

@@ -109,6 +109,7 @@ static void random_filter(struct random *random, struct transaction_filter *filt
     filter->flagged = random_below(random, 3) == 0 ? (int32_t)random_below(random, 3) : 0;
     if (random_below(random, 4) == 0)
         filter->search = slice_from(searches[random_below(random, ARRAY_COUNT(searches))]);
+    filter->listed = random_below(random, 2) == 0;
     if (random_below(random, 3) == 0)
         filter->scan_max = 1 + (int64_t)random_below(random, 200);
 }
@@ -170,6 +171,7 @@ static void account_walk_starts_anywhere(struct world *world)
 
         filter.account = 1 + (int64_t)random_below(&world->random, 9);
         filter.from_sequence = from;
+        filter.listed = i % 2 == 0;
         page.count = 0;
         page.room = SIZE_MAX;
         assert_int_equal(CALL(world, transactions, &filter, page_row, &page, NULL), ERR_none);
@@ -184,6 +186,59 @@ static void account_walk_starts_anywhere(struct world *world)
     }
 }
 ON_EACH(account_walk_starts_anywhere)
+
+/* What a listed row must have, as that of the whole row; nothing else is looked at. */
+static bool listed_row(void *context, const void *listed)
+{
+    const struct transaction *row = listed;
+    struct world             *world = context;
+    struct transaction        whole;
+
+    assert_int_equal(CALL(world, transaction_by_sequence, row->sequence, &whole), ERR_none);
+    assert_true(uuid_equal(&row->transaction_id, &whole.transaction_id));
+    assert_int_equal(row->type, whole.type);
+    assert_int_equal(row->status, whole.status);
+    assert_int_equal(row->flagged, whole.flagged);
+    assert_int_equal(row->currency, whole.currency);
+    assert_int_equal(row->amount, whole.amount);
+    assert_int_equal(row->at_us, whole.at_us);
+    assert_int_equal(row->posted_at_us, whole.posted_at_us);
+    assert_int_equal(row->posted_by, whole.posted_by);
+    assert_int_equal(row->debit, whole.debit);
+    assert_int_equal(row->credit, whole.credit);
+    assert_int_equal(row->debit_previous, whole.debit_previous);
+    assert_int_equal(row->credit_previous, whole.credit_previous);
+    assert_int_equal(row->debit_balance, whole.debit_balance);
+    assert_int_equal(row->credit_balance, whole.credit_balance);
+    assert_int_equal(row->party, whole.party);
+    assert_int_equal(row->incoming, whole.incoming);
+    assert_int_equal(row->verdict, whole.verdict);
+    assert_int_equal(row->score, whole.score);
+    assert_int_equal(row->rule_set, whole.rule_set);
+    assert_int_equal(row->hold_expires_at_us, whole.hold_expires_at_us);
+    assert_int_equal(row->reversal_of, whole.reversal_of);
+    assert_int_equal(row->reversed_by, whole.reversed_by);
+    assert_string_equal(row->external_id, whole.external_id);
+    assert_string_equal(row->description, whole.description);
+    if (row->score != 0) {
+        assert_int_equal(row->decision_size, whole.decision_size);
+        assert_memory_equal(row->decision, whole.decision, whole.decision_size);
+    }
+    return true;
+}
+
+static void listed_rows_have_what_lists_show(struct world *world)
+{
+    struct transaction_filter all = { .listed = true };
+    struct transaction_filter sifted = { .listed = true, .amount_min = 5 };
+    struct transaction_filter chain = { .listed = true, .account = 3 };
+
+    random_history(world);
+    assert_int_equal(CALL(world, transactions, &all, listed_row, world, NULL), ERR_none);
+    assert_int_equal(CALL(world, transactions, &sifted, listed_row, world, NULL), ERR_none);
+    assert_int_equal(CALL(world, transactions, &chain, listed_row, world, NULL), ERR_none);
+}
+ON_EACH(listed_rows_have_what_lists_show)
 
 static void walks_can_be_bounded_and_cancelled(struct world *world)
 {
@@ -708,6 +763,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lists_agree_with_a_second_filter),
         cmocka_unit_test(test_account_walk_starts_anywhere),
+        cmocka_unit_test(test_listed_rows_have_what_lists_show),
         cmocka_unit_test(test_walks_can_be_bounded_and_cancelled),
         cmocka_unit_test(test_held_ones_are_found_by_expiry),
         cmocka_unit_test(test_accounts_are_found),
