@@ -101,12 +101,15 @@ static int draw_money(const void *context, struct canvas *canvas, struct rect re
         canvas_string(canvas, rect.x, y, 22, STYLE_LABEL, show_words(name, words));
         canvas_right(canvas, rect.x + 23, y, 10, STYLE_VALUE,
                      show_count(of->count, count, sizeof count));
+        int lines = 0;
         for (size_t m = 0; m < of->money.count; m++) {
             char sum[64];
+            if (of->money.at[m].amount == 0)
+                continue;
             show_sum(of->money.at[m].amount, of->money.at[m].currency, sum, sizeof sum);
-            canvas_right(canvas, rect.x + 34, y + (int)m, 24, STYLE_TEXT, sum);
+            canvas_right(canvas, rect.x + 34, y + lines++, 24, STYLE_TEXT, sum);
         }
-        y += of->money.count > 1 ? (int)of->money.count : 1;
+        y += lines > 0 ? lines : 1;
     }
     return y - rect.y;
 }
@@ -115,6 +118,10 @@ static int draw_changes(const void *context, struct canvas *canvas, struct rect 
 {
     const struct msg_backtest *answer = answer_of(context);
     int                        y = rect.y;
+    if (answer->changes_total == 0) {
+        canvas_string(canvas, rect.x, y++, rect.w, STYLE_DIM, "No alert is gained or lost.");
+        return y - rect.y;
+    }
     canvas_print(
         canvas, rect.x, y++, rect.w, STYLE_DIM,
         "%" PRId64 " alerts are gained or lost; the first of them:", answer->changes_total);
@@ -166,6 +173,8 @@ void backtest_ask(struct app *app, struct slice hash)
     operate_label(act, "rules", "Rules, file");
     operate_label(act, "scorecard", "Scorecard, file");
     operate_label(act, "known_from", "Known from");
+    operate_label(act, "cards", "Accounts a day");
+    operate_label(act, "limit", "Changes told");
     if (hash.n > 0)
         operate_preset(act, "hash", show_hex(hash, text, sizeof text));
 }

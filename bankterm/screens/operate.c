@@ -106,6 +106,19 @@ static const char *label_of(struct act *act, const char *name)
     return label;
 }
 
+/* What is to be typed; lives as long as the box. */
+static const char *help_of(struct act *act, const struct field_desc *field)
+{
+    static const char path[] = "Path of a file: ";
+    size_t            size = sizeof path + strlen(field->help);
+    char             *help = is_file(field) ? arena_take(&act->arena, size) : NULL;
+    if (help == NULL)
+        return field->help;
+    snprintf(help, size, "%s%s", path, field->help);
+    help[sizeof path - 1] = (char)tolower((unsigned char)help[sizeof path - 1]);
+    return help;
+}
+
 static void add_line(struct act *act, const struct field_desc *field)
 {
     const char        *label = label_of(act, field->name);
@@ -124,7 +137,7 @@ static void add_line(struct act *act, const struct field_desc *field)
         if (field->type == FIELD_TIME)
             kind = FORM_DATE;
         line = form_add(&act->form, field->name, label, kind, kind == FORM_TEXT ? max : 24,
-                        field->help);
+                        help_of(act, field));
     }
     line->required = (field->flags & REQUIRED) != 0;
 }

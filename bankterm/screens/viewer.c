@@ -229,8 +229,11 @@ static void fill_help(struct viewer *viewer)
     unsigned               places = below != NULL ? app_places(below) : IN_ANY;
     viewer->label_width = 26;
     viewer->count = 0;
-    snprintf(viewer->title, sizeof viewer->title, "Help: %s, %s",
-             below != NULL ? below->ops->title : "", role != NULL ? role->title : "");
+    const char *title = below == NULL                   ? ""
+                        : below->ops->title_now != NULL ? below->ops->title_now(below)
+                                                        : below->ops->title;
+    snprintf(viewer->title, sizeof viewer->title, "Help: %s, %s", title,
+             role != NULL ? role->title : "");
     add_actions(viewer, "Keys of this screen", places & ~(COMMON_PLACES | IN_ANY), COMMON_PLACES,
                 true);
     add_actions(viewer, "Moving and looking", places & COMMON_PLACES, 0, true);
@@ -387,9 +390,15 @@ static void viewer_result(struct screen *screen, const struct net_result *result
         viewer_ask(screen);
 }
 
+static const char *viewer_title(const struct screen *screen)
+{
+    return ((const struct viewer *)screen)->title;
+}
+
 const struct screen_ops screen_viewer = {
     .name = "viewer",
     .title = "Details",
+    .title_now = viewer_title,
     .size = sizeof(struct viewer),
     .places = IN_ANY | IN_TEXT,
     .open = viewer_open,
