@@ -256,7 +256,7 @@ static enum err decide_alerts(struct filler *filler, int64_t now_us)
 
     while (filler->decided < filler->alert_count &&
            filler->alerts[filler->decided].at_us < now_us - WAITING_US) {
-        bool                  fraud = filler->decided % 4 != 3;
+        bool                fraud = filler->decided % 4 != 3;
         struct alert_ruling decision = {
             .alert_id = filler->alerts[filler->decided].id,
             .finding = fraud ? DECISION_CONFIRMED_FRAUD : DECISION_FALSE_POSITIVE,
@@ -288,6 +288,7 @@ static enum err post_history(struct filler *filler)
         TRY(decide_alerts(filler, world->events[i].at_us));
         TRY(post_event(filler, &world->events[i]));
         if (writer_commits(filler->writer) - checkpointed >= CHECKPOINT_COMMITS) {
+            TRY(commit(filler)); /* what a plan has looked at keeps the log as it is */
             checkpointed = writer_commits(filler->writer);
             TRY(store->ops->checkpoint(store));
         }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-void demo_home_make(struct demo_home *demo, uint64_t seed)
+void demo_home_make_at(struct demo_home *demo, uint64_t seed, int64_t end_us)
 {
     char         flag[96];
     char         name[] = "test";
@@ -25,8 +25,12 @@ void demo_home_make(struct demo_home *demo, uint64_t seed)
     CHECK(home_create(&demo->conf, &fault) == ERR_none);
     CHECK(home_open(&demo->conf, STORE_WRITE, true, &demo->home, &fault) == ERR_none);
     CHECK(home_writer(&demo->home, clock_system(), &demo->writer, &fault) == ERR_none);
-    CHECK(demo_fill(&demo->home, demo->writer, seed, DEMO_HOME_END_US, &demo->report, &fault) ==
-          ERR_none);
+    CHECK(demo_fill(&demo->home, demo->writer, seed, end_us, &demo->report, &fault) == ERR_none);
+}
+
+void demo_home_make(struct demo_home *demo, uint64_t seed)
+{
+    demo_home_make_at(demo, seed, DEMO_HOME_END_US);
 }
 
 void demo_home_shut(struct demo_home *demo)

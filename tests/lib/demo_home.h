@@ -19,6 +19,8 @@ struct demo_home {
 
 /* The bank is open for writing until demo_home_shut; its files stay until demo_home_remove. */
 void demo_home_make(struct demo_home *demo, uint64_t seed);
+/* With a history that ends at another time than DEMO_HOME_END_US. */
+void demo_home_make_at(struct demo_home *demo, uint64_t seed, int64_t end_us);
 void demo_home_shut(struct demo_home *demo);
 void demo_home_remove(struct demo_home *demo);
 
