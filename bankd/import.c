@@ -350,9 +350,11 @@ static enum err record(struct job *job, const char *operation, const char *outco
 
     snprintf(detail, sizeof detail,
              "file=%.80s hash=%s bytes=%" PRId64 " rows=%" PRId64 " loaded=%" PRId64
-             " repeated=%" PRId64 " skipped=%" PRId64 " rejected=%" PRId64,
+             " repeated=%" PRId64 " skipped=%" PRId64 " rejected=%" PRId64 " labels=%" PRId64
+             " changed=%" PRId64,
              slash != NULL ? slash + 1 : job->file_name, job->hash, job->size, counts->rows,
-             counts->loaded, counts->repeated, counts->skipped, counts->rejected);
+             counts->loaded, counts->repeated, counts->skipped, counts->rejected, counts->labels,
+             counts->labels_changed);
     act.detail = slice_from(detail);
     draft = writer_draft(job->writer);
     if (draft == NULL)
@@ -555,9 +557,13 @@ static void print_summary(struct job *job)
         { "customers created", counts->customers, true },
         { "roundings posted", counts->roundings, job->map->rounding.count > 0 },
         { "labels stored", counts->labels, job->labels },
+        { "of them fraud", counts->frauds, job->labels },
+        { "of them changed", counts->labels_changed, job->labels && counts->labels_changed > 0 },
+        { "kept as decided", counts->labels_kept, job->labels && counts->labels_kept > 0 },
         { "balances agree", counts->agree, job->check_balances },
         { "balances disagree", counts->disagree, job->check_balances },
         { "balances not checked", counts->unchecked, job->check_balances },
+        { "suspicious rows", counts->suspicious, true },
         { "alerts raised", counts->alerts, true },
     };
 
@@ -575,6 +581,9 @@ static void print_summary(struct job *job)
     if (counts->rejected > 0)
         printf("%-21s %s\n", "rejected rows are in", job->rejects_name);
     fflush(stdout);
+    if (counts->labels > 0 && counts->frauds == 0)
+        fprintf(stderr, "bankd: none of the labels is fraud; look whether label.fraud of the map "
+                        "is written as in the file\n");
 }
 
 static enum err run(struct job *job, struct fault *fault)

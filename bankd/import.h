@@ -75,6 +75,7 @@ struct import_map {
     char                   country[3];
     bool                   verified;
     char                   fraud_value[32];
+    char                   honest_value[32]; /* empty: every other value */
     int64_t                known_after_us;
 
     size_t                  type_column_count;
@@ -151,8 +152,12 @@ struct import_counts {
     int64_t agree;
     int64_t disagree;
     int64_t unchecked;
-    int64_t alerts;
-    int64_t labels;
+    int64_t suspicious; /* loaded rows that raised an alert or joined one */
+    int64_t alerts;     /* raised */
+    int64_t labels;     /* stored, the changed ones among them */
+    int64_t frauds;     /* of them */
+    int64_t labels_changed;
+    int64_t labels_kept; /* not changed, because an analyst had decided */
 };
 
 struct import_loader;

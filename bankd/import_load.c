@@ -385,17 +385,44 @@ static void compare_balance(struct import_loader *loader, const struct import_ro
         loader->options.disagreement(loader->options.context, row, ledger);
 }
 
-/* A row that was loaded before without its label gets it now. */
+/* Whether an analyst found it out, who knows more than a file. */
+static enum err is_decided(const struct import_loader *loader, int64_t sequence, bool *out)
+{
+    struct alert alert;
+    enum err     err = loader->store->ops->alert_by_transaction(loader->store, sequence, &alert);
+
+    *out = err == ERR_none && alert.state == ALERT_DECIDED;
+    return err == ERR_not_found ? ERR_none : err;
+}
+
+static void count_label(struct import_loader *loader, const struct import_row *row)
+{
+    loader->counts.labels++;
+    loader->counts.frauds += row->fraud ? 1 : 0;
+}
+
+/* A row that was loaded before without its label gets it now; with another one, it gets this, as a
+ * charge-back may come after the first file. */
 static enum err add_label(struct import_loader *loader, const struct import_row *row)
 {
     int64_t       sequence = loader->posted.row->sequence;
+    bool          decided = false;
     struct draft *draft;
     struct label  known;
     enum err      err;
 
-    err = loader->store->ops->label_by_transaction(loader->store, sequence, &known);
-    if (err != ERR_not_found && (err != ERR_none || !known.withdrawn))
+    err = writer_label_find(loader->writer, sequence, &known);
+    if (err != ERR_none && err != ERR_not_found)
         return err;
+    if (err == ERR_none && !known.withdrawn) {
+        if (known.fraud == row->fraud)
+            return ERR_none;
+        TRY(is_decided(loader, sequence, &decided));
+        loader->counts.labels_kept += decided ? 1 : 0;
+        if (decided)
+            return ERR_none;
+        loader->counts.labels_changed++;
+    }
     draft = writer_draft(loader->writer);
     if (draft == NULL)
         return ERR_busy;
@@ -403,7 +430,7 @@ static enum err add_label(struct import_loader *loader, const struct import_row 
                      row->at_us + loader->map->known_after_us));
     writer_add(loader->writer, draft);
     loader->late_labels++;
-    loader->counts.labels++;
+    count_label(loader, row);
     return ERR_none;
 }
 
@@ -454,7 +481,9 @@ static enum err load(struct import_loader *loader, const struct slice *cells, si
     } else {
         loader->counts.loaded++;
         loader->counts.alerts += loader->posted.raised ? 1 : 0;
-        loader->counts.labels += post.has_label ? 1 : 0;
+        loader->counts.suspicious += uuid_is_zero(&loader->posted.facts.alert_id) ? 0 : 1;
+        if (post.has_label)
+            count_label(loader, row);
     }
     if (loader->options.check_balances)
         compare_balance(loader, row);

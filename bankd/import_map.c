@@ -259,6 +259,15 @@ static enum err key_fraud(struct reader *reader, struct slice value)
     return ERR_none;
 }
 
+static enum err key_honest(struct reader *reader, struct slice value)
+{
+    if (value.n == 0 || value.n >= sizeof reader->map->honest_value)
+        return wrong(reader, "the value that means no fraud has 1 to %zu characters",
+                     sizeof reader->map->honest_value - 1);
+    slice_copy(value, reader->map->honest_value, sizeof reader->map->honest_value);
+    return ERR_none;
+}
+
 static enum err key_known_after(struct reader *reader, struct slice value)
 {
     int  number = value.n > 1 ? column_number(slice_of(value.at, value.n - 1)) : 0;
@@ -386,6 +395,7 @@ static const struct key_row {
     TEMPLATE("description", description, false),
     TEMPLATE("label", label, false),
     CUSTOM("label.fraud", false, key_fraud),
+    CUSTOM("label.honest", false, key_honest),
     CUSTOM("label.known_after", false, key_known_after),
     TEMPLATE("balance", balance, false),
     CUSTOM("balance.when", false, key_check),

@@ -255,6 +255,10 @@ static enum err read_rest(const struct source *source, struct import_row *row)
     TRY(value_of(source, &map->label, buffer, &label));
     row->has_label = label.n > 0;
     row->fraud = slice_is(label, map->fraud_value);
+    if (row->has_label && !row->fraud && map->honest_value[0] != '\0' &&
+        !slice_is(label, map->honest_value))
+        return bad(source, &map->label, ERR_field_invalid,
+                   "The label is neither label.fraud nor label.honest");
     TRY(value_of(source, &map->rounding, buffer, &value));
     if (value.n > 0)
         TRY(read_money(source, &map->rounding, row, &row->rounding));

@@ -187,6 +187,9 @@ bool writer_alert_note(struct writer *writer, struct draft *draft, struct alert 
 /* Puts a changed alert into the draft, in its next version. */
 void writer_alert_change(struct draft *draft, const struct alert *after);
 
+/* The finding that the transaction has so far, in this group or in the store; ERR_not_found. */
+ERR_MUST_USE enum err writer_label_find(struct writer *writer, int64_t sequence,
+                                        struct label *out);
 /* Adds a finding about a transaction to the draft and lets the profiles of its two entities see it,
  * which are saved with this very group. One that replaces another is not known before that one was
  * to be. ERR_busy when the group has no more room for such profiles: commit it and ask again. */

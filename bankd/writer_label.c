@@ -8,8 +8,7 @@
 
 #include <string.h>
 
-/* The finding that the transaction has so far, in this group or in the store. */
-static enum err find_label(struct writer *writer, int64_t sequence, struct label *out)
+enum err writer_label_find(struct writer *writer, int64_t sequence, struct label *out)
 {
     for (size_t i = writer->count; i > 0; i--) {
         const struct label *label = writer->changes[i - 1]->label;
@@ -70,7 +69,7 @@ static enum err load_profiles(struct writer *writer, const struct transaction *r
 enum err writer_label_prepare(struct writer *writer, const struct transaction *row, size_t more,
                               struct label_plan *out)
 {
-    enum err err = find_label(writer, row->sequence, &out->before);
+    enum err err = writer_label_find(writer, row->sequence, &out->before);
 
     memset(out->entities, 0, sizeof out->entities);
     memset(out->slots, 0, sizeof out->slots);

@@ -61,6 +61,7 @@ static void count(struct backtest *test, const struct replay_event *event)
     int64_t                   amount = row->amount;
 
     add(&result->alerts, now, place, amount);
+    result->alerts_found += now && event->label != NULL ? 1 : 0;
     add(&result->alerts_then, then, place, amount);
     add(&result->gained, now && !then, place, amount);
     add(&result->lost, then && !now, place, amount);

@@ -62,6 +62,7 @@ struct backtest_result {
     size_t              currency_count;
     uint16_t            currencies[BACKTEST_CURRENCIES_MAX];
     struct backtest_sum alerts, alerts_then; /* by the candidate; as stored */
+    int64_t             alerts_found;        /* of the candidate's, those with a finding */
     struct backtest_sum gained, lost;
     struct backtest_sum gained_frauds, lost_frauds;
     struct backtest_sum caught, missed;           /* frauds, by the candidate */

@@ -101,6 +101,23 @@ static double ratio(int64_t part, int64_t whole)
     return whole > 0 ? (double)part / (double)whole : 0;
 }
 
+/* A measure with four places; a dash when there is nothing to measure. */
+static void print_measure(const char *name, bool known, double value)
+{
+    if (known)
+        printf("%-28s %12.4f\n", name, value);
+    else
+        printf("%-28s %12s\n", name, "-");
+}
+
+static void print_json_measure(const char *name, bool known, double value)
+{
+    if (known)
+        printf(",\"%s\":%.6f", name, value);
+    else
+        printf(",\"%s\":null", name);
+}
+
 static int64_t rate(const struct work *work)
 {
     return work->past_us > 0 ? work->result.read * US_PER_SECOND / work->past_us : 0;
@@ -175,22 +192,25 @@ static void print_table(const struct work *work)
         }
         putchar('\n');
     }
-    printf("%-28s %12.1f\n", "alerts a day", ratio(result->alerts.count, result->days));
-    printf("%-28s %12.4f\n", "precision of alerts",
-           ratio(result->caught.count, result->alerts.count));
+    printf("%-28s %12.3f\n", "alerts a day", ratio(result->alerts.count, result->days));
+    printf("%-28s %12" PRId64 "\n", "alerts with a finding", result->alerts_found);
+    print_measure("precision among them", result->alerts_found > 0,
+                  ratio(result->caught.count, result->alerts_found));
     printf("without cards known as defrauded:\n");
     printf("%-28s %12" PRId64 "\n", "payments", result->measures.events);
     printf("%-28s %12" PRId64 "\n", "frauds", result->measures.frauds);
-    printf("%-28s %12.4f\n", "AUC ROC", result->measures.auc);
-    printf("%-28s %12.4f\n", "average precision", result->measures.average_precision);
+    print_measure("AUC ROC", result->measures.has_order, result->measures.auc);
+    print_measure("average precision", result->measures.has_order,
+                  result->measures.average_precision);
     snprintf(text, sizeof text, "card precision at %zu", work->options.cards);
-    printf("%-28s %12.4f\n", text, result->measures.card_precision);
+    print_measure(text, result->measures.has_cards, result->measures.card_precision);
     printf("%-28s %12" PRId64 "\n", "payments a second", rate(work));
 }
 
 static void print_json(const struct work *work)
 {
     const struct backtest_result *result = &work->result;
+    const struct measures        *measures = &result->measures;
     struct backtest_line          lines[BACKTEST_LINES];
 
     backtest_lines(result, lines);
@@ -209,14 +229,17 @@ static void print_json(const struct work *work)
         }
         printf("}}");
     }
-    printf(",\"alerts_per_day\":%.2f,\"precision\":%.6f", ratio(result->alerts.count, result->days),
-           ratio(result->caught.count, result->alerts.count));
-    printf(",\"measured\":%" PRId64 ",\"measured_frauds\":%" PRId64 ",\"auc_roc\":%.6f"
-           ",\"average_precision\":%.6f,\"card_precision_at\":%zu,\"card_precision\":%.6f"
-           ",\"payments_per_second\":%" PRId64 "}\n",
-           result->measures.events, result->measures.frauds, result->measures.auc,
-           result->measures.average_precision, work->options.cards, result->measures.card_precision,
-           rate(work));
+    printf(",\"alerts_per_day\":%.4f,\"alerts_found\":%" PRId64,
+           ratio(result->alerts.count, result->days), result->alerts_found);
+    print_json_measure("precision", result->alerts_found > 0,
+                       ratio(result->caught.count, result->alerts_found));
+    printf(",\"measured\":%" PRId64 ",\"measured_frauds\":%" PRId64, measures->events,
+           measures->frauds);
+    print_json_measure("auc_roc", measures->has_order, measures->auc);
+    print_json_measure("average_precision", measures->has_order, measures->average_precision);
+    printf(",\"card_precision_at\":%zu", work->options.cards);
+    print_json_measure("card_precision", measures->has_cards, measures->card_precision);
+    printf(",\"payments_per_second\":%" PRId64 "}\n", rate(work));
 }
 
 /* --- the run --------------------------------------------------------------------------------- */

@@ -68,10 +68,12 @@ static void measure_order(struct measured *events, size_t count, struct measures
     }
     out->events = (int64_t)count;
     out->frauds = frauds;
-    if (frauds > 0)
-        out->average_precision = precision / (double)frauds;
-    if (frauds > 0 && others > 0)
-        out->auc = pairs / ((double)frauds * (double)others);
+    out->has_order = frauds > 0 && others > 0;
+    out->has_cards = frauds > 0;
+    if (!out->has_order)
+        return;
+    out->average_precision = precision / (double)frauds;
+    out->auc = pairs / ((double)frauds * (double)others);
 }
 
 /* One entry for each card and day; returns how many. */

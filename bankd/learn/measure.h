@@ -24,8 +24,10 @@ struct measures {
     int64_t events;
     int64_t frauds;
     int64_t days;
-    double  auc;               /* 0 without frauds or without others */
-    double  average_precision; /* 0 without frauds */
+    bool    has_order; /* there are frauds and others, so the two next figures mean something */
+    double  auc;
+    double  average_precision;
+    bool    has_cards; /* there are frauds */
     double  card_precision;
 };
 

@@ -190,14 +190,18 @@ static enum err set_figures(struct trial *trial, int64_t past_us)
     MSG_SET(out, backtest, days, result->days);
     MSG_SET(out, backtest, alerts_per_day_x100,
             ratio_scaled(result->alerts.count, result->days, 100));
-    MSG_SET(out, backtest, precision_bp,
-            ratio_basis_points(result->caught.count, result->alerts.count));
+    if (result->alerts_found > 0)
+        MSG_SET(out, backtest, precision_bp,
+                ratio_basis_points(result->caught.count, result->alerts_found));
     MSG_SET(out, backtest, measured, measures->events);
     MSG_SET(out, backtest, measured_frauds, measures->frauds);
-    MSG_SET(out, backtest, auc_roc_ppm, millionths(measures->auc));
-    MSG_SET(out, backtest, average_precision_ppm, millionths(measures->average_precision));
+    if (measures->has_order) {
+        MSG_SET(out, backtest, auc_roc_ppm, millionths(measures->auc));
+        MSG_SET(out, backtest, average_precision_ppm, millionths(measures->average_precision));
+    }
     MSG_SET(out, backtest, cards, (int64_t)trial->options.cards);
-    MSG_SET(out, backtest, card_precision_ppm, millionths(measures->card_precision));
+    if (measures->has_cards)
+        MSG_SET(out, backtest, card_precision_ppm, millionths(measures->card_precision));
     MSG_SET(out, backtest, payments_per_second, ratio_scaled(result->read, past_us, US_PER_SECOND));
     MSG_SET(out, backtest, changes_total, result->gained.count + result->lost.count);
     return set_lines(trial);

@@ -55,9 +55,12 @@ static int line_count(struct canvas *canvas, struct rect rect, int y, const char
 }
 
 /* Millionths as a decimal of four places. */
-static int line_ppm(struct canvas *canvas, struct rect rect, int y, const char *label, int64_t ppm)
+static int line_ppm(struct canvas *canvas, struct rect rect, int y, const char *label, bool known,
+                    int64_t ppm)
 {
     char text[32];
+    if (!known)
+        return line(canvas, rect, y, label, "nothing to measure");
     snprintf(text, sizeof text, "%" PRId64 ".%04" PRId64, ppm / 1000000, ppm % 1000000 / 100);
     return line(canvas, rect, y, label, text);
 }
@@ -77,11 +80,16 @@ static int draw_figures(const void *context, struct canvas *canvas, struct rect 
     y = line_count(canvas, rect, y, "Days", answer->days);
     y = line(canvas, rect, y, "Alerts a day", text);
     y = line(canvas, rect, y, "Precision of alerts",
-             show_share(answer->precision_bp, text, sizeof text));
-    y = line_ppm(canvas, rect, y, "AUC ROC", answer->auc_roc_ppm);
-    y = line_ppm(canvas, rect, y, "Average precision", answer->average_precision_ppm);
+             MSG_HAS(answer, backtest, precision_bp)
+                 ? show_share(answer->precision_bp, text, sizeof text)
+                 : "no alert has a finding");
+    y = line_ppm(canvas, rect, y, "AUC ROC", MSG_HAS(answer, backtest, auc_roc_ppm),
+                 answer->auc_roc_ppm);
+    y = line_ppm(canvas, rect, y, "Average precision",
+                 MSG_HAS(answer, backtest, average_precision_ppm), answer->average_precision_ppm);
     snprintf(text, sizeof text, "Card precision@%" PRId64, answer->cards);
-    y = line_ppm(canvas, rect, y, text, answer->card_precision_ppm);
+    y = line_ppm(canvas, rect, y, text, MSG_HAS(answer, backtest, card_precision_ppm),
+                 answer->card_precision_ppm);
     y = line_count(canvas, rect, y, "measured on payments", answer->measured);
     y = line_count(canvas, rect, y, "with frauds", answer->measured_frauds);
     y = line_count(canvas, rect, y, "Payments a second", answer->payments_per_second);

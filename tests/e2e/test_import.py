@@ -6,6 +6,7 @@ Of the card payments only the first rows are loaded, all of them with BANK_TEST_
 import csv
 import datetime
 import hashlib
+import json
 import os
 import pathlib
 import random
@@ -18,7 +19,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, LIMIT, ROOT, Bank, environment
+from conftest import BUILD, LIMIT, PASSWORD, ROOT, Bank, environment
 
 DATA = pathlib.Path(os.environ.get("BANK_TEST_DATA", ROOT.parent / "shared" / "data"))
 FULL = os.environ.get("BANK_TEST_FULL") == "1"
@@ -281,6 +282,51 @@ def test_a_real_bank_agrees_to_the_haler(home, tmp_path):
     assert summary(again)["repeated"] == 49102
     assert records(home, "SELECT sum(count), min(bucket), max(bucket) FROM rollup WHERE scale = 1 "
                          "AND metric BETWEEN 65 AND 128 AND bucket < 8766")[0][1:] == (8401, 8765)
+
+
+def test_what_an_analyst_decided_outlasts_a_file(own_bank, tmp_path):
+    """A label of a later file replaces the label of an earlier one, but no decision."""
+    own_bank.stop()
+    home, header = own_bank.directory, HEADER + ",fraud"
+    rules = tmp_path / "labels.map"
+    plain = (ROOT / "data/maps/plain.map").read_text(encoding="utf-8")
+    rules.write_text(re.sub(r"(?m)^#(label)", r"\1", plain), encoding="utf-8")
+
+    def rows(*labels):
+        day = datetime.date(2026, 6, 1)
+        made = [f"{day}T08:00:00Z,rich,opening,900000.00,EUR,,,,r-0,,"]
+        for number, label in enumerate(labels, 1):
+            amount = 15000 if number < len(labels) else 600000
+            made.append(f"{day + datetime.timedelta(days=number)}T08:00:00Z,rich,payment,"
+                        f"-{amount}.00,EUR,,shop:{number},,r-{number},,{label}")
+        return write(tmp_path / "rich.csv", *made, header=header)
+
+    told = summary(load(home, rows(*[0] * 12), "--labels", name=rules))
+    assert (told["labels stored"], told["of them fraud"], told["suspicious rows"]) == (12, 0, 1)
+    (sequence,), = records(home, "SELECT sequence FROM transactions "
+                                 "WHERE external_id = 'plain:r-12'")
+    own_bank.start()
+    with own_bank.client() as client:
+        client.login("fraud@test.com", PASSWORD)
+        (found,), = records(home, "SELECT hex(transaction_id) FROM transactions "
+                                  f"WHERE sequence = {sequence}")
+        alert = next(one for one in client.pages("alert.list", state="open")
+                     if one["transaction_id"].hex().upper() == found)
+        client.call("alert.decide", alert_id=alert["alert_id"], decision="false_positive",
+                    note="She bought a house")
+    own_bank.stop()
+    told = summary(load(home, rows(1, 1, *[0] * 9, 1), "--labels", name=rules))
+    assert (told["labels stored"], told["of them changed"], told["kept as decided"]) == (2, 2, 1)
+    assert records(home, "SELECT sum(fraud) FROM label l JOIN transactions t "
+                         "ON t.sequence = l.transaction_sequence "
+                         "WHERE external_id LIKE 'plain:r-%'") == [(2,)]
+    done = load(home, rows(*["no"] * 12), "--labels", name=rules)
+    assert summary(done)["rejected"] == 12
+    assert_proved(home)
+    tried = json.loads(bankd("backtest", "--format", "json", "--data-dir", home).stdout)
+    assert 0 < tried["alerts_found"] < tried["alerts"]["count"]  # the demo has undecided ones
+    assert abs(tried["precision"] - tried["frauds_caught"]["count"] / tried["alerts_found"]) < 1e-6
+    own_bank.start()
 
 
 def test_card_payments_keep_their_labels(home, tmp_path):

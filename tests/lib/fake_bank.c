@@ -890,16 +890,16 @@ static void *backtest(struct fake_bank *bank)
                                   .labelled = 90000,
                                   .days = 14,
                                   .alerts_per_day_x100 = 6123,
-                                  .precision_bp = 3100,
                                   .measured = 88000,
                                   .measured_frauds = 700,
-                                  .auc_roc_ppm = 881200,
-                                  .average_precision_ppm = 691000,
                                   .cards = 100,
-                                  .card_precision_ppm = 302500,
                                   .payments_per_second = 412000,
                                   .changes_total = 60,
                                   .candidate = slice_from("the given rules alone") };
+    MSG_SET(out, backtest, precision_bp, 3100);
+    MSG_SET(out, backtest, auc_roc_ppm, 881200);
+    MSG_SET(out, backtest, average_precision_ppm, 691000);
+    MSG_SET(out, backtest, card_precision_ppm, 302500);
     out->lines.count = 6;
     out->lines.at = take(bank, 6, sizeof *out->lines.at);
     for (int i = 0; i < 6; i++) {

@@ -161,6 +161,10 @@ static void test_the_operation_says_what_the_back_test_says(void **state)
     assert_int_equal(out.read, result.read);
     assert_int_equal(out.judged, result.judged);
     assert_int_equal(out.measured_frauds, result.measures.frauds);
+    assert_int_equal(result.labelled, 0); /* so there is nothing to measure by, and no zeros */
+    assert_false(MSG_HAS(&out, backtest, precision_bp) || MSG_HAS(&out, backtest, auc_roc_ppm) ||
+                 MSG_HAS(&out, backtest, average_precision_ppm) ||
+                 MSG_HAS(&out, backtest, card_precision_ppm));
     assert_int_equal(out.lines.count, BACKTEST_LINES);
     for (size_t i = 0; i < BACKTEST_LINES; i++) {
         assert_true(slice_is(out.lines.at[i].name, lines[i].name));
@@ -242,8 +246,10 @@ static void test_cards_are_found_once(void **state)
     assert_int_equal(out.days, 3);
     /* Found: 1 on day 1, 2 on day 2, 5 on day 3: one of two each. */
     assert_true(near(out.card_precision, 0.5) < 1e-12);
+    assert_true(out.has_cards);
     assert_int_equal(measure(events, 0, 2, &out), ERR_none);
     assert_int_equal(out.days, 0);
+    assert_false(out.has_cards || out.has_order);
 }
 
 int main(void)

@@ -417,6 +417,53 @@ static void the_same_again_moves_nothing(void **state)
     bench_close(&bench);
 }
 
+static struct label label_of(struct bench *bench, const char *account)
+{
+    struct label label;
+    int64_t      sequence = account_of(bench, account).book.last_sequence;
+
+    assert_int_equal(bench->store->ops->label_by_transaction(bench->store, sequence, &label),
+                     ERR_none);
+    return label;
+}
+
+/* A charge-back of a later file; the row that stands twice in it counts once. */
+static void a_later_label_replaces_an_earlier_one(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench);
+    assert_int_equal(load(&bench, "2026-01-05,1,100.00,in,,a,100.00,0,0\n", SIZE_MAX), 0);
+    assert_int_equal(bench.counts.labels, 1);
+    assert_int_equal(bench.counts.frauds, 0);
+    assert_false(label_of(&bench, "t:1").fraud);
+    assert_int_equal(load(&bench, "2026-01-05,1,100.00,in,,a,100.00,0,1\n"
+                                  "2026-01-05,1,100.00,in,,a,100.00,0,1\n", SIZE_MAX), 0);
+    assert_int_equal(bench.counts.repeated, 2);
+    assert_int_equal(bench.counts.labels, 1);
+    assert_int_equal(bench.counts.frauds, 1);
+    assert_int_equal(bench.counts.labels_changed, 1);
+    assert_true(label_of(&bench, "t:1").fraud);
+    assert_int_equal(label_of(&bench, "t:1").known_at_us,
+                     INT64_C(1767571200000000) + 7 * US_PER_DAY);
+    bench_close(&bench);
+}
+
+/* What is neither fraud nor honest is rejected, when the map tells both. */
+static void a_label_has_one_of_two_values(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench);
+    snprintf(bench.map->honest_value, sizeof bench.map->honest_value, "0");
+    assert_int_equal(load(&bench, "2026-01-05,1,100.00,in,,a,100.00,0,0\n"
+                                  "2026-01-06,1,1.00,in,,b,101.00,0,yes\n", SIZE_MAX), 1);
+    assert_int_equal(bench.counts.loaded, 1);
+    bench_close(&bench);
+}
+
 static void equal_lines_without_ids_are_kept_apart(void **state)
 {
     static const char *const rows = "2026-01-05,1,10.00,in,,,,0,\n2026-01-05,1,10.00,in,,,,0,\n"
@@ -498,6 +545,8 @@ int main(void)
         cmocka_unit_test(columns_go_by_name_or_number),
         cmocka_unit_test(rows_become_postings),
         cmocka_unit_test(the_same_again_moves_nothing),
+        cmocka_unit_test(a_later_label_replaces_an_earlier_one),
+        cmocka_unit_test(a_label_has_one_of_two_values),
         cmocka_unit_test(equal_lines_without_ids_are_kept_apart),
         cmocka_unit_test(bad_rows_move_no_money),
         cmocka_unit_test(many_groups_are_committed),
