@@ -1,4 +1,16 @@
-/* See worker.h. */
+/* See worker.h. Every thread has the kernel's usual turns of the processor.
+ *
+ * Where a post's time goes, at 30,000 a second on two cores that the clients share with the bank,
+ * with a sync of 0.12 ms and nothing else running. The middle one takes 1.3 ms: its client is late
+ * by 0.10, the way to the server takes 0.11, waiting for the group before it 0.21, its plan 0.09,
+ * the commit 0.42, the way to the server's thread 0.05, that to the client 0.16. The slowest
+ * hundredth takes 4.7 ms or more, and no step stands out there: commit 2.2, waiting for the group
+ * before 2.0, plan 1.9, the ways of messages 2.6. So a core is missing now and then, not a step.
+ *
+ * Tried and not kept: turns of 0.2 ms for the server's thread and the messaging library's, of 0.5
+ * to 1 ms for the writer, of 20 ms for the checkpoint's (a thread that wakes up interrupts one with
+ * longer turns at once). Of 16,000 waits for a core in a second, 5 were longer than 1 ms behind
+ * threads of the bank or its clients, with usual turns and with long ones for the checkpoint. */
 #include "bankd/worker.h"
 
 #include "bankd/auth.h"
