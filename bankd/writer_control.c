@@ -339,10 +339,13 @@ static enum err end_one(struct writer *writer, int32_t kind, const struct uuid *
                            .operation =
                            kind == RECORD_SCREENING ? "screening.expire" : "suppression.expire",
                            .subject = id };
+    char           detail[64];
 
     if (draft == NULL)
         return ERR_busy;
     TRY(writer->store->ops->record_by_id(writer->store, kind, id, &before));
+    snprintf(detail, sizeof detail, "no. %" PRId64 ": its time is over", before.number);
+    act.detail = slice_from(detail);
     record = writer_record(writer, draft, &before);
     if (record == NULL)
         return ERR_busy;

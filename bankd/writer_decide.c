@@ -15,6 +15,7 @@
 #include "bankd/ledger/ledger.h"
 #include "common/check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- working it through ---------------------------------------------------------------------- */
@@ -298,7 +299,23 @@ struct verdicts {
     size_t                     count;
     int64_t                    now_us;
     struct fault              *fault;
+    char                       detail[LIMIT_NOTE_MAX + 128]; /* of the audit entries */
 };
+
+/* An entry tells the finding, and one about a transaction also of which alert it was. */
+static struct slice detail_of(struct verdicts *work, bool of_transaction)
+{
+    const struct alert_ruling *ruling = work->decision;
+    bool                       decides = work->alert->state == ALERT_DECIDED;
+    char                       id[UUID_TEXT_MAX];
+
+    snprintf(work->detail, sizeof work->detail, "%s%s%s%s%.*s",
+             decides ? enum_text(&enum_alert_decision, ruling->finding) : "taken back",
+             of_transaction ? ", alert " : "",
+             of_transaction ? uuid_text(&work->alert->alert_id, id) : "", ": ",
+             (int)ruling->note.n, ruling->note.at);
+    return slice_from(work->detail);
+}
 
 static enum err load(struct verdicts *work, enum alert_act act, int32_t *state)
 {
@@ -371,7 +388,7 @@ static void put_all(struct verdicts *work, const char *act_name, int alerts_open
                               .kind = AUDIT_ACTION,
                               .operation = decision->operation,
                               .subject = &work->alert->alert_id,
-                              .detail = decision->note };
+                              .detail = detail_of(work, i < work->count) };
 
         CHECK(draft != NULL);
         draft->alert_account = work->alert->account;
@@ -384,7 +401,7 @@ static void put_all(struct verdicts *work, const char *act_name, int alerts_open
         }
         if (i < work->count)
             put(writer, draft, &writer->endings[i], decision->actor, decision->operation,
-                decision->note);
+                act.detail);
         else
             writer_audit(writer, draft, &act);
         writer_add(writer, draft);

@@ -159,6 +159,15 @@ static bool text_is_good(struct slice text, bool lines)
     return true;
 }
 
+/* Blanks and line ends tell a reader of the log nothing. */
+static bool is_blank(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (strchr(" \t\r\n", text.at[i]) == NULL || text.at[i] == '\0')
+            return false;
+    return true;
+}
+
 static enum err check_content(const struct walk *walk, const struct field_desc *field,
                               struct slice content)
 {
@@ -167,7 +176,7 @@ static enum err check_content(const struct walk *walk, const struct field_desc *
     if (field->limit > 0 && content.n > (size_t)field->limit)
         return walk_fail(walk, ERR_field_too_long, name, "It has %zu bytes; at most %lld may be",
                          content.n, (long long)field->limit);
-    if ((field->flags & FILLED) != 0 && content.n == 0)
+    if ((field->flags & FILLED) != 0 && is_blank(content))
         return walk_fail(walk, ERR_field_invalid, name, "It must not be empty");
     if (field->type == FIELD_TEXT &&
         !text_is_good(content, walk->lenient || (field->flags & MULTILINE) != 0))

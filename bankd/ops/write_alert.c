@@ -11,6 +11,7 @@
 #include "common/clock.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { CANDIDATES_AT_ONCE = 16 };
@@ -268,6 +269,8 @@ enum err op_alert_snooze(struct request *request, const struct msg_alert_snooze 
     struct alert  row;
     struct draft *draft = writer_draft(request->writer);
     int32_t       state;
+    char          detail[LIMIT_REASON_MAX + 64];
+    char          until[TIME_TEXT_MAX];
 
     if (draft == NULL)
         return ERR_busy;
@@ -281,5 +284,7 @@ enum err op_alert_snooze(struct request *request, const struct msg_alert_snooze 
     row.snoozed_until_us = in->until;
     if (!writer_alert_note(request->writer, draft, &row, &request->actor, "snooze", in->reason))
         return write_no_room(request, &row);
-    return write_alert_change(request, draft, &row, in->reason, out);
+    snprintf(detail, sizeof detail, "until %s UTC: %.*s", time_text_minute(in->until, until),
+             (int)in->reason.n, in->reason.at);
+    return write_alert_change(request, draft, &row, slice_from(detail), out);
 }

@@ -116,7 +116,8 @@ static enum err check_move(struct request *request, const struct case_change *ch
 
 static void move_to(struct case_change *change, int32_t state)
 {
-    bool waits = state == CASE_OPEN || state == CASE_REVIEW;
+    bool waits = (state == CASE_OPEN || state == CASE_REVIEW) &&
+                 !MSG_HAS(&change->after.body, case_record, reference); /* its report is filed */
 
     change->after.row.state = state;
     change->after.row.due_at_us = waits ? change->after.body.deadline : 0;

@@ -10,6 +10,8 @@
 #include "common/check.h"
 
 #include <sodium.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { HEX_SIZE = 2 * CHAIN_HASH_BYTES + 1 };
@@ -33,11 +35,15 @@ static void finish(struct request *request, struct draft *draft, const struct ru
                    struct slice reason, const struct msg_rule_version *out)
 {
     char       hex[HEX_SIZE];
+    char       detail[LIMIT_REASON_MAX + 64];
     struct act act = { .actor = &request->actor,
                        .kind = AUDIT_ACTION,
                        .operation = request->op->name,
-                       .subject_text = hex,
-                       .detail = reason };
+                       .subject_text = hex };
+
+    snprintf(detail, sizeof detail, "rule set %" PRId64 "%s%.*s", row->number,
+             reason.n > 0 ? ": " : "", (int)reason.n, reason.at);
+    act.detail = slice_from(detail);
 
     sodium_bin2hex(hex, sizeof hex, row->hash, sizeof row->hash);
     writer_audit(request->writer, draft, &act);

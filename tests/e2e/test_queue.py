@@ -196,6 +196,10 @@ def test_payments_join_and_are_decided_and_undone_together(bank, ann, bob, finan
                     note="Both", hits_seen=2)
     ended = ["rejected" if status == "held" else status for status in statuses]
     assert [hit["status"] for hit in done["hits"]] == ended
+    with logged_in(bank, "compliance@test.com") as officer:
+        found = officer.call("audit.list", search=str(uuid.UUID(bytes=first["alert_id"])))["items"]
+    assert [entry["detail"] for entry in found if entry["operation"] == "alert.decide"] == \
+        [f"confirmed_fraud, alert {uuid.UUID(bytes=first['alert_id'])}: Both"] * 2
     undone = bob.call("alert.undo", alert_id=first["alert_id"], reason="The holder called")
     assert [hit["status"] for hit in undone["hits"]] == statuses
     assert undone["assigned_to"] == "bob@test.com" and undone["state"] == "taken"

@@ -136,8 +136,10 @@ static inline void random_field(struct random *random, struct arena *arena, stru
     case FIELD_TEXT:
     case FIELD_BYTES:
         n = n == 0 && (field->flags & FILLED) != 0 ? 1 : n;
-        content = field->type == FIELD_TEXT ? random_text(random, arena, n)
-                                            : slice_of(random_bytes(random, arena, n), n);
+        do
+            content = field->type == FIELD_TEXT ? random_text(random, arena, n)
+                                                : slice_of(random_bytes(random, arena, n), n);
+        while ((field->flags & FILLED) != 0 && strspn(content.at, " ") >= content.n);
         memcpy(at, &content, sizeof content);
         break;
     case FIELD_CHOICE:

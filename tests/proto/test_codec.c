@@ -417,6 +417,9 @@ static void limits_of_content(const struct message_desc *desc, const struct fiel
     assert_int_equal(with_value(desc, field, value_filled(text, most + 1)), ERR_field_too_long);
     assert_int_equal(with_value(desc, field, value_filled(text, 0)),
                      (field->flags & FILLED) != 0 ? ERR_field_invalid : ERR_none);
+    if (text)
+        assert_int_equal(with_value(desc, field, value_content(true, " ", 1)),
+                         (field->flags & FILLED) != 0 ? ERR_field_invalid : ERR_none);
     assert_int_equal(with_value(desc, field, value_filled(!text, 1)), ERR_field_invalid);
     assert_int_equal(with_value(desc, field, value_int(1)), ERR_field_invalid);
     if (!text || most < 2)
@@ -428,9 +431,9 @@ static void limits_of_content(const struct message_desc *desc, const struct fiel
         assert_int_equal(with_value(desc, field, value_content(true, bad[i], n)),
                          ERR_field_invalid);
     }
-    assert_int_equal(with_value(desc, field, value_content(true, "\n", 1)),
+    assert_int_equal(with_value(desc, field, value_content(true, "x\n", 2)),
                      lines ? ERR_none : ERR_field_invalid);
-    assert_int_equal(with_value(desc, field, value_content(true, "\r\n", 2)),
+    assert_int_equal(with_value(desc, field, value_content(true, "x\r\n", 3)),
                      lines ? ERR_none : ERR_field_invalid);
     assert_int_equal(with_value(desc, field, value_content(true, "\r", 1)), ERR_field_invalid);
 }
