@@ -422,7 +422,7 @@ static void limits_of_content(const struct message_desc *desc, const struct fiel
                          (field->flags & FILLED) != 0 ? ERR_field_invalid : ERR_none);
     assert_int_equal(with_value(desc, field, value_filled(!text, 1)), ERR_field_invalid);
     assert_int_equal(with_value(desc, field, value_int(1)), ERR_field_invalid);
-    if (!text || most < 2)
+    if (!text || most < 3)
         return;
     for (size_t i = 0; i < 6; i++) { /* NUL, escape, DEL, C1, cut short, a surrogate half */
         static const char *const bad[] = { "\0", "\x1b", "\x7f", "\xc2\x9b", "\xc3", "\xed\xa0" };
