@@ -281,6 +281,7 @@ static enum err restore_locked(const struct conf *conf, const char *file, bool f
 {
     const char *database = conf_text(conf, "database_path");
     int         lock = -1;
+    int         file_lock = -1; /* of the bank that is moved aside */
     enum err    err;
 
     TRY(check_source(file, fault));
@@ -291,8 +292,12 @@ static enum err restore_locked(const struct conf *conf, const char *file, bool f
                          "There is a bank in %.150s; --force moves it aside", database);
     TRY(home_attach(conf, home, fault));
     err = store_lock(database, &lock, fault);
+    if (err == ERR_none && is_there(database, ""))
+        err = store_lock_file(database, &file_lock, fault);
     if (err == ERR_none)
         err = restore(home, file, force, report, fault);
+    if (file_lock >= 0)
+        close(file_lock);
     if (lock >= 0)
         close(lock);
     home_close(home);

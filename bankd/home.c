@@ -247,9 +247,17 @@ enum err home_create(const struct conf *conf, struct fault *fault)
     TRY(check_rules(conf, fault));
     slice_copy(slice_from(conf_text(conf, "data_dir")), home.directory, sizeof home.directory);
     TRY(make_directory(home.directory, fault));
-    if (access(conf_text(conf, "database_path"), F_OK) == 0)
+    switch (store_kind_of(conf_text(conf, "database_path"))) {
+    case STORE_BANK:
         return fault_set(fault, ERR_exists, NULL,
                          "There is already a bank in %.150s; it was left alone", home.directory);
+    case STORE_FOREIGN:
+        return fault_set(fault, ERR_exists, NULL,
+                         "%.150s is there, but is no bank's database; it was left alone",
+                         conf_text(conf, "database_path"));
+    case STORE_NOTHING:
+        break;
+    }
     TRY(make_directory(home_path(&home, "keys", path), fault));
     TRY(provide_keys(&home, fault));
     if (access(conf_text(conf, "rules_file"), F_OK) != 0)

@@ -27,7 +27,9 @@
 #include "common/check.h"
 
 enum {
-    APPLICATION_ID = 0x42414e4b, /* "BANK" */
+    VERSION_AT = 60, /* in the head of the file, big-endian as all of it */
+    APPLICATION_AT = 68,
+    HEAD_BYTES = 100,
     BUSY_TIMEOUT_MS = 5000,
     CHECKPOINT_RUNS_MAX = 8,
     CHECKPOINT_REST_MAX = 256,   /* pages that the writer may have to wait for */
@@ -110,14 +112,31 @@ enum err store_lock(const char *path, int *fd, struct fault *fault)
     return fault_set(fault, ERR_storage_locked, NULL, "%s is locked", name);
 }
 
-/* The file is made here and not by SQLite, so that nobody else may ever read it. */
+enum err store_lock_file(const char *path, int *fd, struct fault *fault)
+{
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    if (*fd < 0)
+        return fault_set(fault, ERR_storage, NULL, "%s: %s", path, strerror(errno));
+    if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+        return ERR_none;
+    close(*fd);
+    *fd = -1;
+    return fault_set(fault, ERR_storage_locked, NULL, "%s is in use, under this name or another",
+                     path);
+}
+
+/* The file is made here and not by SQLite, so that nobody else may ever read it; one that somebody
+ * else has left empty is taken over. */
 static enum err file_prepare(const char *path, enum store_mode mode, struct fault *fault)
 {
     struct stat info;
     int         fd;
 
-    if (stat(path, &info) == 0)
+    if (stat(path, &info) == 0) {
+        if (mode == STORE_CREATE && info.st_size == 0 && chmod(path, 0600) != 0)
+            return fault_set(fault, ERR_storage, NULL, "%s: %s", path, strerror(errno));
         return ERR_none;
+    }
     if (errno != ENOENT)
         return fault_set(fault, ERR_storage, NULL, "%s: %s", path, strerror(errno));
     if (mode != STORE_CREATE)
@@ -127,6 +146,23 @@ static enum err file_prepare(const char *path, enum store_mode mode, struct faul
         return fault_set(fault, ERR_storage, NULL, "%s: %s", path, strerror(errno));
     close(fd);
     return ERR_none;
+}
+
+enum store_kind store_kind_of(const char *path)
+{
+    uint8_t head[HEAD_BYTES];
+    ssize_t n;
+    int     fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT ? STORE_NOTHING : STORE_FOREIGN;
+    n = read(fd, head, sizeof head);
+    close(fd);
+    if (n == 0)
+        return STORE_NOTHING;
+    if (n != HEAD_BYTES || memcmp(head + APPLICATION_AT, "BANK", 4) != 0)
+        return STORE_FOREIGN;
+    return memcmp(head + VERSION_AT, "\0\0\0", 4) == 0 ? STORE_NOTHING : STORE_BANK;
 }
 
 static enum err exec(struct sqlite_store *store, const char *sql, struct fault *fault)
@@ -150,6 +186,18 @@ static enum err pragma_get(struct sqlite_store *store, const char *sql, int64_t 
     return sqlite_fault(store, rc, fault);
 }
 
+/* A migration that does not fit the tables that are there: the file lies about its version. */
+static enum err migrate_tables(struct sqlite_store *store, int64_t version, struct fault *fault)
+{
+    int rc = sqlite3_exec(store->db, migration_texts[version - 1], NULL, NULL, NULL);
+
+    if ((rc & 0xff) == SQLITE_ERROR)
+        return fault_set(fault, ERR_storage_corrupt, NULL,
+                         "Its schema version is %lld, but its tables are of another one (%s)",
+                         (long long)version - 1, sqlite3_errmsg(store->db));
+    return sqlite_fault(store, rc, fault);
+}
+
 /* One migration and the version that it leads to, in one transaction. */
 static enum err migrate_step(struct sqlite_store *store, int64_t version, struct fault *fault)
 {
@@ -159,7 +207,7 @@ static enum err migrate_step(struct sqlite_store *store, int64_t version, struct
     snprintf(sql, sizeof sql, "PRAGMA user_version = %d", (int)version);
     err = exec(store, "BEGIN IMMEDIATE", fault);
     if (err == ERR_none)
-        err = exec(store, migration_texts[version - 1], fault);
+        err = migrate_tables(store, version, fault);
     if (err == ERR_none)
         err = exec(store, sql, fault);
     if (err == ERR_none)
@@ -169,16 +217,22 @@ static enum err migrate_step(struct sqlite_store *store, int64_t version, struct
     return err;
 }
 
-/* Is it ours, and of a version that this build can use? Then brings it to the present version. */
-static enum err schema_check(struct sqlite_store *store, const char *path, struct fault *fault)
+/* Is it ours, and of a version that this build can use? */
+static enum err check_identity(struct sqlite_store *store, const char *path, int64_t version,
+                               struct fault *fault)
 {
-    int64_t version = 0;
     int64_t application = 0;
+    int64_t tables = 0;
 
-    TRY(pragma_get(store, "PRAGMA user_version", &version, fault));
     TRY(pragma_get(store, "PRAGMA application_id", &application, fault));
-    if (application != APPLICATION_ID && (version != 0 || application != 0))
+    if (version == 0)
+        TRY(pragma_get(store, "SELECT count(*) FROM sqlite_schema", &tables, fault));
+    if (application != STORE_APPLICATION_ID && (version != 0 || application != 0 || tables != 0))
         return fault_set(fault, ERR_storage_corrupt, NULL, "%s is not a bank's database", path);
+    if (version < 0 || tables != 0)
+        return fault_set(fault, ERR_storage_corrupt, NULL,
+                         "%s says that its schema version is %lld, which no bank has", path,
+                         (long long)version);
     if (version > MIGRATION_COUNT)
         return fault_set(fault, ERR_storage_newer, NULL,
                          "%s has schema version %lld, this build knows %d", path,
@@ -188,10 +242,20 @@ static enum err schema_check(struct sqlite_store *store, const char *path, struc
     if (version < MIGRATION_COUNT && store->mode == STORE_READ)
         return fault_set(fault, ERR_storage, NULL, "%s has an older schema; start bankd first",
                          path);
+    return ERR_none;
+}
+
+/* Refuses what is not ours, and brings what is to the present version. */
+static enum err schema_check(struct sqlite_store *store, const char *path, struct fault *fault)
+{
+    int64_t version = 0;
+
+    TRY(pragma_get(store, "PRAGMA user_version", &version, fault));
+    TRY(check_identity(store, path, version, fault));
     if (version == 0) {
         char sql[64];
 
-        snprintf(sql, sizeof sql, "PRAGMA application_id = %d", APPLICATION_ID);
+        snprintf(sql, sizeof sql, "PRAGMA application_id = %d", STORE_APPLICATION_ID);
         TRY(exec(store, "PRAGMA page_size = 4096", fault));
         TRY(sqlite_fault(store, sqlite_page_prepare(store->db), fault));
         TRY(exec(store, sql, fault));
@@ -323,6 +387,8 @@ static enum err open_steps(struct sqlite_store *store, const struct store_config
         TRY(store_lock(config->path, &store->lock_fd, fault));
     }
     TRY(file_prepare(config->path, store->mode, fault));
+    if (config->exclusive)
+        TRY(store_lock_file(config->path, &store->file_fd, fault));
     TRY(check_log(store, config->path, fault));
     rc = sqlite3_open_v2(config->path, &store->db,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
@@ -357,6 +423,8 @@ static void sqlite_close(struct store **store)
     for (int i = 0; i < SQL_count; i++)
         sqlite3_finalize(self->statements[i]);
     sqlite3_close(self->db);
+    if (self->file_fd >= 0) /* not before: closing it drops SQLite's own locks */
+        close(self->file_fd);
     if (self->lock_fd >= 0)
         close(self->lock_fd);
     group_free(&self->group);
@@ -376,6 +444,7 @@ static enum err sqlite_open(const struct store_config *config, enum store_mode m
     store->mode = mode == STORE_EXAMINE ? STORE_READ : mode;
     store->examine = mode == STORE_EXAMINE;
     store->lock_fd = -1;
+    store->file_fd = -1;
     *out = &store->base;
     err = open_steps(store, config, fault);
     if (err != ERR_none) {

@@ -52,6 +52,7 @@ struct sqlite_store {
     enum store_mode      mode;
     bool                 examine; /* a handle for proofs */
     int                  lock_fd; /* -1 = no lock taken */
+    int                  file_fd; /* of the locked database file; -1 = none */
     bool                 snapshot;
     bool                 stuck; /* in a snapshot that could not be ended */
     struct sqlite_chain  chain; /* the one that is followed */

@@ -329,9 +329,23 @@ struct store {
     const struct store_ops *ops;
 };
 
+enum { STORE_APPLICATION_ID = 0x42414e4b }; /* "BANK", in the head of the file */
+
 /* Takes the lock of an exclusive handle on a file that is not there yet or is to be replaced;
  * closing *fd gives it back. */
 ERR_MUST_USE enum err store_lock(const char *path, int *fd, struct fault *fault);
+
+/* Locks the file itself, which may have several names. Closing *fd gives the lock back, and with it
+ * every lock that SQLite has on that file in this process: not while a handle on it is open. */
+ERR_MUST_USE enum err store_lock_file(const char *path, int *fd, struct fault *fault);
+
+/* What the head of a database file says of it, without opening it as one. */
+enum store_kind {
+    STORE_NOTHING, /* no file, an empty one, or one whose making was broken off */
+    STORE_BANK,
+    STORE_FOREIGN, /* something else, or unreadable */
+};
+enum store_kind store_kind_of(const char *path);
 
 extern const struct store_ops store_sqlite;
 extern const struct store_ops store_memory;

@@ -1,4 +1,6 @@
 """Making a bank: where it goes, what stands in the way, and that a second attempt is possible."""
+import contextlib
+import sqlite3
 import subprocess
 
 import pytest
@@ -36,6 +38,39 @@ def test_an_init_that_failed_can_be_done_again(tmp_path):
 
     done = bankd("init", "--data-dir", place, **settings)
     assert done.returncode == 4 and "already a bank" in done.stderr
+
+
+def test_init_tells_a_bank_from_another_file(tmp_path):
+    place, database = tmp_path / "home", tmp_path / "home/bank.db"
+    place.mkdir(mode=0o700)
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        db.execute("CREATE TABLE recipe (name TEXT)")
+    before = database.read_bytes()
+    done = bankd("init", "--data-dir", place)
+    assert done.returncode == 4 and "is no bank's database" in done.stderr, done.stderr
+    assert database.read_bytes() == before
+    database.write_bytes(b"")
+    done = bankd("init", "--data-dir", place)
+    assert done.returncode == 0, done.stderr
+    assert database.stat().st_mode & 0o777 == 0o600
+    for version in (0, -1):
+        with contextlib.closing(sqlite3.connect(database)) as db:
+            db.execute(f"PRAGMA user_version = {version}")
+        for command in ("serve", "verify"):
+            done = bankd(command, "--data-dir", place)
+            assert done.returncode == 1 and "storage_corrupt" in done.stderr, done.stderr
+            assert "bankd init" not in done.stderr and "run bankd verify" not in done.stderr
+        done = bankd("init", "--data-dir", place)
+        assert done.returncode != 0, done.stdout
+
+
+def test_a_file_under_two_names_is_served_once(bank, tmp_path):
+    other = tmp_path / "other"
+    assert bankd("init", "--data-dir", other).returncode == 0
+    (other / "bank.db").unlink()
+    (other / "bank.db").hardlink_to(bank.directory / "bank.db")
+    done = bankd("serve", "--data-dir", other)
+    assert done.returncode == 1 and "storage_locked" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("lost", ["server.key", "server.pub", "audit.key", "audit.pub"])

@@ -182,6 +182,69 @@ static void test_other_files_are_refused(void **state)
     assert_int_equal(open_path(world->path, STORE_CREATE, false, &store), ERR_storage_corrupt);
 }
 
+/* A file whose version is not that of its tables is refused, whatever the version is. */
+static void test_a_version_that_lies_is_refused(void **state)
+{
+    static const char *const versions[] = { "-1", "-2147483648", "0", "1" };
+    struct world            *world = *state;
+    struct store            *store;
+    struct fault             fault;
+    char                     sql[64];
+
+    let_go(world);
+    for (size_t i = 0; i < ARRAY_COUNT(versions); i++) {
+        snprintf(sql, sizeof sql, "PRAGMA user_version = %s", versions[i]);
+        execute(world->path, sql);
+        for (enum store_mode mode = STORE_WRITE; mode <= STORE_CREATE; mode++) {
+            struct store_config config = { .path = world->path, .cache_kib = 2048 };
+
+            memset(&fault, 0, sizeof fault);
+            assert_int_equal(store_sqlite.open(&config, mode, &store, &fault), ERR_storage_corrupt);
+            assert_non_null(strstr(fault.text, "schema version"));
+        }
+    }
+}
+
+static void test_a_file_without_a_version_is_told_from_an_empty_one(void **state)
+{
+    struct world *world = *state;
+    struct store *store;
+    char          path[128];
+
+    snprintf(path, sizeof path, "%s/other.db", world->folder);
+    assert_int_equal(store_kind_of(path), STORE_NOTHING);
+    execute(path, "CREATE TABLE recipe (name TEXT)");
+    assert_int_equal(store_kind_of(path), STORE_FOREIGN);
+    assert_int_equal(open_path(path, STORE_READ, false, &store), ERR_storage_corrupt);
+    assert_int_equal(open_path(path, STORE_CREATE, false, &store), ERR_storage_corrupt);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(store_kind_of(path), STORE_NOTHING);
+    unlink(path);
+    let_go(world);
+    assert_int_equal(store_kind_of(world->path), STORE_BANK);
+}
+
+static void test_another_name_of_the_file_is_locked_too(void **state)
+{
+    struct world *world = *state;
+    struct store *store;
+    char          path[128];
+    int           fd;
+
+    snprintf(path, sizeof path, "%s/link.db", world->folder);
+    assert_int_equal(link(world->path, path), 0);
+    assert_int_equal(open_path(path, STORE_WRITE, true, &store), ERR_storage_locked);
+    assert_int_equal(store_lock_file(path, &fd, NULL), ERR_storage_locked);
+    let_go(world);
+    assert_int_equal(store_lock_file(path, &fd, NULL), ERR_none);
+    assert_int_equal(open_path(world->path, STORE_WRITE, true, &store), ERR_storage_locked);
+    close(fd);
+    assert_int_equal(open_path(world->path, STORE_WRITE, true, &world->store), ERR_none);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/link.db.lock", world->folder);
+    unlink(path);
+}
+
 static void test_damage_is_found(void **state)
 {
     struct world *world = *state;
@@ -448,13 +511,23 @@ static void test_memory_is_not_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_records_outlive_the_handle),     TEST(test_absent_file_is_only_made_by_create),
-        TEST(test_empty_file_is_no_bank_yet),      TEST(test_newer_schema_is_left_alone),
-        TEST(test_other_files_are_refused),        TEST(test_damage_is_found),
-        TEST(test_lock_keeps_a_second_daemon_out), TEST(test_broken_off_migration_is_done_again),
-        TEST(test_log_is_moved_and_used_again),    TEST(test_backup_is_equal),
-        TEST(test_write_error_leaves_nothing),     TEST(test_other_writer_is_waited_for),
-        TEST(test_statements_use_their_indexes),   TEST(test_memory_is_not_counted),
+        TEST(test_records_outlive_the_handle),
+        TEST(test_absent_file_is_only_made_by_create),
+        TEST(test_empty_file_is_no_bank_yet),
+        TEST(test_newer_schema_is_left_alone),
+        TEST(test_other_files_are_refused),
+        TEST(test_damage_is_found),
+        TEST(test_a_version_that_lies_is_refused),
+        TEST(test_a_file_without_a_version_is_told_from_an_empty_one),
+        TEST(test_another_name_of_the_file_is_locked_too),
+        TEST(test_lock_keeps_a_second_daemon_out),
+        TEST(test_broken_off_migration_is_done_again),
+        TEST(test_log_is_moved_and_used_again),
+        TEST(test_backup_is_equal),
+        TEST(test_write_error_leaves_nothing),
+        TEST(test_other_writer_is_waited_for),
+        TEST(test_statements_use_their_indexes),
+        TEST(test_memory_is_not_counted),
         TEST(test_broken_chain_is_an_error),
     };
 
