@@ -130,7 +130,7 @@ static enum err check_number(const struct walk *walk, const struct field_desc *f
         return walk_fail(walk, wrong, name, "It must not be below zero, but is %lld",
                          (long long)number);
     if (field->limit > 0 && number > field->limit)
-        return walk_fail(walk, ERR_field_invalid, name, "It must be at most %lld, but is %lld",
+        return walk_fail(walk, wrong, name, "It must be at most %lld, but is %lld",
                          (long long)field->limit, (long long)number);
     return ERR_none;
 }
