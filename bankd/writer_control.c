@@ -235,6 +235,7 @@ static enum err plan_counters(struct writer *writer, struct draft *draft, int32_
     TRY(counters_record(writer, draft, out));
     arena_reset(&writer->scratch);
     MSG_SET(&body, alert_counters_record, counted_to, writer->numbers.head.sequence);
+    MSG_SET(&body, alert_counters_record, counted_at, writer_now_us(writer));
     if (threshold != controls_threshold(writer->controls))
         MSG_SET(&body, alert_counters_record, moved_at, writer_now_us(writer));
     else if ((*out)->version > 1 &&

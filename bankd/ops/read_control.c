@@ -350,6 +350,8 @@ static enum err tell_thresholds(struct request *request, struct msg_controls *ou
     MSG_SET(out, controls, threshold_hold, now.hold);
     if (MSG_HAS(&counters, alert_counters_record, moved_at) && out->alert_budget_per_day > 0)
         MSG_SET(out, controls, thresholds_moved_at, counters.moved_at);
+    if (MSG_HAS(&counters, alert_counters_record, counted_at))
+        MSG_SET(out, controls, counted_at, counters.counted_at);
     days = budget_days(&budget);
     MSG_SET(out, controls, days, days == 0 && budget.any ? 1 : days);
     return tell_bands(request, &budget, out);

@@ -165,6 +165,9 @@ static int draw_budget(const void *context, struct canvas *canvas, struct rect r
     y = draw_given_up(now, canvas, rect, y);
     canvas_print(canvas, rect.x, y++, rect.w, STYLE_DIM, "seen %s a day, mean of %" PRId64 " days",
                  tenths(now->now_x10, a, sizeof a), now->days);
+    if (MSG_HAS(now, controls, counted_at))
+        canvas_print(canvas, rect.x, y++, rect.w, STYLE_DIM, "counted until %s UTC",
+                     show_minute(now->counted_at, a, sizeof a));
     for (size_t i = 0; i < now->bands.count; i++)
         most = now->bands.at[i].by_rules_x10 > most ? now->bands.at[i].by_rules_x10 : most;
     for (size_t i = 0; i < now->bands.count; i++, y++) {

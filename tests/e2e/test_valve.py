@@ -134,6 +134,7 @@ def test_what_the_budget_gives_up_is_told_as_money(bank):
         held = pay(finance, new_account(finance, 500_00), target, 9)
         assert held["status"] == "held"
         told = compliance.call("controls.get")
+        assert told["thresholds_moved_at"] <= told["counted_at"]  # its counts were saved with it
         assert told["given_up_since"] <= started - 7 * 86_400_000_000
         assert told["given_up_money"] == [{
             "currency": "USD", "payments": 2, "amount": 2 * 40_00,

@@ -949,6 +949,7 @@ static void *controls(struct fake_bank *bank)
     MSG_SET(out, controls, set_by, slice_from("compliance@test.com"));
     MSG_SET(out, controls, reason, slice_from("Two analysts are on leave"));
     MSG_SET(out, controls, thresholds_moved_at, base_us - 5 * US_PER_HOUR);
+    MSG_SET(out, controls, counted_at, base_us - 20 * US_PER_MINUTE);
     out->given_up_since = base_us - 7 * US_PER_DAY;
     out->given_up_money.at = take(bank, 2, sizeof *out->given_up_money.at);
     out->given_up_money.count = 2;
