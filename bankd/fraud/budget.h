@@ -13,8 +13,8 @@
  *
  * Counts are kept by day (UTC) and score, ten points to a bin, of the day at hand and the seven
  * before it. What a threshold would bring is the mean of the whole days, or what the day
- * at hand has brought already when that is more: so a sudden flood moves the threshold the next time
- * that somebody looks (once a minute), and a quiet morning does not.
+ * at hand has brought already when that is more: so a sudden flood moves the threshold the next
+ * time that the writer looks, which is once a minute, and a quiet morning does not.
  *
  * So that it does not flap, the threshold rises only when the budget is passed by a tenth, and
  * falls only when a fifth of it is left over, and never before a whole day was seen. For given
