@@ -74,6 +74,7 @@ void profile_event(const struct transaction *row, const struct account_book *deb
     out->at_us = row->at_us;
     out->amount = row->amount;
     out->unit = currency_unit(row->currency);
+    out->currency = row->currency;
     out->type = row->type;
     out->status = row->initial_status;
     out->incoming = row->incoming;
@@ -93,6 +94,8 @@ struct step {
     bool judged; /* else it is passed over */
     bool has_label;
     struct label label;
+    int64_t sequence;
+    struct profile_release release;
 };
 
 static void step_of(int64_t entity, const struct transaction *row, const struct account_book *debit,
@@ -101,6 +104,7 @@ static void step_of(int64_t entity, const struct transaction *row, const struct 
     memset(out, 0, sizeof(*out));
     profile_event(row, debit, credit, &out->event);
     out->judged = row->rule_set != 0;
+    out->sequence = row->sequence;
     out->side = entity == profile_subject(row) ? FRAUD_SUBJECT : FRAUD_COUNTERPARTY;
     out->other = out->side == FRAUD_SUBJECT ? out->event.counterparty : profile_subject(row);
 }
@@ -112,6 +116,35 @@ static void take_step(struct fraud_profile *profile, const struct step *step)
     fraud_observe(profile, &step->event, step->side, step->other);
     if (step->has_label)
         fraud_observe_label(profile, step->label.known_at_us, step->label.fraud);
+}
+
+static void take_release(struct fraud_profile *profile, const struct step *step)
+{
+    if (step->judged)
+        fraud_observe_release(profile, &step->event, step->side, step->other, step->release.at_us);
+}
+
+static bool note_release(void *context, const void *row)
+{
+    struct profile_release *release = context;
+    const struct audit *audit = row;
+    if (audit->set_status != STATUS_COMPLETED)
+        return true;
+    *release = (struct profile_release){.sequence = audit->sequence, .at_us = audit->at_us};
+    return false;
+}
+
+/* What was released may have been reversed since, by a transaction of its own. */
+enum err profile_release_of(struct store *store, const struct transaction *row,
+                            struct profile_release *out)
+{
+    struct audit_filter about = {.about_transaction = row->sequence};
+    int64_t stopped_at;
+    *out = (struct profile_release){.sequence = 0};
+    if (row->initial_status != STATUS_HELD ||
+        (row->status != STATUS_COMPLETED && row->status != STATUS_REVERSED))
+        return ERR_none;
+    return store->ops->audits(store, &about, note_release, out, &stopped_at);
 }
 
 static enum err label_of(struct store *store, struct step *step, int64_t sequence)
@@ -141,17 +174,32 @@ void profile_observe(struct fraud_profile *profile, int64_t entity, const struct
     take_step(profile, &step);
 }
 
+void profile_observe_release(struct fraud_profile *profile, int64_t entity,
+                             const struct transaction *row, const struct account_book *debit,
+                             const struct account_book *credit, int64_t released_at_us)
+{
+    CHECK(row->initial_status == STATUS_HELD && names(row, entity));
+    struct step step;
+    step_of(entity, row, debit, credit, &step);
+    step.release.at_us = released_at_us;
+    take_release(profile, &step);
+}
+
 /* --- the chain ------------------------------------------------------------------------------ */
 
 struct walk {
     struct store *store;
     int64_t entity;
+    int64_t until; /* releases from this sequence on have not happened */
     struct account_book debit, credit; /* of the row that was read last; number 0 = none yet */
     struct transaction row;
     const struct profile_bounds *bounds; /* NULL = none */
     int64_t read;                        /* rows so far */
     size_t count;
     struct step steps[PROFILE_SEGMENT]; /* newest first */
+    /* Of what was observed so far, the holds that are released later, the earliest release last. */
+    struct step *released;
+    size_t released_count, released_room;
 };
 
 static enum err check_bounds(struct walk *walk)
@@ -202,6 +250,7 @@ static enum err walk_segment(struct walk *walk, int64_t from, int64_t stop, int6
         struct step *step = &walk->steps[walk->count++];
         step_of(walk->entity, &walk->row, &walk->debit, &walk->credit, step);
         TRY(label_of(store, step, at));
+        TRY(profile_release_of(store, &walk->row, &step->release));
         int64_t previous = previous_of(&walk->row, walk->entity);
         if (previous < 0 || previous >= at)
             return ERR_books_broken;
@@ -211,10 +260,42 @@ static enum err walk_segment(struct walk *walk, int64_t from, int64_t stop, int6
     return ERR_none;
 }
 
-static void observe_segment(const struct walk *walk, struct fraud_profile *profile)
+static void take_releases(struct walk *walk, struct fraud_profile *profile, int64_t before)
 {
-    for (size_t i = walk->count; i > 0; i--)
-        take_step(profile, &walk->steps[i - 1]);
+    while (walk->released_count > 0 &&
+           walk->released[walk->released_count - 1].release.sequence < before)
+        take_release(profile, &walk->released[--walk->released_count]);
+}
+
+static enum err await_release(struct walk *walk, const struct step *step)
+{
+    if (step->release.sequence == 0 || step->release.sequence >= walk->until)
+        return ERR_none;
+    if (walk->released_count == walk->released_room) {
+        size_t room = walk->released_room == 0 ? 16 : walk->released_room * 2;
+        struct step *more = realloc(walk->released, room * sizeof(*more));
+        if (more == NULL)
+            return ERR_memory;
+        walk->released = more;
+        walk->released_room = room;
+    }
+    size_t place = walk->released_count++;
+    for (; place > 0 && walk->released[place - 1].release.sequence < step->release.sequence;
+         place--)
+        walk->released[place] = walk->released[place - 1];
+    walk->released[place] = *step;
+    return ERR_none;
+}
+
+static enum err observe_segment(struct walk *walk, struct fraud_profile *profile)
+{
+    for (size_t i = walk->count; i > 0; i--) {
+        const struct step *step = &walk->steps[i - 1];
+        take_releases(walk, profile, step->sequence);
+        take_step(profile, step);
+        TRY(await_release(walk, step));
+    }
+    return ERR_none;
 }
 
 /* Folds what lies behind `stop` into the profile. *joined tells whether the chain passes through
@@ -245,14 +326,18 @@ static enum err fold(struct walk *walk, int64_t newest, int64_t stop, struct fra
     *joined = at == stop;
     if (!*joined)
         goto out;
-    observe_segment(walk, profile);
-    for (size_t i = count - 1; i > 0; i--) {
+    err = observe_segment(walk, profile);
+    for (size_t i = count - 1; i > 0 && err == ERR_none; i--) {
         err = walk_segment(walk, begins[i - 1], begins[i], &at);
-        if (err != ERR_none)
-            goto out;
-        observe_segment(walk, profile);
+        if (err == ERR_none)
+            err = observe_segment(walk, profile);
     }
+    take_releases(walk, profile, walk->until);
 out:
+    free(walk->released);
+    walk->released = NULL;
+    walk->released_count = 0;
+    walk->released_room = 0;
     free(begins);
     return err;
 }
@@ -366,7 +451,7 @@ static enum err saved(struct store *store, int64_t entity, struct fraud_profile 
     return ERR_none;
 }
 
-static enum err load(struct store *store, int64_t entity, int64_t newest,
+static enum err load(struct store *store, int64_t entity, int64_t newest, int64_t until,
                      const struct profile_bounds *bounds, struct fraud_profile *out,
                      int64_t *last_sequence)
 {
@@ -381,7 +466,8 @@ static enum err load(struct store *store, int64_t entity, int64_t newest,
         seen = 0;
     }
     if (newest > seen) {
-        struct walk walk = {.store = store, .entity = entity, .bounds = bounds};
+        struct walk walk = {
+            .store = store, .entity = entity, .until = until, .bounds = bounds};
         bool joined = false;
         TRY(fold(&walk, newest, seen, out, &joined));
         if (!joined) {
@@ -396,7 +482,7 @@ static enum err load(struct store *store, int64_t entity, int64_t newest,
 enum err profile_load(struct store *store, int64_t entity, int64_t newest,
                       struct fraud_profile *out, int64_t *last_sequence)
 {
-    return load(store, entity, newest, NULL, out, last_sequence);
+    return load(store, entity, newest, INT64_MAX, NULL, out, last_sequence);
 }
 
 enum err profile_before(struct store *store, const struct transaction *row, int64_t entity,
@@ -404,7 +490,8 @@ enum err profile_before(struct store *store, const struct transaction *row, int6
 {
     int64_t last_sequence = 0;
     CHECK(names(row, entity));
-    return load(store, entity, previous_of(row, entity), bounds, out, &last_sequence);
+    return load(store, entity, previous_of(row, entity), row->sequence, bounds, out,
+                &last_sequence);
 }
 
 enum err profile_current(struct store *store, int64_t entity, struct fraud_profile *out,

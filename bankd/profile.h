@@ -15,6 +15,12 @@
  * profiles of both entities, which are saved in the same commit as the finding: so a saved profile
  * has every finding about what it has seen, and one that is made again reads the same ones.
  *
+ * A payment that was held and is released later becomes one that was done at the place of its
+ * release in the chain, which is that of the audit entry: whoever folds the profile anew, for
+ * today or for an earlier moment, lets it see the release between the same two transactions as the
+ * writer did, and what was decided before that does not know of it. Both profiles are saved with
+ * the release, so a saved one has seen every release before the next transaction of its chain.
+ *
  * Threads: none of its own; the store handle says which thread. Memory: a bounded piece of the
  * stack, and for chains of more than PROFILE_SEGMENT unseen transactions one number for each
  * segment on the heap. */
@@ -49,6 +55,19 @@ int64_t profile_counterparty(const struct transaction *row, const struct account
 void profile_observe(struct fraud_profile *profile, int64_t entity, const struct transaction *row,
                      const struct account_book *debit, const struct account_book *credit,
                      const struct label *label);
+
+/* Where a transaction that was held was released. */
+struct profile_release {
+    int64_t sequence; /* of the audit entry; 0 = it was not */
+    int64_t at_us;
+};
+ERR_MUST_USE enum err profile_release_of(struct store *store, const struct transaction *row,
+                                         struct profile_release *out);
+
+/* Lets the profile of an entity that the row names see the row's release. */
+void profile_observe_release(struct fraud_profile *profile, int64_t entity,
+                             const struct transaction *row, const struct account_book *debit,
+                             const struct account_book *credit, int64_t released_at_us);
 
 /* The profile of an account or party with everything that the store's ledger has of it, and the
  * newest sequence that it has seen (0 = none). A saved profile is taken as the start when it is

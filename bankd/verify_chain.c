@@ -104,15 +104,16 @@ static enum err move_hold(struct verify *verify, const struct audit *audit)
     credit = account_of(verify, row.credit);
     if (debit == NULL || credit == NULL)
         return ERR_none; /* told with the transaction */
-    bool fits = audit->set_status == STATUS_HELD
-                    ? money_add(debit->held, row.amount, &debit->held)
-                    : money_sub(debit->held, row.amount, &debit->held);
+    bool fits = audit->set_status == STATUS_HELD ? money_add(debit->held, row.amount, &debit->held)
+                                                 : money_sub(debit->held, row.amount, &debit->held);
     if (audit->set_status == STATUS_COMPLETED)
         fits = fits && money_sub(debit->balance, row.amount, &debit->balance) &&
                money_add(credit->balance, row.amount, &credit->balance);
     if (!fits)
         verify_problem(verify, VERIFY_POSTINGS, "transaction %" PRId64 " does not fit its accounts",
                        row.sequence);
+    if (audit->set_status == STATUS_COMPLETED)
+        verify_row_release(verify, &row, audit);
     return ERR_none;
 }
 

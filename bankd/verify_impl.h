@@ -48,6 +48,7 @@ struct verify_profile {
     int64_t              saved_sequence;
     uint64_t             saved_digest;
     bool                 reached; /* saved_sequence lies on the entity's chain */
+    bool                 passed;  /* so does a later transaction */
     struct fraud_profile made;
 };
 
@@ -199,12 +200,15 @@ ERR_MUST_USE enum err verify_row(struct verify *verify, const struct transaction
 ERR_MUST_USE enum err verify_row_figures(struct verify *verify, const struct transaction *row,
                                          bool raised);
 ERR_MUST_USE enum err verify_row_profiles(struct verify *verify, const struct transaction *row);
+/* What profiles make of a release, by its audit entry. */
+void verify_row_release(struct verify *verify, const struct transaction *row,
+                        const struct audit *audit);
 /* verify_rules.c: one audit entry within the pass, and the stored versions behind it. */
 ERR_MUST_USE enum err verify_rules_act(struct verify *verify, const struct audit *audit);
 ERR_MUST_USE enum err verify_sparing_act(struct verify *verify, const struct audit *audit);
 /* That no rule of high severity was silent for a decision by the will of one person. */
-void verify_sparings(struct verify *verify, const struct fraud_rules *rules,
-                     const struct transaction *row);
+void                  verify_sparings(struct verify *verify, const struct fraud_rules *rules,
+                                      const struct transaction *row);
 ERR_MUST_USE enum err verify_rules(struct verify *verify);
 /* verify_sums.c: what came out against what is stored. */
 ERR_MUST_USE enum err verify_sums(struct verify *verify);

@@ -307,6 +307,7 @@ static enum err load_profile(struct verify *verify, int64_t entity, int32_t *ind
     profile->entity = entity;
     profile->saved_digest = fraud_profile_digest(&saved);
     profile->reached = false;
+    profile->passed = false;
     fraud_profile_init(&profile->made);
     *index = (int32_t)++verify->profile_count;
     return ERR_none;

@@ -293,8 +293,8 @@ static void take_status(struct verify *verify, const struct transaction *row, bo
 static void take_hit(struct verify *verify, const struct transaction *row, struct verify_hit *hit)
 {
     struct verify_alert *alert = verify_map_find(&verify->alerts, hit->alert);
-    bool    is_sane = row->amount >= 0 && row->score >= 0 && row->score <= 1000;
-    int64_t loss = -1;
+    bool                 is_sane = row->amount >= 0 && row->score >= 0 && row->score <= 1000;
+    int64_t              loss = -1;
 
     hit->seen = true;
     if (is_sane)
@@ -390,32 +390,59 @@ static enum err take_reversal(struct verify *verify, const struct transaction *r
 
 /* --- profiles --------------------------------------------------------------------------------- */
 
+static struct verify_profile *profile_at(struct verify *verify, int32_t index)
+{
+    return index != 0 ? &verify->profiles[index - 1] : NULL;
+}
+
 static void take_profile(struct verify *verify, int32_t index, const struct transaction *row,
                          const struct label *label)
 {
-    struct verify_profile *profile = index != 0 ? &verify->profiles[index - 1] : NULL;
+    struct verify_profile *profile = profile_at(verify, index);
 
-    if (profile == NULL || row->sequence > profile->saved_sequence)
+    if (profile == NULL)
+        return;
+    profile->passed = row->sequence > profile->saved_sequence;
+    if (profile->passed)
         return;
     profile_observe(&profile->made, profile->entity, row, &verify->accounts[row->debit].stored,
                     &verify->accounts[row->credit].stored, label);
-    if (row->sequence < profile->saved_sequence)
-        return;
-    profile->reached = true;
-    if (fraud_profile_digest(&profile->made) != profile->saved_digest)
-        verify_problem(verify, VERIFY_PROFILES,
-                       "the saved profile of %s %" PRId64 " is not what its transactions make",
-                       profile->entity % 2 != 0 ? "party" : "account", profile->entity / 2);
-    else
-        verify->report->proved[VERIFY_PROFILES]++;
+    profile->reached = row->sequence == profile->saved_sequence;
+}
+
+/* A profile is saved with each release that it sees: so the saved one has seen those that came
+ * before the next transaction of its entity. */
+static void take_release(struct verify *verify, int32_t index, const struct transaction *row,
+                         int64_t released_at_us)
+{
+    struct verify_profile *profile = profile_at(verify, index);
+
+    if (profile != NULL && !profile->passed)
+        profile_observe_release(&profile->made, profile->entity, row,
+                                &verify->accounts[row->debit].stored,
+                                &verify->accounts[row->credit].stored, released_at_us);
+}
+
+static int32_t profile_of_party(const struct verify *verify, const struct transaction *row)
+{
+    bool has_party = row->party != 0 && row->party < (int64_t)verify->party_count;
+
+    return has_party ? verify->parties[row->party].profile : 0;
+}
+
+void verify_row_release(struct verify *verify, const struct transaction *row,
+                        const struct audit *audit)
+{
+    take_release(verify, verify->accounts[row->debit].profile, row, audit->at_us);
+    take_release(verify, verify->accounts[row->credit].profile, row, audit->at_us);
+    take_release(verify, profile_of_party(verify, row), row, audit->at_us);
 }
 
 enum err verify_row_profiles(struct verify *verify, const struct transaction *row)
 {
-    int32_t debit = verify->accounts[row->debit].profile;
-    int32_t credit = verify->accounts[row->credit].profile;
-    bool    has_party = row->party != 0 && row->party < (int64_t)verify->party_count;
-    int32_t party = has_party ? verify->parties[row->party].profile : 0;
+    int32_t      debit = verify->accounts[row->debit].profile;
+    int32_t      credit = verify->accounts[row->credit].profile;
+    int32_t      party = profile_of_party(verify, row);
     struct label label;
     enum err     err;
 

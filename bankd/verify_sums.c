@@ -376,6 +376,23 @@ static void check_alert(struct verify *verify, const struct verify_alert *alert)
                        alert->made_hits, alert->made_score, alert->made_loss);
 }
 
+static void check_profile(struct verify *verify, const struct verify_profile *profile)
+{
+    const char *kind = profile->entity % 2 != 0 ? "party" : "account";
+
+    if (!profile->reached)
+        verify_problem(verify, VERIFY_PROFILES,
+                       "the saved profile of %s %" PRId64 " ends at %" PRId64
+                       ", which is not on its chain",
+                       kind, profile->entity / 2, profile->saved_sequence);
+    else if (fraud_profile_digest(&profile->made) != profile->saved_digest)
+        verify_problem(verify, VERIFY_PROFILES,
+                       "the saved profile of %s %" PRId64 " is not what its transactions make",
+                       kind, profile->entity / 2);
+    else
+        verify->report->proved[VERIFY_PROFILES]++;
+}
+
 static void check_leftovers(struct verify *verify)
 {
     for (size_t i = 0; i < verify->hit_count; i++)
@@ -386,12 +403,7 @@ static void check_leftovers(struct verify *verify)
     for (size_t i = 0; i < verify->alerts.count; i++)
         check_alert(verify, verify_map_at(&verify->alerts, i));
     for (size_t i = 0; i < verify->profile_count; i++)
-        if (!verify->profiles[i].reached)
-            verify_problem(verify, VERIFY_PROFILES,
-                           "the saved profile of %s %" PRId64 " ends at %" PRId64
-                           ", which is not on its chain",
-                           verify->profiles[i].entity % 2 != 0 ? "party" : "account",
-                           verify->profiles[i].entity / 2, verify->profiles[i].saved_sequence);
+        check_profile(verify, &verify->profiles[i]);
     for (size_t i = 0; i < verify->sets.count; i++) {
         const struct verify_set *set = verify_map_at(&verify->sets, i);
 

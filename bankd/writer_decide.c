@@ -62,7 +62,7 @@ static enum err prepare(struct writer *writer, struct ending *ending, const stru
     TRY(book_of(writer, ending->row.credit, &credit));
     if (ending->status != 0)
         TRY(move_money(ending, writer_now_us(writer), debit, credit, fault));
-    if (ending->label_act == LABEL_KEEP)
+    if (ending->label_act == LABEL_KEEP && ending->status != STATUS_COMPLETED)
         return ERR_none;
     return writer_label_prepare(writer, &ending->row, more, &ending->label);
 }
@@ -129,6 +129,20 @@ static void put_flag(struct draft *draft, const struct ending *ending)
     writer_rollup(draft, ROLLUP_ALL, 0, row->currency, METRIC_FLAGGED, sign, sign * row->amount);
 }
 
+/* The money has moved: it becomes a habit of both sides, and is none of what was stopped. */
+static void observe_release(struct writer *writer, const struct draft *draft,
+                            const struct ending *ending)
+{
+    const struct account_book *book;
+    struct account_book        debit;
+    enum err                   err = writer_book(writer, ending->row.debit, &book, NULL);
+
+    debit = *book;
+    err = err != ERR_none ? err : writer_book(writer, ending->row.credit, &book, NULL);
+    CHECK(err == ERR_none); /* as when the money moved */
+    writer_label_release(writer, draft, &ending->row, &ending->label, &debit, book);
+}
+
 /* Fills a draft with one ending; the alert, if it changes too, is the caller's. */
 static void put(struct writer *writer, struct draft *draft, const struct ending *ending,
                 const struct actor *actor, const char *operation, struct slice reason)
@@ -165,6 +179,8 @@ static void put(struct writer *writer, struct draft *draft, const struct ending 
         draft->change.hit = &draft->hit;
     }
     writer_audit(writer, draft, &act);
+    if (ending->status == STATUS_COMPLETED)
+        observe_release(writer, draft, ending);
 }
 
 /* --- the release or the rejection of one transaction -------------------------------------------

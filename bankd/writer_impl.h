@@ -175,6 +175,10 @@ void                  writer_alert_tell(struct writer *writer, const struct aler
  * to be prepared for. */
 ERR_MUST_USE enum err writer_label_prepare(struct writer *writer, const struct transaction *row,
                                            size_t more, struct label_plan *out);
+/* The two profiles of the plan see the release, which is the draft's audit entry. */
+void writer_label_release(struct writer *writer, const struct draft *draft,
+                          const struct transaction *row, const struct label_plan *plan,
+                          const struct account_book *debit, const struct account_book *credit);
 void writer_label_make(struct writer *writer, struct draft *draft, const struct transaction *row,
                        const struct label_plan *plan, enum label_act act, int64_t known_at_us);
 

@@ -1,9 +1,10 @@
-/* Findings that come after their transaction: an analyst's decision, or an import that brings the
- * labels of rows which are there already.
+/* What comes after its transaction: a finding, be it an analyst's decision or an import that brings
+ * the labels of rows which are there already, and the release of a hold.
  *
- * The rule that must not be broken: a finding and the two profiles that have seen it are one
- * commit. Then a saved profile never lacks a finding about a transaction that it has seen, and a
- * profile that is made again from its chain, which reads the findings of today, is the same. */
+ * The rule that must not be broken: a finding or a release and the two profiles that have seen it
+ * are one commit. Then a saved profile never lacks a finding about a transaction that it has seen,
+ * and a profile that is made again from its chain, which reads the findings of today, is the same.
+ */
 #include "bankd/writer_impl.h"
 
 #include <string.h>
@@ -66,6 +67,9 @@ static enum err load_profiles(struct writer *writer, const struct transaction *r
     return writer_profile(writer, entities[1], newest, &slots[1]);
 }
 
+/* A finding and a release ask for each profile once more than may be due anyway. */
+enum { LABEL_URGENT = 3 * LABEL_PROFILES };
+
 enum err writer_label_prepare(struct writer *writer, const struct transaction *row, size_t more,
                               struct label_plan *out)
 {
@@ -76,9 +80,22 @@ enum err writer_label_prepare(struct writer *writer, const struct transaction *r
     out->replaces = err == ERR_none;
     if (err != ERR_none && err != ERR_not_found)
         return err;
-    if (writer->urgent_count + 2 * LABEL_PROFILES * (more + 1) > WRITER_URGENT_MAX)
+    if (writer->urgent_count + LABEL_URGENT * (more + 1) > WRITER_URGENT_MAX)
         return ERR_busy;
     return row->rule_set != 0 ? load_profiles(writer, row, out->entities, out->slots) : ERR_none;
+}
+
+void writer_label_release(struct writer *writer, const struct draft *draft,
+                          const struct transaction *row, const struct label_plan *plan,
+                          const struct account_book *debit, const struct account_book *credit)
+{
+    for (size_t i = 0; i < LABEL_PROFILES; i++) {
+        if (plan->slots[i] == NULL)
+            continue;
+        profile_observe_release(&plan->slots[i]->profile, plan->entities[i], row, debit, credit,
+                                draft->audit.at_us);
+        writer_profile_urgent(writer, plan->entities[i], plan->slots[i]);
+    }
 }
 
 /* A profile cannot unsee that something was found out, because others had to make room for it: a

@@ -27,15 +27,26 @@ static int64_t mean_of(struct profile_sum window)
     return window.count == 0 ? 0 : window.sum / window.count;
 }
 
-static int64_t total_mean(uint64_t sum, uint32_t count)
+static int64_t in_mean(const struct profile *profile)
 {
-    return count == 0 ? 0 : profile_saturate(sum / count);
+    int64_t count = profile_in_own(profile);
+
+    return count <= 0 ? 0 : profile_saturate(profile->in_sum / (uint64_t)count);
 }
 
 /* value * 100 / whole, saturating; 0 when there is no whole. */
 static int64_t percent_of(int64_t value, int64_t whole)
 {
     __int128 percent = whole > 0 ? (__int128)value * 100 / whole : 0;
+
+    return percent > INT64_MAX ? INT64_MAX : percent < INT64_MIN ? INT64_MIN : (int64_t)percent;
+}
+
+/* The amount in percent of a mean, which is not cut to whole minor units first: with tiny amounts,
+ * of a currency without cents, most of it would be cut away. */
+static int64_t percent_of_mean(int64_t amount, uint64_t sum, int64_t count)
+{
+    __int128 percent = sum > 0 ? (__int128)amount * 100 * count / (__int128)sum : 0;
 
     return percent > INT64_MAX ? INT64_MAX : percent < INT64_MIN ? INT64_MIN : (int64_t)percent;
 }
@@ -386,7 +397,7 @@ VALUE_OF(max_amount)
 
 VALUE_OF(in_mean_amount)
 {
-    return total_mean(in->subject->in_sum, in->subject->in_count);
+    return in_mean(in->subject);
 }
 
 VALUE_OF(in_max_amount)
@@ -493,8 +504,8 @@ VALUE_OF(amount_to_mean_pct)
 
     if ((in->event->incoming ? p->in_count : p->out_count) < COMPARED_MIN)
         return 0;
-    return percent_of(in->event->amount,
-                      in->event->incoming ? value_in_mean_amount(in) : profile_habit_mean(p));
+    return in->event->incoming ? percent_of_mean(in->event->amount, p->in_sum, profile_in_own(p))
+                               : percent_of_mean(in->event->amount, p->habit_sum, p->habit_count);
 }
 
 VALUE_OF(amount_to_max_pct)
@@ -509,12 +520,20 @@ VALUE_OF(amount_to_max_pct)
 
 VALUE_OF(amount_to_mean_7d_pct)
 {
-    return in->event->incoming ? 0 : percent_of(in->event->amount, value_mean_7d(in));
+    struct profile_sum window = own(in, RING_OUT_7D);
+
+    return in->event->incoming
+               ? 0
+               : percent_of_mean(in->event->amount, (uint64_t)window.sum, window.count);
 }
 
 VALUE_OF(amount_to_mean_30d_pct)
 {
-    return in->event->incoming ? 0 : percent_of(in->event->amount, value_mean_30d(in));
+    struct profile_sum window = own(in, RING_OUT_30D);
+
+    return in->event->incoming
+               ? 0
+               : percent_of_mean(in->event->amount, (uint64_t)window.sum, window.count);
 }
 
 VALUE_OF(amount_zscore_x100)
@@ -592,16 +611,24 @@ VALUE_OF(counterparty_in_count_total)
     return in->other->in_count;
 }
 
+/* What the counterparty's amounts say of a payment in another currency is nothing. */
+static bool is_comparable(const struct feature_input *in)
+{
+    return in->other->currency == in->event->currency;
+}
+
 VALUE_OF(counterparty_mean_amount)
 {
-    return total_mean(in->other->in_sum, in->other->in_count);
+    return is_comparable(in) ? in_mean(in->other) : 0;
 }
 
 VALUE_OF(amount_to_counterparty_mean_pct)
 {
-    if (in->other->in_count < COMPARED_MIN)
+    int64_t count = profile_in_own(in->other);
+
+    if (count < COMPARED_MIN || !is_comparable(in))
         return 0;
-    return percent_of(in->event->amount, value_counterparty_mean_amount(in));
+    return percent_of_mean(in->event->amount, in->other->in_sum, count);
 }
 
 VALUE_OF(counterparty_fan_in_7d)

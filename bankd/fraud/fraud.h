@@ -66,17 +66,18 @@ struct fraud_controls {
 
 /* What happens, seen from the account that the payment is about (its subject). */
 struct fraud_event {
-    int64_t at_us;
-    int64_t amount;       /* minor units, >= 0 */
-    int64_t unit;         /* minor units of one major unit: 100 for USD */
-    int32_t type;         /* enum transaction_type */
-    int32_t status;       /* enum transaction_status as decided; 0 when judging */
-    bool    incoming;     /* the subject receives */
-    bool    history;      /* brought in from elsewhere, not a live payment */
-    int64_t balance;      /* available to the subject before it, without its overdraft limit */
-    int64_t opened_at_us; /* of the subject account */
-    int64_t counterparty; /* entity; 0 = none (cash) */
-    bool    counterparty_internal;         /* a customer's account of this bank */
+    int64_t  at_us;
+    int64_t  amount;       /* minor units, >= 0 */
+    int64_t  unit;         /* minor units of one major unit: 100 for USD */
+    int32_t  type;         /* enum transaction_type */
+    int32_t  status;       /* enum transaction_status as decided; 0 when judging */
+    bool     incoming;     /* the subject receives */
+    bool     history;      /* brought in from elsewhere, not a live payment */
+    int64_t  balance;      /* available to the subject before it, without its overdraft limit */
+    int64_t  opened_at_us; /* of the subject account */
+    int64_t  counterparty; /* entity; 0 = none (cash) */
+    bool     counterparty_internal;        /* a customer's account of this bank */
+    uint16_t currency;                     /* its number: amounts of several are never added up */
     const struct fraud_controls *controls; /* borrowed, for judging; NULL = none */
 };
 
@@ -259,6 +260,12 @@ size_t fraud_recall_features(const struct fraud_rules *rules, const uint8_t *dec
 enum fraud_side { FRAUD_SUBJECT, FRAUD_COUNTERPARTY };
 void fraud_observe(struct fraud_profile *profile, const struct fraud_event *event,
                    enum fraud_side side, int64_t other);
+
+/* The release of a payment that was observed when it was held, by the same event: from now on it is
+ * one that was done, and was never stopped. Who paid it did so when it was held; to whom it went it
+ * comes at the moment of the release. */
+void fraud_observe_release(struct fraud_profile *profile, const struct fraud_event *event,
+                           enum fraud_side side, int64_t other, int64_t released_at_us);
 
 /* A finding about one of the entity's transactions, and the moment from which it may be used, which
  * may lie ahead: looks at earlier moments do not see it. Findings may come in any order. A finding

@@ -27,8 +27,8 @@ static int64_t median_of(const struct profile *p)
         return 0;
     while (2 * (below + p->sizes[class]) < total)
         below += p->sizes[class ++];
-    from = profile_size_from(class);
-    median = from + scaled(profile_size_from(class + 1) - from, total - 2 * below,
+    from = profile_size_from(p, class);
+    median = from + scaled(profile_size_from(p, class + 1) - from, total - 2 * below,
                            2 * (int64_t)p->sizes[class]);
     return median < profile_saturate(p->out_max) ? median : profile_saturate(p->out_max);
 }
@@ -171,7 +171,8 @@ static bool kind_of(enum feature feature, struct kind *out)
 
 static bool habit_of(const struct profile *p, const struct kind *kind, struct habit *out)
 {
-    int64_t in_mean = p->in_count == 0 ? 0 : profile_saturate(p->in_sum / p->in_count);
+    uint64_t in_own = (uint64_t)profile_in_own(p);
+    int64_t  in_mean = in_own == 0 ? 0 : profile_saturate(p->in_sum / in_own);
 
     *out = (struct habit){ .payments = kind->of == OF_OUT  ? p->out_count
                                        : kind->of == OF_IN ? p->in_count

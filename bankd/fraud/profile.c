@@ -2,7 +2,7 @@
  *
  * Everything here is O(1) and takes any input: times before 1970, late acts, amounts up to the
  * largest integer, and bytes that passed fraud_profile_valid without being a profile. The rule
- * that must not be broken: fraud_observe and the two calls for findings alone change a profile, and
+ * that must not be broken: the calls that observe and forget alone change a profile, and
  * only by their arguments. */
 #include "bankd/fraud/profile.h"
 
@@ -15,7 +15,11 @@
 #define CELL_SUM_MAX      ((UINT64_C(1) << 48) - 1)
 #define CELL_COUNT_ONE    (UINT64_C(1) << 48)
 #define CELL_COUNT_MAX    UINT64_C(0xffff)
-#define MOMENT_AMOUNT_MAX (UINT64_C(1) << 40) /* larger amounts count as this in the moments */
+#define MOMENT_AMOUNT_MAX (UINT64_C(1) << 42) /* larger amounts count as this in the moments */
+
+/* The sum of so many squares fits its 96 bits. */
+static_assert((uint64_t)PROFILE_HABIT_MAX <= UINT64_C(1) << 12, "the moments fit");
+static_assert((int)PROFILE_HABIT_MAX <= (int)UINT16_MAX, "the count of the moments fits");
 
 struct ring {
     size_t  offset;
@@ -60,18 +64,17 @@ void fraud_profile_init(struct fraud_profile *profile)
     memset(profile, 0, sizeof *profile);
     p->magic = PROFILE_MAGIC;
     p->version = PROFILE_VERSION;
-    p->size = sizeof *p;
 }
 
 bool fraud_profile_valid(const struct fraud_profile *profile)
 {
     const struct profile *p = profile_of(profile);
 
-    return p->magic == PROFILE_MAGIC && p->version == PROFILE_VERSION && p->size == sizeof *p &&
+    return p->magic == PROFILE_MAGIC && p->version == PROFILE_VERSION &&
            p->first_at_us <= p->last_at_us && p->first_at_us <= p->last_out_at_us &&
            p->last_out_at_us <= p->last_at_us && p->habit_count < PROFILE_HABIT_MAX &&
-           p->habit_count <= p->out_count && p->out_max <= p->out_sum && p->in_max <= p->in_sum &&
-           p->reserved[0] == 0 && p->reserved[1] == 0 && p->reserved[2] == 0;
+           p->habit_count <= p->out_count && (p->out_count != 0 || p->out_max == 0) &&
+           p->in_max <= p->in_sum && p->in_foreign <= p->in_count && p->reserved == 0;
 }
 
 uint64_t fraud_profile_digest(const struct fraud_profile *profile)
@@ -302,6 +305,18 @@ static void small_add(struct profile *p, enum profile_small kind, int64_t at_us)
         week[kind]++;
 }
 
+/* Takes one back; a bucket that is full has lost count and stays. */
+static void small_remove(struct profile *p, enum profile_small kind, int64_t at_us)
+{
+    uint8_t *day = ring_cell(p, RING_SMALL_24H, at_us);
+    uint8_t *week = ring_cell(p, RING_SMALL_7D, at_us);
+
+    if (day != NULL && day[kind] > 0 && day[kind] < UINT8_MAX)
+        day[kind]--;
+    if (week != NULL && week[kind] > 0 && week[kind] < UINT8_MAX)
+        week[kind]--;
+}
+
 /* --- counterparties -------------------------------------------------------------------------- */
 
 /* The finaliser of a 64-bit mixer; never 0, which means a free place. */
@@ -425,7 +440,7 @@ static void party_remember(struct profile *p, int64_t entity, int64_t at_us)
 
 static unsigned __int128 habit_squares(const struct profile *p)
 {
-    return (unsigned __int128)p->habit_squares[1] << 64 | p->habit_squares[0];
+    return (unsigned __int128)p->habit_squares_high << 64 | p->habit_squares;
 }
 
 static void habit_add(struct profile *p, int64_t amount)
@@ -440,8 +455,13 @@ static void habit_add(struct profile *p, int64_t amount)
         p->habit_sum /= 2;
         squares /= 2;
     }
-    p->habit_squares[0] = (uint64_t)squares;
-    p->habit_squares[1] = (uint64_t)(squares >> 64);
+    p->habit_squares = (uint64_t)squares;
+    p->habit_squares_high = (uint32_t)(squares >> 64);
+}
+
+int64_t profile_in_own(const struct profile *profile)
+{
+    return (int64_t)profile->in_count - profile->in_foreign;
 }
 
 int64_t profile_habit_mean(const struct profile *profile)
@@ -481,47 +501,95 @@ int64_t profile_habit_deviation(const struct profile *profile)
     return profile_saturate(profile_root((squares + given - 2 * taken) / n));
 }
 
-/* Two classes for each power of two: 2^e up to 1.5 x 2^e, and from there to the next. */
-static size_t size_class(uint64_t amount)
+/* Two steps for each power of two: 0 and 1, 2, 3, 4 and 5, 6 and 7, 8 to 11, and so on. */
+static unsigned size_step(uint64_t amount)
 {
     unsigned exponent = 63u - (unsigned)__builtin_clzll(amount | 1);
-    unsigned half = exponent == 0 ? 0 : (unsigned)(amount >> (exponent - 1)) & 1;
-    unsigned class = exponent * 2 + half;
 
-    if (class < PROFILE_SIZES_FROM * 2)
-        return 0;
-    class -= PROFILE_SIZES_FROM * 2;
-    return class < PROFILE_SIZES ? class : PROFILE_SIZES - 1;
+    return exponent == 0 ? 0 : exponent * 2 - 1 + ((unsigned)(amount >> (exponent - 1)) & 1);
 }
 
-int64_t profile_size_from(size_t class)
+/* The step of the first class: the largest amount lies in the last class, or below. */
+static unsigned size_base(uint64_t largest)
 {
-    unsigned of = (unsigned)class + PROFILE_SIZES_FROM * 2;
-    int64_t  power = INT64_C(1) << of / 2;
+    unsigned step = size_step(largest);
 
-    return class == 0 ? 0 : of % 2 == 0 ? power : power + power / 2;
+    return step < PROFILE_SIZES ? 0 : step - (PROFILE_SIZES - 1);
 }
 
+static size_t size_class(uint64_t largest, uint64_t amount)
+{
+    unsigned step = size_step(amount);
+    unsigned base = size_base(largest);
+
+    return step <= base ? 0 : step - base < PROFILE_SIZES ? step - base : PROFILE_SIZES - 1;
+}
+
+int64_t profile_size_from(const struct profile *profile, size_t class)
+{
+    unsigned step = size_base(profile->out_max) + (unsigned)class;
+    uint64_t power = UINT64_C(1) << (step + 1) / 2;
+
+    return class == 0 ? 0 : profile_saturate(step % 2 == 1 ? power : power + power / 2);
+}
+
+static void sizes_halve(struct profile *p)
+{
+    for (size_t i = 0; i < PROFILE_SIZES; i++)
+        p->sizes[i] /= 2;
+}
+
+/* Makes room for a larger amount than ever: the smallest classes become one. */
+static void sizes_rise(struct profile *p, unsigned steps)
+{
+    size_t   joined = steps < PROFILE_SIZES - 1 ? steps : PROFILE_SIZES - 1;
+    unsigned small;
+
+    for (;;) {
+        small = 0;
+        for (size_t i = 0; i <= joined; i++)
+            small += p->sizes[i];
+        if (small <= UINT8_MAX)
+            break;
+        sizes_halve(p);
+    }
+    memmove(&p->sizes[1], &p->sizes[joined + 1], PROFILE_SIZES - 1 - joined);
+    memset(&p->sizes[PROFILE_SIZES - joined], 0, joined);
+    p->sizes[0] = (uint8_t)small;
+}
+
+/* The largest amount is brought up to date here, because the classes hang on it. */
 static void size_add(struct profile *p, int64_t amount)
 {
-    uint8_t *cell = &p->sizes[size_class((uint64_t)amount)];
+    uint64_t given = (uint64_t)amount;
+    uint8_t *cell;
 
+    if (given > p->out_max) {
+        unsigned steps = size_base(given) - size_base(p->out_max);
+
+        if (steps > 0)
+            sizes_rise(p, steps);
+        p->out_max = given;
+    }
+    cell = &p->sizes[size_class(p->out_max, given)];
     if (*cell == UINT8_MAX)
-        for (size_t i = 0; i < PROFILE_SIZES; i++)
-            p->sizes[i] /= 2;
+        sizes_halve(p);
     (*cell)++;
 }
 
 int64_t profile_share_below(const struct profile *profile, int64_t amount)
 {
-    size_t  own = size_class(amount > 0 ? (uint64_t)amount : 0);
-    int64_t below = 0;
-    int64_t total = 0;
+    uint64_t given = amount > 0 ? (uint64_t)amount : 0;
+    size_t   own = size_class(profile->out_max, given);
+    int64_t  below = 0;
+    int64_t  total = 0;
 
     for (size_t i = 0; i < PROFILE_SIZES; i++) {
         total += 2 * profile->sizes[i];
         below += i < own ? 2 * profile->sizes[i] : i == own ? profile->sizes[i] : 0;
     }
+    if (total != 0 && given > profile->out_max)
+        return 10000;
     return total == 0 ? 0 : below * 10000 / total;
 }
 
@@ -871,9 +939,10 @@ static void count_saturating(uint32_t *count)
     *count += *count < UINT32_MAX ? 1 : 0;
 }
 
-static void move_time(struct profile *p, int64_t at_us, bool incoming)
+static void move_time(struct profile *p, int64_t at_us, bool incoming, uint16_t currency)
 {
     if (profile_is_empty(p)) {
+        p->currency = currency;
         p->first_at_us = at_us;
         p->last_at_us = at_us;
         p->last_out_at_us = at_us;
@@ -888,9 +957,13 @@ static void move_time(struct profile *p, int64_t at_us, bool incoming)
         p->last_out_at_us = at_us;
 }
 
-static void observe_in(struct profile *p, int64_t at_us, uint64_t amount, int64_t other)
+/* Money of another currency than the profile's comes as 0 and foreign. */
+static void observe_in(struct profile *p, int64_t at_us, uint64_t amount, bool foreign,
+                       int64_t other)
 {
     count_saturating(&p->in_count);
+    if (foreign)
+        count_saturating(&p->in_foreign);
     add_saturating(&p->in_sum, amount);
     if (amount > p->in_max)
         p->in_max = amount;
@@ -922,19 +995,24 @@ static void large_add(struct profile *p, int64_t amount, int64_t at_us)
         (*cell)++;
 }
 
-static void observe_out(struct profile *p, int64_t at_us, int64_t amount, int64_t other)
+/* All that makes a payment a habit; its rings are the caller's. */
+static void observe_out(struct profile *p, int64_t at_us, int64_t amount, bool foreign,
+                        int64_t other)
 {
     count_saturating(&p->out_count);
-    add_saturating(&p->out_sum, (uint64_t)amount);
-    if ((uint64_t)amount > p->out_max)
-        p->out_max = (uint64_t)amount;
-    observe_out_rings(p, at_us, (uint64_t)amount, other);
-    large_add(p, amount, at_us);
-    habit_add(p, amount);
-    size_add(p, amount);
+    if (!foreign) {
+        large_add(p, amount, at_us);
+        habit_add(p, amount);
+        size_add(p, amount);
+    }
     hour_add(p, at_us);
     if (other != 0)
         party_remember(p, other, at_us);
+}
+
+static bool is_incoming(const struct fraud_event *event, enum fraud_side side)
+{
+    return side == FRAUD_SUBJECT ? event->incoming : !event->incoming;
 }
 
 /* What was held has been tried, so it counts for speed; it has not become a habit. What was
@@ -943,27 +1021,59 @@ void fraud_observe(struct fraud_profile *profile, const struct fraud_event *even
                    enum fraud_side side, int64_t other)
 {
     struct profile *p = profile_edit(profile);
-    bool            incoming = side == FRAUD_SUBJECT ? event->incoming : !event->incoming;
+    bool            incoming = is_incoming(event, side);
     bool            done = event->status == STATUS_COMPLETED || event->status == STATUS_REVERSED;
     bool            held = event->status == STATUS_HELD || event->status == STATUS_REJECTED;
     bool            declined = event->status == STATUS_DECLINED;
+    bool            foreign;
+    int64_t         amount;
 
     if (!profile_is_act(event->type) || event->amount < 0)
         return;
     if (done ? false : incoming || (!held && !declined))
         return; /* nothing arrived, or an unknown status */
-    move_time(p, event->at_us, incoming);
+    move_time(p, event->at_us, incoming, event->currency);
+    foreign = event->currency != p->currency;
+    amount = foreign ? 0 : event->amount;
     if (!done) {
         count_saturating(&p->stopped_count);
         small_add(p, SMALL_STOPPED, event->at_us);
         if (held)
-            observe_out_rings(p, event->at_us, (uint64_t)event->amount, other);
+            observe_out_rings(p, event->at_us, (uint64_t)amount, other);
         return;
     }
     if (profile_is_near_threshold(event->amount, event->unit))
         small_add(p, SMALL_NEAR, event->at_us);
-    if (incoming)
-        observe_in(p, event->at_us, (uint64_t)event->amount, other);
-    else
-        observe_out(p, event->at_us, event->amount, other);
+    if (incoming) {
+        observe_in(p, event->at_us, (uint64_t)amount, foreign, other);
+    } else {
+        observe_out_rings(p, event->at_us, (uint64_t)amount, other);
+        observe_out(p, event->at_us, amount, foreign, other);
+    }
+}
+
+/* The windows of outgoing amounts have had it since it was tried. */
+void fraud_observe_release(struct fraud_profile *profile, const struct fraud_event *event,
+                           enum fraud_side side, int64_t other, int64_t released_at_us)
+{
+    struct profile *p = profile_edit(profile);
+    bool            incoming = is_incoming(event, side);
+    int64_t         at_us = incoming ? released_at_us : event->at_us;
+    bool            foreign;
+    int64_t         amount;
+
+    if (!profile_is_act(event->type) || event->amount < 0 || event->status != STATUS_HELD)
+        return;
+    move_time(p, at_us, incoming, event->currency);
+    foreign = event->currency != p->currency;
+    amount = foreign ? 0 : event->amount;
+    if (profile_is_near_threshold(event->amount, event->unit))
+        small_add(p, SMALL_NEAR, at_us);
+    if (incoming) {
+        observe_in(p, at_us, (uint64_t)amount, foreign, other);
+        return;
+    }
+    observe_out(p, at_us, amount, foreign, other);
+    small_remove(p, SMALL_STOPPED, at_us);
+    p->stopped_count -= p->stopped_count > 0 && p->stopped_count < UINT32_MAX ? 1 : 0;
 }

@@ -33,10 +33,9 @@
 
 enum {
     PROFILE_MAGIC = 0x46505246, /* "FRPF" */
-    PROFILE_VERSION = 3,
+    PROFILE_VERSION = 5,
     PROFILE_RECENT = 16,      /* counterparties remembered one by one */
-    PROFILE_SIZES = 40,       /* classes of amounts, two for each power of two */
-    PROFILE_SIZES_FROM = 7,   /* the first class ends above 2^7 minor units */
+    PROFILE_SIZES = 52,       /* classes of amounts, two for each power of two */
     PROFILE_HABIT_MIN = 5,    /* acts that make a habit */
     PROFILE_HABIT_MAX = 4096, /* acts after which older ones fade */
     PROFILE_SMALL = 8,        /* buckets of the small counters */
@@ -53,20 +52,19 @@ enum profile_small { SMALL_NEW, SMALL_NEAR, SMALL_STOPPED, SMALL_KINDS };
 struct profile {
     uint32_t magic;
     uint16_t version;
-    uint16_t size;
+    uint16_t currency;       /* of the first act: amounts in others are counted, never summed */
     int64_t  first_at_us;    /* the earliest act */
     int64_t  last_at_us;     /* the newest act; where the rings stand */
     int64_t  last_out_at_us; /* the newest outgoing act or attempt; when none, the first act */
     uint32_t out_count;      /* since the beginning, done */
     uint32_t in_count;
-    uint64_t out_sum;
     uint64_t in_sum;
     uint64_t out_max;
     uint64_t in_max;
     /* Moments of outgoing amounts; all three are halved when the count is PROFILE_HABIT_MAX. */
-    uint64_t habit_squares[2]; /* low word, high word */
+    uint64_t habit_squares; /* the low word */
     uint64_t habit_sum;
-    uint32_t habit_count;
+    uint32_t habit_squares_high;
     uint32_t stopped_count; /* declined or held, outgoing */
     uint64_t out_1h[6];     /* 10 minutes each */
     uint64_t out_24h[8];    /* 3 hours */
@@ -84,16 +82,19 @@ struct profile {
     /* The newest findings: 1 + 2 x seconds before label_at_us + whether it says fraud; rising, and
      * 0 behind the last. */
     uint32_t exact[PROFILE_EXACT];
+    uint32_t in_foreign; /* of in_count, in another currency */
+    uint16_t habit_count;
     uint16_t recent_hours[PROFILE_RECENT]; /* of the last payment, hours since 1970 modulo 2^16 */
     uint16_t label_known[PROFILE_LABEL_DAYS]; /* findings of each day */
     uint8_t  recent_counts[PROFILE_RECENT];   /* payments */
-    uint8_t  sizes[PROFILE_SIZES]; /* outgoing amounts by class; halved when one is full */
-    uint8_t  hours[24];            /* outgoing acts by hour of the day; halved when one is full */
-    uint8_t  small_24h[PROFILE_SMALL][SMALL_KINDS]; /* 3 hours */
-    uint8_t  small_7d[PROFILE_SMALL][SMALL_KINDS];  /* 21 hours */
-    uint8_t  large_7d[PROFILE_SMALL];          /* 21 hours: outgoing amounts far above the mean */
-    uint8_t  label_frauds[PROFILE_LABEL_DAYS]; /* findings that say fraud */
-    uint8_t  reserved[3];                      /* 0 */
+    /* Outgoing amounts by class, see profile_size_from; halved when one is full. */
+    uint8_t sizes[PROFILE_SIZES];
+    uint8_t hours[24]; /* outgoing acts by hour of the day; halved when one is full */
+    uint8_t small_24h[PROFILE_SMALL][SMALL_KINDS]; /* 3 hours */
+    uint8_t small_7d[PROFILE_SMALL][SMALL_KINDS];  /* 21 hours */
+    uint8_t large_7d[PROFILE_SMALL];          /* 21 hours: outgoing amounts far above the mean */
+    uint8_t label_frauds[PROFILE_LABEL_DAYS]; /* findings that say fraud */
+    uint8_t reserved;                         /* 0 */
 };
 
 static_assert(sizeof(struct profile) == FRAUD_PROFILE_BYTES, "the profile fills its bytes");
@@ -164,14 +165,20 @@ bool    profile_knows(const struct profile *profile, int64_t entity);
 int64_t profile_payments_to(const struct profile *profile, int64_t entity); /* of recent ones */
 int64_t profile_parties_since(const struct profile *profile, int64_t at_us, int64_t hours);
 
-/* Of outgoing amounts: mean and standard deviation; share of smaller ones in basis points. */
 /* The largest integer whose square is not above x. */
 uint64_t profile_root(unsigned __int128 x);
+/* Of outgoing amounts: mean and standard deviation; share of smaller ones in basis points, which is
+ * all of them for an amount above the largest. */
 int64_t profile_habit_mean(const struct profile *profile);
 int64_t profile_habit_deviation(const struct profile *profile);
 int64_t profile_share_below(const struct profile *profile, int64_t amount);
-/* The smallest amount of a class of `sizes`. */
-int64_t profile_size_from(size_t class);
+/* The smallest amount of a class of `sizes`, which are PROFILE_SIZES / 2 powers of two up to that
+ * of the largest amount ever: so they follow the account into whatever sizes its currency and its
+ * business have, and what is a hundred million times smaller than the largest is the first class.
+ */
+int64_t profile_size_from(const struct profile *profile, size_t class);
+/* Incoming amounts in the profile's currency: how many are in the sum. */
+int64_t profile_in_own(const struct profile *profile);
 int64_t profile_hour_share(const struct profile *profile, int hour); /* of outgoing acts, bp */
 
 bool profile_is_near_threshold(int64_t amount, int64_t unit);

@@ -15,6 +15,13 @@ struct replay_block {
     struct fraud_profile profiles[REPLAY_BLOCK];
 };
 
+/* A hold that was observed and is released further on. */
+struct replay_hold {
+    struct fraud_event     event;
+    int64_t                subject;
+    struct profile_release release;
+};
+
 struct replay {
     const struct replay_options *options;
     replay_visit                *visit;
@@ -27,7 +34,9 @@ struct replay {
     struct fraud_profile       **profiles; /* by entity */
     size_t                       entity_count;
     struct replay_block         *blocks;
-    size_t                       used; /* profiles given out */
+    size_t                       used;  /* profiles given out */
+    struct replay_hold          *holds; /* released ones, the earliest release last */
+    size_t                       hold_count, hold_room;
     int64_t                      last;
     int64_t                      rows;
     enum err                     failed;
@@ -179,6 +188,51 @@ static bool was_alert(struct replay *replay, int64_t sequence)
            replay->alerted[replay->alerted_at] == sequence;
 }
 
+/* Those that were released before a place in the chain. */
+static enum err take_releases(struct replay *replay, int64_t before)
+{
+    while (replay->hold_count > 0 &&
+           replay->holds[replay->hold_count - 1].release.sequence < before) {
+        const struct replay_hold *hold = &replay->holds[--replay->hold_count];
+        struct fraud_profile     *profile;
+
+        TRY(profile_at(replay, hold->subject, &profile));
+        fraud_observe_release(profile, &hold->event, FRAUD_SUBJECT, hold->event.counterparty,
+                              hold->release.at_us);
+        if (hold->event.counterparty == 0)
+            continue;
+        TRY(profile_at(replay, hold->event.counterparty, &profile));
+        fraud_observe_release(profile, &hold->event, FRAUD_COUNTERPARTY, hold->subject,
+                              hold->release.at_us);
+    }
+    return ERR_none;
+}
+
+static enum err await_release(struct replay *replay, const struct transaction *row,
+                              const struct fraud_event *event)
+{
+    struct replay_hold hold = { .event = *event, .subject = profile_subject(row) };
+    size_t             place;
+
+    TRY(profile_release_of(replay->options->store, row, &hold.release));
+    if (hold.release.sequence == 0)
+        return ERR_none;
+    if (replay->hold_count == replay->hold_room) {
+        size_t              room = replay->hold_room == 0 ? 64 : replay->hold_room * 2;
+        struct replay_hold *more = realloc(replay->holds, room * sizeof *more);
+
+        if (more == NULL)
+            return ERR_memory;
+        replay->holds = more;
+        replay->hold_room = room;
+    }
+    place = replay->hold_count++;
+    for (; place > 0 && replay->holds[place - 1].release.sequence < hold.release.sequence; place--)
+        replay->holds[place] = replay->holds[place - 1];
+    replay->holds[place] = hold;
+    return ERR_none;
+}
+
 static enum err take_row(struct replay *replay, const struct transaction *row)
 {
     const struct account_book *debit;
@@ -192,6 +246,7 @@ static enum err take_row(struct replay *replay, const struct transaction *row)
     if (row->debit <= 0 || (size_t)row->debit >= replay->book_count || row->credit <= 0 ||
         (size_t)row->credit >= replay->book_count)
         return ERR_books_broken;
+    TRY(take_releases(replay, row->sequence));
     debit = &replay->books[row->debit];
     credit = &replay->books[row->credit];
     profile_event(row, debit, credit, &event);
@@ -209,7 +264,7 @@ static enum err take_row(struct replay *replay, const struct transaction *row)
     profile_observe(subject, profile_subject(row), row, debit, credit, label);
     if (counterparty != NULL)
         profile_observe(counterparty, event.counterparty, row, debit, credit, label);
-    return ERR_none;
+    return await_release(replay, row, &event);
 }
 
 static bool see_row(void *context, const void *visited)
@@ -259,6 +314,7 @@ enum err replay_run(const struct replay_options *options, replay_visit *visit, s
     free(replay.books);
     free(replay.labels);
     free(replay.alerted);
+    free(replay.holds);
     free(replay.profiles);
     return err;
 }

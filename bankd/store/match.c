@@ -113,6 +113,7 @@ bool record_matches(const struct record_filter *filter, const struct record *rec
 bool audit_matches(const struct audit_filter *filter, const struct audit *audit)
 {
     return (filter->before_sequence == 0 || audit->sequence < filter->before_sequence) &&
+           is_asked(filter->about_transaction, audit->about_transaction) &&
            is_asked(filter->kind, audit->kind) &&
            within(audit->at_us, filter->from_us, filter->to_us) &&
            (filter->actor.n == 0 || slice_is(filter->actor, audit->actor_name)) &&

@@ -14,4 +14,7 @@ MIGRATION(migration_0001, "data/migrations/0001_bank.sql");
 
 MIGRATION(migration_0002, "data/migrations/0002_work.sql");
 
-const char *const migration_texts[MIGRATION_COUNT] = { migration_0001, migration_0002 };
+MIGRATION(migration_0003, "data/migrations/0003_releases.sql");
+
+const char *const migration_texts[MIGRATION_COUNT] = { migration_0001, migration_0002,
+                                                       migration_0003 };

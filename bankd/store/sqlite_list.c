@@ -520,13 +520,16 @@ enum err sqlite_records(struct store *store, const struct record_filter *filter,
 enum err sqlite_audits(struct store *store, const struct audit_filter *filter, store_visit *visit,
                        void *context, int64_t *stopped_at)
 {
-    struct row   row = sqlite_use(sqlite_of(store), SQL_audits);
-    int64_t      stopped = 0;
-    int64_t      scanned = 0;
-    struct audit audit;
-    enum err     err;
+    enum sqlite_sql sql = filter->about_transaction != 0 ? SQL_audits_about : SQL_audits;
+    struct row      row = sqlite_use(sqlite_of(store), sql);
+    int64_t         stopped = 0;
+    int64_t         scanned = 0;
+    struct audit    audit;
+    enum err        err;
 
     bind_int(&row, filter->before_sequence != 0 ? filter->before_sequence : INT64_MAX);
+    if (sql == SQL_audits_about)
+        bind_int(&row, filter->about_transaction);
     while ((err = sqlite_step(&row)) == ERR_none) {
         read_audit(&row, &audit);
         scanned++;

@@ -165,7 +165,8 @@ struct alert_filter {
 };
 
 struct audit_filter {
-    int64_t before_sequence; /* 0 = newest first */
+    int64_t before_sequence;   /* 0 = newest first */
+    int64_t about_transaction; /* its sequence, by an index; 0 = any */
     int32_t kind; /* enum audit_kind; 0 = any: actions and refusals (AUDIT_TRANSACTION lives in
                      transactions) */
     int64_t      from_us, to_us;

@@ -467,8 +467,8 @@ static uint64_t digest_run(const struct fraud_rules *rules)
  * They change with the catalogue and with the meaning of a feature, and with nothing else. */
 static void test_verdicts_are_the_same_everywhere(void **state)
 {
-    static const uint64_t digests[] = { UINT64_C(0xe2087fd082e12702), UINT64_C(0xf3bf891979d3c99e),
-                                        UINT64_C(0x18a01fc006202633) };
+    static const uint64_t digests[] = { UINT64_C(0x81c9712146beb954), UINT64_C(0xd52bbab6ad5c6502),
+                                        UINT64_C(0x88fbebd6cb25834d) };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(digests); i++) {

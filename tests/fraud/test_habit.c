@@ -207,6 +207,52 @@ static void test_the_median_is_about_right(void **state)
     }
 }
 
+/* Every whole amount from 1 to 9 thrice, as of yen: classes are as fine there as elsewhere. */
+static void test_the_median_of_tiny_amounts(void **state)
+{
+    struct fraud_profile  profile;
+    struct fraud_baseline own;
+    struct fraud_event    event = {
+           .at_us = FIRST_US, .unit = 1, .type = TYPE_TRANSFER, .status = STATUS_COMPLETED
+    };
+
+    (void)state;
+    fraud_profile_init(&profile);
+    for (int i = 0; i < 27; i++) {
+        event.at_us += US_PER_DAY;
+        event.amount = 1 + i % 9;
+        fraud_observe(&profile, &event, FRAUD_SUBJECT, 4);
+    }
+    event.amount = 10;
+    assert_true(fraud_baseline(&profile, &event, &own));
+    assert_int_equal(own.median, 5);
+    assert_int_equal(own.larger_than_bp, 10000);
+    event.amount = 1;
+    assert_true(fraud_baseline(&profile, &event, &own));
+    assert_in_range(own.larger_than_bp, 0, 600);
+}
+
+/* Six million, in hundredths, with one payment a thousand times as large. */
+static void test_the_median_of_large_amounts(void **state)
+{
+    struct fraud_profile  profile;
+    struct fraud_baseline own;
+    struct fraud_event    event = {
+           .at_us = FIRST_US, .unit = 100, .type = TYPE_TRANSFER, .status = STATUS_COMPLETED
+    };
+
+    (void)state;
+    fraud_profile_init(&profile);
+    for (int i = 0; i < 31; i++) {
+        event.at_us += US_PER_DAY;
+        event.amount = i == 30 ? INT64_C(600000000000) : 600000000;
+        fraud_observe(&profile, &event, FRAUD_SUBJECT, 4);
+    }
+    assert_true(fraud_baseline(&profile, &event, &own));
+    assert_in_range(own.median, 600000000 / 3 * 2, 600000000 / 2 * 3);
+    assert_in_range(own.larger_than_bp, 9800, 9900);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +260,8 @@ int main(void)
         cmocka_unit_test(test_what_has_no_range),
         cmocka_unit_test(test_absurd_amounts),
         cmocka_unit_test(test_the_median_is_about_right),
+        cmocka_unit_test(test_the_median_of_tiny_amounts),
+        cmocka_unit_test(test_the_median_of_large_amounts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

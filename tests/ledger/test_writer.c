@@ -44,6 +44,7 @@ struct world {
     struct model_post posts[POSTS_MAX];
     size_t            post_count;
     char              path[64];
+    int64_t           releases; /* that profiles have seen when they were checked */
 };
 
 /* --- making the world ------------------------------------------------------------------------ */
@@ -380,9 +381,39 @@ static void check_posts(struct world *world)
 struct made {
     struct world        *world;
     int64_t              entity;
+    int64_t              seen; /* of the chain */
     struct fraud_profile profile;
     int64_t              findings;
+    int64_t              releases;
 };
+
+/* Lets the profile see what was released from one place of the chain to another. */
+static void observe_releases(struct made *made, int64_t from, int64_t before)
+{
+    const struct store_ops *ops = made->world->disk.real;
+    struct store           *store = made->world->store;
+
+    for (int64_t sequence = from; sequence < before; sequence++) {
+        struct audit        audit;
+        struct transaction  row;
+        struct account_book debit;
+        struct account_book credit;
+        enum err            err = ops->audit_by_sequence(store, sequence, &audit);
+
+        if (err == ERR_not_found || audit.set_status != STATUS_COMPLETED)
+            continue;
+        assert_int_equal(err, ERR_none);
+        assert_int_equal(ops->transaction_by_sequence(store, audit.about_transaction, &row),
+                         ERR_none);
+        if (made->entity != entity_of_account(row.debit) &&
+            made->entity != entity_of_account(row.credit))
+            continue;
+        assert_int_equal(ops->book_by_number(store, row.debit, &debit), ERR_none);
+        assert_int_equal(ops->book_by_number(store, row.credit, &credit), ERR_none);
+        profile_observe_release(&made->profile, made->entity, &row, &debit, &credit, audit.at_us);
+        made->releases++;
+    }
+}
 
 static bool observe_row(void *context, const void *visited)
 {
@@ -397,6 +428,8 @@ static bool observe_row(void *context, const void *visited)
     if (made->entity != entity_of_account(row->debit) &&
         made->entity != entity_of_account(row->credit))
         return true;
+    observe_releases(made, made->seen + 1, row->sequence);
+    made->seen = row->sequence;
     assert_int_equal(made->world->disk.real->book_by_number(store, row->debit, &debit), ERR_none);
     assert_int_equal(made->world->disk.real->book_by_number(store, row->credit, &credit), ERR_none);
     err = made->world->disk.real->label_by_transaction(store, row->sequence, &label);
@@ -411,6 +444,7 @@ static int64_t check_profile(struct world *world, int64_t entity)
 {
     struct transaction_filter every = { .ascending = true };
     struct made               made = { .world = world, .entity = entity };
+    struct store_numbers      numbers;
     struct fraud_profile      folded;
     int64_t                   last;
 
@@ -418,7 +452,10 @@ static int64_t check_profile(struct world *world, int64_t entity)
     assert_int_equal(profile_current(world->store, entity, &folded, &last), ERR_none);
     assert_int_equal(
         world->disk.real->transactions(world->store, &every, observe_row, &made, &last), ERR_none);
+    assert_int_equal(world->disk.real->numbers(world->store, &numbers), ERR_none);
+    observe_releases(&made, made.seen + 1, numbers.head.sequence + 1);
     assert_memory_equal(made.profile.bytes, folded.bytes, FRAUD_PROFILE_BYTES);
+    world->releases += made.releases;
     return made.findings;
 }
 
@@ -468,6 +505,7 @@ static void run_world(const struct store_ops *ops, int fail_percent, int groups)
     check_chain(world);
     check_posts(world);
     assert_true(check_profiles(world) > 0);
+    assert_true(world->releases > 0);
     assert_true(world->post_count > (size_t)groups);
     if (fail_percent > 0)
         assert_true(world->disk.failures > 0);

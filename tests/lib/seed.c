@@ -350,6 +350,17 @@ static void observe(struct seed *seed, const struct transaction *row,
         profile_observe(&seed->profiles[other], other, row, debit, credit, NULL);
 }
 
+static void observe_release(struct seed *seed, const struct transaction *row,
+                            const struct account_book *debit, const struct account_book *credit,
+                            int64_t at_us)
+{
+    int64_t other = profile_counterparty(row, debit, credit);
+    profile_observe_release(&seed->profiles[profile_subject(row)], profile_subject(row), row, debit,
+                            credit, at_us);
+    if (other != 0)
+        profile_observe_release(&seed->profiles[other], other, row, debit, credit, at_us);
+}
+
 static void judge(struct seed *seed, struct transaction *row, const struct account_book *debit,
                   const struct account_book *credit, struct fraud_verdict *verdict)
 {
@@ -558,6 +569,16 @@ static struct alert *alert_of(struct seed *seed, const struct transaction *row)
     return NULL;
 }
 
+/* As the writer does with each release. */
+static void save_profiles(struct seed *seed, const struct transaction *row,
+                          const struct account_book *debit, const struct account_book *credit)
+{
+    int64_t other = profile_counterparty(row, debit, credit);
+    seed_save_profile(seed, profile_subject(row));
+    if (other != 0)
+        seed_save_profile(seed, other);
+}
+
 static void decide(struct seed *seed, struct transaction *row, int64_t at_us)
 {
     struct alert *alert = alert_of(seed, row);
@@ -574,6 +595,8 @@ static void decide(struct seed *seed, struct transaction *row, int64_t at_us)
     account_changes(seed, change, &debit);
     if (release)
         account_changes(seed, change, &credit);
+    if (release)
+        observe_release(seed, row, &debit, &credit, at_us);
     status_cells(seed, change, row, STATUS_HELD, -1);
     status_cells(seed, change, row, status, 1);
     struct audit *audit = audit_entry(
@@ -601,6 +624,8 @@ static void decide(struct seed *seed, struct transaction *row, int64_t at_us)
         now_cell(change, 0, METRIC_ALERTS_OPEN, -1, 0);
     }
     flush(seed);
+    if (release)
+        save_profiles(seed, row, &debit, &credit);
 }
 
 static void unflag(struct seed *seed, struct transaction *row, int64_t at_us)
