@@ -11,6 +11,9 @@
  * A bucket of money is one word: the count in the upper 16 bits, the sum in the lower 48 (2.8
  * million million minor units). Everything saturates; nothing wraps.
  *
+ * Sums, means and extremes are of one currency, that of the first act: a shop may be paid in yen
+ * and in dollars, and what they add up to means nothing. Acts in others are counted like all.
+ *
  * Findings (labels) are kept twice, by the moment from which they may be used, which may lie ahead
  * of every act: an imported payment brings its finding along, to be known a week later. The newest
  * 16 have their exact second, so a look sees what is known by then and nothing that is not yet, and
