@@ -73,6 +73,11 @@ static enum err ask(struct asking *asking)
                                      .event = &asking->event };
 
     TRY(read_books(asking));
+    question.most = INT64_MAX;
+    if (!asking->event.incoming &&
+        __builtin_add_overflow(asking->event.balance, asking->debit.overdraft_limit,
+                               &question.most))
+        question.most = INT64_MAX;
     TRY(read_profile(asking, profile_subject(&asking->row), &asking->subject));
     if (asking->event.counterparty != 0) {
         TRY(read_profile(asking, asking->event.counterparty, &asking->counterparty));
@@ -106,9 +111,32 @@ static const char *money_of(const struct asking *asking, int64_t amount, char ou
     return money_text_grouped(amount, currency != NULL ? currency->exponent : 0, out);
 }
 
-static const char *moment_of(int64_t at_us, char out[TIME_TEXT_MAX])
+/* The whole minute in which a better verdict has begun, or until which it surely lasts. */
+static const char *moment_of(int64_t at_us, bool begin, char out[TIME_TEXT_MAX])
 {
-    return at_us % US_PER_MINUTE == 0 ? time_text_minute(at_us, out) : time_text(at_us, out);
+    int64_t minute = at_us - at_us % US_PER_MINUTE;
+
+    return time_text_minute(begin && minute < at_us ? minute + US_PER_MINUTE : minute, out);
+}
+
+static void tell_amount(const struct asking *asking, const struct fraud_change *change,
+                        const char *word, char *out, size_t size)
+{
+    bool    below = change->kind == CHANGE_AMOUNT_BELOW;
+    int64_t first = below ? change->other : change->value;
+    int64_t last = (below ? change->value : change->other) - 1;
+    char    from[MONEY_TEXT_MAX];
+    char    to[MONEY_TEXT_MAX];
+
+    if (below && change->other == 0)
+        snprintf(out, size, "%s below %s", word, money_of(asking, change->value, to));
+    else if (change->other == 0)
+        snprintf(out, size, "%s from %s on", word, money_of(asking, change->value, from));
+    else if (first == last)
+        snprintf(out, size, "%s at exactly %s", word, money_of(asking, first, from));
+    else
+        snprintf(out, size, "%s from %s to %s", word, money_of(asking, first, from),
+                 money_of(asking, last, to));
 }
 
 static void tell_change(const struct asking *asking, const struct fraud_change *change, char *out,
@@ -122,20 +150,19 @@ static void tell_change(const struct asking *asking, const struct fraud_change *
     money_of(asking, change->value, money);
     switch (change->kind) {
     case CHANGE_AMOUNT_BELOW:
-        snprintf(out, size, "%s below %s", word, money);
-        break;
     case CHANGE_AMOUNT_FROM:
-        snprintf(out, size, "%s from %s on", word, money);
+        tell_amount(asking, change, word, out, size);
         break;
     case CHANGE_BALANCE_FROM:
         snprintf(out, size, "%s with a balance of at least %s", word, money);
         break;
     case CHANGE_TIME:
         if (change->until_us == 0)
-            snprintf(out, size, "%s from %s on", word, moment_of(change->value, from));
+            snprintf(out, size, "%s from %s UTC on", word, moment_of(change->value, true, from));
         else
-            snprintf(out, size, "%s between %s and %s", word, moment_of(change->value, from),
-                     moment_of(change->until_us, until));
+            snprintf(out, size, "%s between %s and %s UTC", word,
+                     moment_of(change->value, true, from),
+                     moment_of(change->until_us, false, until));
         break;
     case CHANGE_KNOWN:
         snprintf(out, size, "%s if the counterparty were known", word);
@@ -165,6 +192,8 @@ static enum err set_value(const struct asking *asking, const struct fraud_change
         MSG_SET(out, whatif_item, amount, change->value);
     if (kind == WHATIF_AMOUNT)
         MSG_SET(out, whatif_item, below, change->kind == CHANGE_AMOUNT_BELOW);
+    if (kind == WHATIF_AMOUNT && change->other != 0)
+        MSG_SET(out, whatif_item, other, change->other);
     if (kind == WHATIF_TIME)
         MSG_SET(out, whatif_item, at, change->value);
     if (kind == WHATIF_TIME && change->until_us != 0)

@@ -77,17 +77,18 @@ static void check_amount(const struct gathering *all, const struct moment *momen
 
     event.amount = item->below ? item->amount - 1 : item->amount;
     inside = judge(all, moment, &event, &verdict);
-    assert_int_equal(inside, level_of(item));
+    assert_true(item->below ? inside <= level_of(item) : inside >= level_of(item));
     assert_int_equal(verdict.score, item->score);
+    inside = level_of(item);
     event.amount = item->below ? item->amount : item->amount - 1;
     outside = judge(all, moment, &event, &verdict);
     if (item->below)
         assert_true(outside > inside && item->amount <= moment->event.amount);
     else
         assert_true(outside < inside && item->amount > moment->event.amount);
-    for (int64_t part = 1; item->below && part < 50; part++) { /* and for all that are smaller */
+    for (int64_t part = 1; item->below && part < 50; part++) { /* and for all in between */
         event.amount = (item->amount - 1) / 50 * part;
-        if (event.amount > 0)
+        if (event.amount > (MSG_HAS(item, whatif_item, other) ? item->other : 0))
             assert_true(judge(all, moment, &event, &verdict) <= inside);
     }
 }
@@ -122,7 +123,7 @@ static void check_balance(const struct gathering *all, const struct moment *mome
     struct fraud_event          event = moment->event;
 
     event.balance = item->amount;
-    assert_int_equal(judge(all, moment, &event, &verdict), level_of(item));
+    assert_true(judge(all, moment, &event, &verdict) <= level_of(item));
     event.balance--;
     assert_true(judge(all, moment, &event, &verdict) > level_of(item));
 }
@@ -245,6 +246,86 @@ static void test_it_is_true_of_the_shipped_rules(void **state)
     demo_home_remove(&demo);
 }
 
+/* --- every amount, one by one ---------------------------------------------------------------- */
+
+/* Points for large payments, for a band of small ones, and less for round ones. */
+#define HEAD "version 1 threshold alert 200 threshold hold 400 threshold decline 900 "
+#define RULE(name, condition, points)                                                              \
+    "rule " name " when " condition " score " points " because \"{amount}\" "                      \
+    "fires on is_round=yes amount=613.00 silent on amount=502.00 end "
+static const char *const bands[] = {
+    HEAD RULE("big", "amount_major >= 3000 or is_round and amount = 613.00", "500")
+        RULE("card", "amount >= 612.00 and amount < 614.00", "500"),
+    HEAD RULE("big", "amount_major >= 3000 or is_round and amount = 613.00", "500")
+        RULE("card", "amount >= 499.00 and amount < 501.00 or amount = 613.00", "500"),
+    HEAD RULE("big", "amount_major >= 999 or is_round and amount = 613.00", "250")
+        RULE("bonus", "is_round and amount_major >= 600", "-100"),
+    HEAD RULE("near", "is_near_threshold or amount = 613.00", "500")
+        RULE("round", "is_round", "300") RULE("one", "amount_major in (777, 613)", "950"),
+};
+
+/* What is told of amounts must hold for each of them, and end where it says. */
+static void check_each_amount(const struct fraud_whatif *question,
+                              const struct fraud_change *change)
+{
+    static struct fraud_verdict verdict;
+    struct fraud_event          event = *question->event;
+    bool                        below = change->kind == CHANGE_AMOUNT_BELOW;
+    int64_t first = below ? (change->other > 0 ? change->other : 1) : change->value;
+    int64_t end = below ? change->value : change->other > 0 ? change->other : question->most + 1;
+
+    assert_true(first < end && end <= question->most + 1);
+    for (event.amount = first; event.amount < end; event.amount++) {
+        fraud_judge(question->rules, question->subject, NULL, &event, false, &verdict);
+        if (below ? fraud_level(&verdict) > change->level : fraud_level(&verdict) < change->level)
+            fail_msg("told %d from %lld to below %lld, but not at %lld", (int)change->level,
+                     (long long)first, (long long)end, (long long)event.amount);
+    }
+    for (int side = 0; side < 2; side++) {
+        event.amount = side == 0 ? first - 1 : end;
+        fraud_judge(question->rules, question->subject, NULL, &event, false, &verdict);
+        if (event.amount > 0 && event.amount <= question->most)
+            assert_true(below ? fraud_level(&verdict) > change->level
+                              : fraud_level(&verdict) < change->level);
+    }
+}
+
+static void test_each_amount_is_as_told(void **state)
+{
+    static const int64_t        amounts[] = { 400000, 61300, 50000, 99850, 77750, 100000, 950000 };
+    static struct fraud_verdict verdict;
+    struct fraud_change         changes[FRAUD_CHANGES_MAX];
+    struct fraud_profile        subject;
+    size_t                      checked = 0;
+
+    (void)state;
+    fraud_profile_init(&subject);
+    for (size_t i = 0; i < ARRAY_COUNT(bands); i++) {
+        struct fault        fault = { 0 };
+        struct fraud_rules *rules = NULL;
+
+        if (fraud_rules_parse(slice_from(bands[i]), "bands", &rules, &fault) != ERR_none)
+            fail_msg("%s", fault.text);
+        for (size_t j = 0; j < ARRAY_COUNT(amounts); j++) {
+            struct fraud_event  event = { .at_us = 1780000000 * US_PER_SECOND,
+                                          .amount = amounts[j],
+                                          .unit = 100,
+                                          .type = TYPE_PAYMENT,
+                                          .balance = 1200000 };
+            struct fraud_whatif question = { rules, &subject, NULL, &event, 1200000 };
+            size_t              count = fraud_whatif(&question, &verdict, changes);
+
+            for (size_t k = 0; k < count; k++)
+                if (changes[k].kind <= CHANGE_AMOUNT_FROM) {
+                    check_each_amount(&question, &changes[k]);
+                    checked++;
+                }
+        }
+        fraud_rules_free(&rules);
+    }
+    assert_true(checked > 30);
+}
+
 static void test_what_cannot_be_asked(void **state)
 {
     struct seed               *seed = seed_open(SEED_MEMORY);
@@ -277,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_it_is_true_in_memory),
         cmocka_unit_test(test_it_is_true_in_sqlite),
         cmocka_unit_test(test_it_is_true_of_the_shipped_rules),
+        cmocka_unit_test(test_each_amount_is_as_told),
         cmocka_unit_test(test_what_cannot_be_asked),
     };
 
