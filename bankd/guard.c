@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ enum {
     TRUST_AGAIN_US = 20 * 1000, /* looks at the socket no more often than this */
     TURNS = 16,
     MARK_FILE_BITS = 20,
-    TRIM_AFTER_TICKS = 5, /* the library lets go of a connection a little later */
+    TRIM_AFTER_TICKS = 5,                /* the library lets go of a connection a little later */
     TRIM_WORTH_BYTES = 16 * 1024 * 1024, /* beyond the calm size */
     TRIM_REST_US = 5 * 1000 * 1000,
     SLOW_CUT_US = 10 * 1000 * 1000,
@@ -51,7 +52,11 @@ struct watched {
 struct connection {
     int64_t  trusted_us; /* 0 = a stranger */
     uint64_t trusted_socket;
-    int      topics_refused;
+    /* At an endpoint of events: */
+    uint64_t topics_socket;
+    int64_t  topics_us; /* since when they are counted */
+    int      topics, topics_refused;
+    int64_t  lost_us; /* since when it wants only what it may not have; 0 = not so */
 };
 
 struct guard {
@@ -69,8 +74,10 @@ struct guard {
     int64_t           cut_us, cut_bytes; /* when strangers were cut, and nobody else yet; 0 = no */
     int               trim_in;           /* ticks after a cut; 0 = no cut */
     int64_t           trim_us;           /* the last one */
+    int64_t           lost_look_us;
     size_t            watched_count;
     struct watched    watched[WATCHED_MAX];
+    pthread_mutex_t   lock; /* of the connections */
     struct connection connections[];
 };
 
@@ -104,6 +111,7 @@ enum err guard_open(int files_max, int files_stay, int64_t bytes_max, struct gua
 
     if (guard == NULL)
         return ERR_memory;
+    CHECK(pthread_mutex_init(&guard->lock, NULL) == 0);
     mallopt(M_MMAP_THRESHOLD, KERNEL_BLOCK_BYTES);
     guard->files_max = files_max;
     guard->files_stay = files_stay;
@@ -121,6 +129,7 @@ void guard_close(struct guard **guard)
         return;
     if ((*guard)->statm >= 0)
         close((*guard)->statm);
+    pthread_mutex_destroy(&(*guard)->lock);
     free(*guard);
     *guard = NULL;
 }
@@ -190,11 +199,14 @@ void guard_trust(struct guard *guard, int file, int64_t now_us)
 {
     struct connection *connection = &guard->connections[file];
 
-    if (file < 0 || file >= guard->files_max ||
-        (connection->trusted_us != 0 && now_us - connection->trusted_us < TRUST_AGAIN_US))
+    if (file < 0 || file >= guard->files_max)
         return;
-    connection->trusted_us = now_us;
-    connection->trusted_socket = socket_number(file);
+    pthread_mutex_lock(&guard->lock);
+    if (connection->trusted_us == 0 || now_us - connection->trusted_us >= TRUST_AGAIN_US) {
+        connection->trusted_us = now_us;
+        connection->trusted_socket = socket_number(file);
+    }
+    pthread_mutex_unlock(&guard->lock);
 }
 
 uint64_t guard_mark(int file)
@@ -217,11 +229,65 @@ static bool is_trusted(const struct guard *guard, int file, int64_t now_us)
            connection->trusted_socket == socket_number(file);
 }
 
-void guard_refused_topic(struct guard *guard, int file)
+/* Its number may have been another's, who said much. */
+static struct connection *visitor(struct guard *guard, int file, int64_t now_us)
 {
-    if (file >= 0 && file < guard->files_max &&
-        ++guard->connections[file].topics_refused >= LIMIT_TOPICS_REFUSED_MAX && cut(guard, file))
-        log_event(LOG_WARNING, "connection_cut", "reason=\"topics of no session\"");
+    struct connection *connection = &guard->connections[file];
+    uint64_t           number = socket_number(file);
+    bool               is_new = connection->topics_socket != number;
+
+    if (is_new || now_us - connection->topics_us >= LIMIT_TOPICS_SECONDS * US_PER_SECOND) {
+        connection->topics_us = now_us;
+        connection->topics = 0;
+        connection->topics_refused = 0;
+    }
+    if (is_new)
+        connection->lost_us = now_us;
+    connection->topics_socket = number;
+    return connection;
+}
+
+bool guard_took_topic(struct guard *guard, int file, bool good, int64_t now_us)
+{
+    struct connection *connection;
+    bool               is_cut = false;
+
+    if (file < 0 || file >= guard->files_max)
+        return false;
+    pthread_mutex_lock(&guard->lock);
+    connection = visitor(guard, file, now_us);
+    connection->topics++;
+    connection->topics_refused += good ? 0 : 1;
+    if (connection->topics_refused >= LIMIT_TOPICS_REFUSED_MAX ||
+        connection->topics >= LIMIT_TOPICS_AT_ONCE) {
+        is_cut = cut(guard, file);
+    } else if (good) {
+        connection->lost_us = 0;
+        connection->trusted_us = now_us;
+        connection->trusted_socket = connection->topics_socket;
+    }
+    pthread_mutex_unlock(&guard->lock);
+    return is_cut;
+}
+
+/* Whoever comes with topics of sessions that have ended, and no other, comes again with those that
+ * are open by then. Cutting them bounds what strangers can leave behind with patience. */
+static void cut_the_lost(struct guard *guard, int64_t now_us)
+{
+    int count = 0;
+
+    if (now_us - guard->lost_look_us < US_PER_SECOND)
+        return;
+    guard->lost_look_us = now_us;
+    for (int file = 0; file < guard->files_max; file++) {
+        const struct connection *connection = &guard->connections[file];
+
+        if (connection->lost_us != 0 && connection->topics_socket != 0 &&
+            now_us - connection->lost_us >= LIMIT_LOST_SECONDS * US_PER_SECOND)
+            count += connection->topics_socket == socket_number(file) && cut(guard, file);
+    }
+    if (count > 0)
+        log_event(LOG_INFO, "connections_cut", "reason=\"topics of no session\" count=%d", count);
 }
 
 static int cut_all(struct guard *guard, int64_t now_us, bool strangers_only)
@@ -309,8 +375,8 @@ static int64_t give_back(struct guard *guard, int64_t bytes, int64_t now_us)
 {
     bool is_cut = guard->trim_in > 0 && --guard->trim_in == 0;
 
-    if (!is_cut && (bytes - guard->calm_bytes < TRIM_WORTH_BYTES ||
-                    now_us - guard->trim_us < TRIM_REST_US))
+    if (!is_cut &&
+        (bytes - guard->calm_bytes < TRIM_WORTH_BYTES || now_us - guard->trim_us < TRIM_REST_US))
         return bytes;
     malloc_trim(0);
     guard->trim_us = now_us;
@@ -344,6 +410,9 @@ static void look_at_memory(struct guard *guard, int64_t now_us)
 
 void guard_tick(struct guard *guard, int64_t now_us)
 {
+    pthread_mutex_lock(&guard->lock);
     look_at_files(guard, now_us);
+    cut_the_lost(guard, now_us);
     look_at_memory(guard, now_us);
+    pthread_mutex_unlock(&guard->lock);
 }

@@ -10,7 +10,8 @@
  *   connection that has not lately carried a request with a valid session is cut. Its memory goes
  *   with it. A client that only was there at the wrong moment connects again by itself. When that
  *   does not help within seconds, or it goes on growing, everybody is cut.
- * - topics: a connection that asked LIMIT_TOPICS_REFUSED_MAX times for events of no session is cut.
+ * - topics: a connection that asked LIMIT_TOPICS_REFUSED_MAX times for events of no session is cut,
+ *   and so is one that asked for nothing else for a while, or asks for too much too often.
  * - files: while more are open than may stay, strangers with numbers beyond are cut at once, and of
  *   the others a sixteenth each second, so that whoever wants to work finds a place in the end.
  *
@@ -20,7 +21,8 @@
  * nobody else is, because that figure is a guess. Memory that the allocator keeps is given back to
  * the machine within seconds.
  *
- * Threads: one, the server's. Memory: one number for each file that may be open. */
+ * Threads: one, the server's, but for what is said below. Memory: a few numbers for each file that
+ * may be open. */
 #ifndef BANKD_GUARD_H
 #define BANKD_GUARD_H
 
@@ -41,8 +43,9 @@ void guard_watch(struct guard *guard, const char *endpoint);
 
 /* The connection of this file has carried a request of a valid session. */
 void guard_trust(struct guard *guard, int file, int64_t now_us);
-/* The connection asked for events of no session. */
-void guard_refused_topic(struct guard *guard, int file);
+/* The connection said which topic it wants, or no longer wants; `good` = the topic of an open
+ * session. Whether the connection was cut for it. Any thread may tell. */
+bool guard_took_topic(struct guard *guard, int file, bool good, int64_t now_us);
 /* A mark of the connection, by which any thread can tell later whether it is still there; 0 = it is
  * not known, and never gone. */
 uint64_t guard_mark(int file);

@@ -26,6 +26,7 @@ struct job {
     /* Where the answer goes: which socket, which peer, which form. */
     int      socket;
     bool     delimited; /* an empty frame came before the message and goes before the reply */
+    int      file;      /* of the connection; negative = unknown */
     size_t   route_size;
     uint8_t  route[JOB_ROUTE_MAX];
     uint64_t connection; /* mark of a question's (guard.h); 0 = the answer is wanted anyway */

@@ -2,12 +2,15 @@
  * bounded number of messages from each socket in turn, so that no client can starve another. */
 #include "bankd/server.h"
 
+#include "bankd/door.h"
+#include "bankd/events.h"
 #include "bankd/gate.h"
 #include "bankd/guard.h"
 #include "bankd/job.h"
 #include "bankd/options.h"
 #include "bankd/service.h"
 #include "bankd/session.h"
+#include "bankd/unread.h"
 #include "bankd/worker.h"
 #include "bankd/zap.h"
 #include "common/check.h"
@@ -36,10 +39,8 @@ enum {
     DRAIN_US = 20 * 1000 * 1000,
     SEND_QUEUE = 1000,
     RECEIVE_QUEUE = 64, /* of one peer; more waits in its own socket */
-    TOPICS_PER_TURN = 256,
     OWN_FILES = 256,
     BOOK_BYTES = 1024, /* of one account in memory, and more */
-    DEBTS = 4 * LIMIT_SESSIONS_MAX,
     LOGINS_PER_SIDE_MAX = LIMIT_LOGIN_QUEUE_MAX * 3 / 4,
     BUSY_RETRY_MS = 250,
     BUSY_LOGIN_RETRY_MS = 1000,
@@ -60,6 +61,7 @@ struct peer {
     int      side;
     bool     delimited;
     uint64_t serial; /* of the session; 0 = none */
+    int      file;   /* of the connection; negative = unknown */
     size_t   route_size;
     uint8_t  route[JOB_ROUTE_MAX];
 };
@@ -77,8 +79,10 @@ struct server {
     struct clock    *clock;
     void            *context;
     void            *requests[SIDES];
-    void            *events[SIDES];
+    struct events   *events[SIDES];
+    struct door     *door;
     struct zap      *zap;
+    struct unread   *unread;
     struct workers  *workers;
     struct sessions *sessions;
     struct store    *watch; /* sees commits of other processes */
@@ -86,7 +90,6 @@ struct server {
     struct arena     arena;                   /* of LOCAL handlers */
     struct buf       reply;                   /* of answers that need no job */
     bool             requests_stirred[SIDES]; /* something may have come in: see loop */
-    bool             events_stirred[SIDES];
     int              done_fd;
     int              signal_fd;
     bool             stopping;
@@ -97,72 +100,30 @@ struct server {
     int64_t          told_sequence, told_us, looked_us, guarded_us, watchdog_us, fed_us;
     char             pid_path[HOME_PATH_MAX];
     struct pending   logins[LIMIT_LOGIN_QUEUE_MAX];
-    _Atomic int64_t  debt_of_all;
-    _Atomic int64_t  debts[1 + DEBTS]; /* bytes not collected: of no session, of each session */
 };
 
 /* --- answers --------------------------------------------------------------------------------- */
 
-/* The bytes of a reply on their way, and whose they are. */
-struct unread {
-    _Atomic int64_t *debt;
-    int64_t          n;
-    uint8_t          bytes[];
-};
-
-/* Called by the messaging library, in its thread, when it needs the bytes no more. */
-static void forget_unread(void *bytes, void *context)
-{
-    struct server *server = context;
-    struct unread *unread = (void *)((char *)bytes - offsetof(struct unread, bytes));
-
-    /* Sees everything that was written before the debt was counted. */
-    (void)atomic_load(&server->debt_of_all);
-    atomic_fetch_sub(unread->debt, unread->n);
-    atomic_fetch_sub(&server->debt_of_all, unread->n);
-    free(unread);
-}
-
-static bool make_unread(struct server *server, uint64_t serial, const struct buf *reply,
-                        zmq_msg_t *out)
-{
-    _Atomic int64_t *debt = &server->debts[serial == 0 ? 0 : 1 + serial % DEBTS];
-    int64_t          n = (int64_t)(sizeof(struct unread) + reply->n);
-    struct unread   *unread;
-
-    if (atomic_load(debt) + n > LIMIT_UNREAD_BYTES_MAX ||
-        atomic_load(&server->debt_of_all) + n > LIMIT_UNREAD_ALL_BYTES_MAX)
-        return false;
-    unread = malloc((size_t)n);
-    if (unread == NULL)
-        return false;
-    *unread = (struct unread){ .debt = debt, .n = n };
-    memcpy(unread->bytes, reply->at, reply->n);
-    if (zmq_msg_init_data(out, unread->bytes, reply->n, forget_unread, server) != 0) {
-        free(unread);
-        return false;
-    }
-    atomic_fetch_add(debt, n);
-    atomic_fetch_add(&server->debt_of_all, n);
-    return true;
-}
-
 /* A reply that its client does not collect is dropped: the socket's queue and the bytes that a
  * session owes are bounded, and nothing ever waits for a client. */
-static void send_reply(struct server *server, const struct peer *peer, const struct buf *reply)
+static bool send_counted(struct server *server, const struct peer *peer, bool must_go,
+                         const struct buf *reply)
 {
     void     *socket = server->requests[peer->side];
+    void     *copy = unread_make(server->unread, peer->serial, peer->file, must_go, reply);
     zmq_msg_t message;
 
-    if (!make_unread(server, peer->serial, reply, &message)) {
-        server->dropped_count++;
-        return;
+    if (copy == NULL)
+        return false;
+    if (zmq_msg_init_data(&message, copy, reply->n, unread_forget, server->unread) != 0) {
+        unread_forget(copy, server->unread);
+        return false;
     }
     server->requests_stirred[peer->side] = true;
     if (zmq_send(socket, peer->route, peer->route_size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
         server->dropped_count++;
         zmq_msg_close(&message);
-        return;
+        return true;
     }
     if (peer->delimited)
         zmq_send(socket, "", 0, ZMQ_DONTWAIT | ZMQ_SNDMORE);
@@ -170,6 +131,13 @@ static void send_reply(struct server *server, const struct peer *peer, const str
         server->dropped_count++;
         zmq_msg_close(&message);
     }
+    return true;
+}
+
+static void send_short(struct server *server, const struct peer *peer, const struct buf *reply)
+{
+    if (!send_counted(server, peer, false, reply))
+        server->dropped_count++;
 }
 
 static void send_error(struct server *server, const struct peer *peer, uint64_t id,
@@ -178,7 +146,30 @@ static void send_error(struct server *server, const struct peer *peer, uint64_t 
     server->refusals_count++;
     buf_clear(&server->reply);
     if (reply_encode_error(id, fault, &server->reply) == ERR_none)
-        send_reply(server, peer, &server->reply);
+        send_short(server, peer, &server->reply);
+}
+
+static enum err refuse_busy(struct fault *fault, int64_t retry_after_ms)
+{
+    fault_set(fault, ERR_busy, NULL, "%s", "");
+    fault->retry_after_ms = retry_after_ms;
+    return ERR_busy;
+}
+
+/* Whoever asked something long when there is no room for the answer is told so. */
+static void send_answer(struct server *server, const struct peer *peer, const struct job *job)
+{
+    bool         changes = job->op != NULL && (job->op->flags & OP_WRITE) != 0;
+    struct fault fault = { 0 };
+
+    if (send_counted(server, peer, changes, &job->reply))
+        return;
+    if (changes || job->fault.err != ERR_none) {
+        server->dropped_count++;
+        return;
+    }
+    (void)refuse_busy(&fault, BUSY_RETRY_MS);
+    send_error(server, peer, job->request_id, &fault);
 }
 
 static void peer_of_job(const struct job *job, struct peer *peer)
@@ -186,6 +177,7 @@ static void peer_of_job(const struct job *job, struct peer *peer)
     peer->side = job->socket;
     peer->delimited = job->delimited;
     peer->serial = job->session_serial;
+    peer->file = job->file;
     peer->route_size = job->route_size;
     memcpy(peer->route, job->route, job->route_size);
 }
@@ -284,7 +276,7 @@ static void run_local(struct server *server, const struct peer *peer, struct req
     if (err == ERR_none)
         err = reply_encode(id, request->op->reply, out, &server->reply);
     if (err == ERR_none) {
-        send_reply(server, peer, &server->reply);
+        send_short(server, peer, &server->reply);
         return;
     }
     if (fault.err != err)
@@ -301,7 +293,6 @@ struct arrival {
     struct request_envelope envelope;
     const struct op_row    *op;
     struct session         *session;
-    int                     file; /* of the connection */
 };
 
 static void note_refusal(struct server *server, const struct arrival *arrival,
@@ -334,7 +325,7 @@ static enum err check_gates(struct server *server, struct arrival *arrival, stru
     if (pass.session == NULL)
         return err;
     arrival->peer.serial = pass.session->serial;
-    guard_trust(server->guard, arrival->file, now_us);
+    guard_trust(server->guard, arrival->peer.file, now_us);
     if (err == ERR_role_denied)
         note_refusal(server, arrival, fault);
     return err;
@@ -382,13 +373,6 @@ static void leave_login_place(struct server *server, const struct job *job)
 
     if (pending != NULL)
         pending->used = false;
-}
-
-static enum err refuse_busy(struct fault *fault, int64_t retry_after_ms)
-{
-    fault_set(fault, ERR_busy, NULL, "%s", "");
-    fault->retry_after_ms = retry_after_ms;
-    return ERR_busy;
 }
 
 static enum err refuse_second(struct fault *fault)
@@ -443,8 +427,9 @@ static enum err fill_job(struct server *server, const struct arrival *arrival, s
     job->delimited = arrival->peer.delimited;
     job->route_size = arrival->peer.route_size;
     memcpy(job->route, arrival->peer.route, arrival->peer.route_size);
+    job->file = arrival->peer.file;
     job->request_id = arrival->envelope.id;
-    job->connection = (arrival->op->flags & OP_READ) != 0 ? guard_mark(arrival->file) : 0;
+    job->connection = (arrival->op->flags & OP_READ) != 0 ? guard_mark(arrival->peer.file) : 0;
     job->op = arrival->op;
     job->deadline_us = server->clock->monotonic_us(server->clock) + time_of(server, job->op);
     if (arrival->session != NULL) {
@@ -471,6 +456,9 @@ static enum err start_job(struct server *server, struct arrival *arrival, struct
     struct job *job = NULL;
     enum err    err;
 
+    if ((arrival->op->flags & OP_READ) != 0 &&
+        unread_is_deaf(server->unread, arrival->peer.serial, arrival->peer.file))
+        return refuse_busy(fault, BUSY_RETRY_MS);
     if (!large || server->large_count < LIMIT_LARGE_REQUESTS_MAX)
         job = workers_job(server->workers);
     if (job == NULL)
@@ -557,7 +545,7 @@ static bool receive(struct server *server, int side)
     if (n >= 0) {
         bool more = frame_has_more(&frame);
 
-        arrival.file = zmq_msg_get(&frame, ZMQ_SRCFD);
+        arrival.peer.file = zmq_msg_get(&frame, ZMQ_SRCFD);
         if (more)
             drain_frames(socket);
         arrival.bytes =
@@ -582,14 +570,8 @@ static void publish_to(void *context, struct session *session)
 
     if ((publication->roles & session->actor.role) == 0)
         return;
-    for (int side = 0; side < SIDES; side++) {
-        void *socket = publication->server->events[side];
-
-        publication->server->events_stirred[side] = socket != NULL;
-        if (socket != NULL && zmq_send(socket, session->topic, strlen(session->topic),
-                                       ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0)
-            zmq_send(socket, publication->bytes.at, publication->bytes.n, ZMQ_DONTWAIT);
-    }
+    for (int side = 0; side < SIDES; side++)
+        events_send(publication->server->events[side], session->topic, publication->bytes);
 }
 
 static void publish(struct server *server, enum event_index event, struct slice bytes)
@@ -600,43 +582,6 @@ static void publish(struct server *server, enum event_index event, struct slice 
 
     sessions_each(server->sessions, server->clock->monotonic_us(server->clock), publish_to,
                   &publication);
-}
-
-static void take_topic(struct server *server, void *socket, zmq_msg_t *frame)
-{
-    const char  *bytes = zmq_msg_data(frame);
-    size_t       n = zmq_msg_size(frame);
-    int          file = zmq_msg_get(frame, ZMQ_SRCFD);
-    struct slice topic = slice_of(bytes + 1, n > 1 ? n - 1 : 0);
-
-    if (n < 1 || (bytes[0] == 1 && session_of_topic(server->sessions, topic) == NULL)) {
-        guard_refused_topic(server->guard, file);
-        return;
-    }
-    if (bytes[0] == 1)
-        guard_trust(server->guard, file, server->clock->monotonic_us(server->clock));
-    zmq_setsockopt(socket, bytes[0] == 1 ? ZMQ_SUBSCRIBE : ZMQ_UNSUBSCRIBE, topic.at, topic.n);
-}
-
-/* A subscription counts only when it is the whole topic of an open session. */
-static void take_subscriptions(struct server *server, int side)
-{
-    void     *socket = server->events[side];
-    zmq_msg_t frame;
-
-    for (int turn = 0; turn < TOPICS_PER_TURN; turn++) {
-        int n;
-
-        zmq_msg_init(&frame);
-        n = zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT);
-        if (n >= 0)
-            take_topic(server, socket, &frame);
-        zmq_msg_close(&frame);
-        if (n < 0) {
-            server->events_stirred[side] = false;
-            return;
-        }
-    }
 }
 
 static void end_session(struct server *server, struct session *session, const char *reason)
@@ -767,7 +712,7 @@ static void finish_job(struct server *server, struct job *job)
     if (job->fault.err != ERR_none)
         server->refusals_count++;
     peer_of_job(job, &peer);
-    send_reply(server, &peer, &job->reply);
+    send_answer(server, &peer, job);
     if (job->op == &op_rows[OP_INDEX_session_logout] && job->fault.err == ERR_none) {
         session = session_of_serial(server, job->session_serial);
         if (session != NULL)
@@ -880,8 +825,8 @@ static void take_requests(struct server *server, int side)
         }
 }
 
-/* The files that tell that something has happened: two of the server's, then two of each side. */
-enum { FILES = 2 + 2 * SIDES };
+/* The files that tell that something has happened: two of the server's, then one of each side. */
+enum { FILES = 2 + SIDES };
 
 static int file_of(void *socket)
 {
@@ -898,8 +843,7 @@ static void list_files(struct server *server, struct pollfd files[FILES])
     files[0].fd = server->done_fd;
     files[1].fd = server->signal_fd;
     for (int side = 0; side < SIDES; side++) {
-        files[2 + 2 * side].fd = file_of(server->requests[side]);
-        files[3 + 2 * side].fd = file_of(server->events[side]);
+        files[2 + side].fd = file_of(server->requests[side]);
     }
     for (int i = 0; i < FILES; i++)
         files[i].events = POLLIN;
@@ -908,10 +852,8 @@ static void list_files(struct server *server, struct pollfd files[FILES])
 static void stir(struct server *server, const struct pollfd files[FILES], bool all)
 {
     for (int side = 0; side < SIDES; side++) {
-        if (server->requests[side] != NULL && (all || files[2 + 2 * side].revents != 0))
+        if (server->requests[side] != NULL && (all || files[2 + side].revents != 0))
             server->requests_stirred[side] = true;
-        if (server->events[side] != NULL && (all || files[3 + 2 * side].revents != 0))
-            server->events_stirred[side] = true;
     }
 }
 
@@ -920,7 +862,7 @@ static bool is_stirred(const struct server *server)
     bool stirred = false;
 
     for (int side = 0; side < SIDES; side++)
-        stirred = stirred || server->requests_stirred[side] || server->events_stirred[side];
+        stirred = stirred || server->requests_stirred[side];
     return stirred;
 }
 
@@ -953,8 +895,6 @@ static enum err loop(struct server *server, struct fault *fault)
         for (int side = 0; side < SIDES; side++) {
             if (server->requests_stirred[side])
                 take_requests(server, side);
-            if (server->events_stirred[side])
-                take_subscriptions(server, side);
         }
         tick(server);
     }
@@ -970,34 +910,67 @@ static void set_int(void *socket, int option, int value)
     CHECK(rc == 0);
 }
 
-static enum err bind_socket(struct server *server, void **out, int type, const char *endpoint,
-                            bool remote, struct fault *fault)
+static void close_socket(void **socket)
 {
-    void         *socket = zmq_socket(server->context, type);
-    const int64_t size_max = type == ZMQ_ROUTER ? LIMIT_WIRE_MAX : LIMIT_EVENTS_WIRE_MAX;
-    char          bound[256];
-    size_t        bound_n = sizeof bound;
+    if (*socket != NULL)
+        zmq_close(*socket);
+    *socket = NULL;
+}
 
-    if (socket == NULL)
-        return fault_set(fault, ERR_memory, NULL, "%s", "");
-    *out = socket;
+/* What a socket is like: whom it serves, from where. */
+struct endpoint {
+    int         type;
+    const char *option;
+    bool        remote;
+    const char *domain; /* of its gate (zap.h); NULL = none */
+};
+
+static const struct endpoint request_endpoints[SIDES] = {
+    [LOCAL] = { ZMQ_ROUTER, "listen_ipc", false, NULL },
+    [REMOTE] = { ZMQ_ROUTER, "listen_tcp", true, ZAP_REQUESTS },
+};
+static const struct endpoint event_endpoints[SIDES] = {
+    [LOCAL] = { ZMQ_XPUB, "events_ipc", false, ZAP_EVENTS_LOCAL },
+    [REMOTE] = { ZMQ_XPUB, "events_tcp", true, ZAP_EVENTS },
+};
+
+static void set_options(struct server *server, void *socket, const struct endpoint *like)
+{
+    const bool     requests = like->type == ZMQ_ROUTER;
+    const int64_t  size_max = requests ? LIMIT_WIRE_MAX : LIMIT_EVENTS_WIRE_MAX;
+    const uint64_t thread = requests ? 1 << 0 : 1 << 1; /* of the library's own */
+
     set_int(socket, ZMQ_LINGER, LINGER_MS);
     set_int(socket, ZMQ_SNDHWM, SEND_QUEUE);
-    set_int(socket, ZMQ_RCVHWM, RECEIVE_QUEUE);
+    set_int(socket, ZMQ_RCVHWM, requests ? RECEIVE_QUEUE : LIMIT_TOPICS_QUEUE);
     set_int(socket, ZMQ_BACKLOG, 1024);
     set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     set_int(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
     set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS);
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size_max, sizeof size_max);
-    if (type == ZMQ_ROUTER)
+    zmq_setsockopt(socket, ZMQ_AFFINITY, &thread, sizeof thread);
+    if (requests)
         set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
-    else
-        set_int(socket, ZMQ_XPUB_MANUAL, 1);
-    if (remote) {
+    if (like->domain != NULL)
+        zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, like->domain, strlen(like->domain));
+    if (like->remote) {
         set_int(socket, ZMQ_CURVE_SERVER, 1);
         zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, server->home->curve_secret, 41);
-        zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "bankd", 5);
     }
+}
+
+static enum err bind_socket(struct server *server, const struct endpoint *like, void **out,
+                            struct fault *fault)
+{
+    const char *endpoint = conf_text(server->home->conf, like->option);
+    void       *socket = zmq_socket(server->context, like->type);
+    char        bound[256];
+    size_t      bound_n = sizeof bound;
+
+    if (socket == NULL)
+        return fault_set(fault, ERR_memory, NULL, "%s", "");
+    *out = socket;
+    set_options(server, socket, like);
     if (zmq_bind(socket, endpoint) != 0)
         return fault_set(fault, ERR_io, NULL, "Cannot listen on %.150s: %s", endpoint,
                          zmq_strerror(errno));
@@ -1006,6 +979,27 @@ static enum err bind_socket(struct server *server, void **out, int type, const c
     if (strncmp(endpoint, "ipc://", 6) == 0 && chmod(endpoint + 6, 0660) != 0)
         return fault_set(fault, ERR_io, NULL, "Cannot guard %.150s: %s", endpoint, strerror(errno));
     return ERR_none;
+}
+
+/* Both endpoints of one side. */
+static enum err open_side(struct server *server, int side, struct fault *fault)
+{
+    const struct events_config config = { .clock = server->clock,
+                                          .guard = server->guard,
+                                          .door = server->door,
+                                          .sessions = server->sessions,
+                                          .context = server->context };
+    void                      *publisher = NULL;
+    enum err                   err;
+
+    TRY(bind_socket(server, &request_endpoints[side], &server->requests[side], fault));
+    err = bind_socket(server, &event_endpoints[side], &publisher, fault);
+    if (err != ERR_none) {
+        close_socket(&publisher);
+        return err;
+    }
+    return events_start(&config, publisher, side == LOCAL ? "local" : "remote",
+                        &server->events[side], fault);
 }
 
 /* More than the process should ever need: its caches as they are set, twice, since a page or a
@@ -1036,6 +1030,7 @@ static enum err limit_connections(struct server *server, int64_t connections)
                   (long long)connections, (long long)wanted - OWN_FILES);
     }
     (void)setrlimit(RLIMIT_NOFILE, &limit);
+    TRY(unread_open((int)limit.rlim_cur, &server->unread));
     return guard_open((int)limit.rlim_cur, (int)wanted, good_bytes(server->home->conf),
                       &server->guard);
 }
@@ -1048,23 +1043,20 @@ static enum err open_sockets(struct server *server, struct fault *fault)
     server->context = zmq_ctx_new();
     if (server->context == NULL)
         return fault_set(fault, ERR_memory, NULL, "%s", "");
-    TRY(zap_start(server->context, conf_text(conf, "client_keys"), &server->zap, fault));
+    CHECK(zmq_ctx_set(server->context, ZMQ_IO_THREADS, 2) == 0);
+    TRY(door_open(&server->door));
+    TRY(zap_start(server->context, conf_text(conf, "client_keys"), server->door, server->clock,
+                  &server->zap, fault));
     if (!options_endpoint_on(conf, "listen_ipc") || !options_endpoint_on(conf, "events_ipc"))
         return fault_set(fault, ERR_option_invalid, "listen_ipc",
                          "The local endpoints cannot be off");
-    TRY(bind_socket(server, &server->requests[LOCAL], ZMQ_ROUTER, conf_text(conf, "listen_ipc"),
-                    false, fault));
-    TRY(bind_socket(server, &server->events[LOCAL], ZMQ_XPUB, conf_text(conf, "events_ipc"), false,
-                    fault));
+    TRY(open_side(server, LOCAL, fault));
     if (!options_endpoint_on(conf, "listen_tcp"))
         return ERR_none;
     if (!options_endpoint_on(conf, "events_tcp"))
         return fault_set(fault, ERR_option_invalid, "events_tcp",
                          "listen_tcp is on, so events_tcp must be too");
-    TRY(bind_socket(server, &server->requests[REMOTE], ZMQ_ROUTER, conf_text(conf, "listen_tcp"),
-                    true, fault));
-    return bind_socket(server, &server->events[REMOTE], ZMQ_XPUB, conf_text(conf, "events_tcp"),
-                       true, fault);
+    return open_side(server, REMOTE, fault);
 }
 
 static enum err open_all(struct server *server, struct fault *fault)
@@ -1095,23 +1087,18 @@ static enum err open_all(struct server *server, struct fault *fault)
     return service_write_pid(home_path(server->home, "bankd.pid", server->pid_path), fault);
 }
 
-static void close_socket(void **socket)
-{
-    if (*socket != NULL)
-        zmq_close(*socket);
-    *socket = NULL;
-}
-
 static void close_all(struct server *server)
 {
     workers_stop(&server->workers);
     for (int side = 0; side < SIDES; side++) {
         close_socket(&server->requests[side]);
-        close_socket(&server->events[side]);
+        events_stop(&server->events[side]);
     }
     zap_stop(&server->zap);
     if (server->context != NULL)
         zmq_ctx_term(server->context);
+    unread_close(&server->unread);
+    door_close(&server->door);
     guard_close(&server->guard);
     if (server->watch != NULL)
         server->watch->ops->close(&server->watch);

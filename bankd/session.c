@@ -5,6 +5,7 @@
 #include "bankd/cache.h"
 #include "common/check.h"
 
+#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,10 @@ struct sessions {
     struct session slots[LIMIT_SESSIONS_MAX];
     uint16_t       index[INDEX_SLOTS]; /* 1 + slot; 0 = empty */
     struct cache  *failures;
-    uint8_t        hash_key[16];
+    /* Of open sessions, by slot; empty = none. */
+    pthread_mutex_t topics_lock;
+    char            topics[LIMIT_SESSIONS_MAX][SESSION_TOPIC_MAX];
+    uint8_t         hash_key[16];
 };
 
 enum err sessions_open(int64_t idle_us, int64_t absolute_us, struct sessions **out)
@@ -40,6 +44,7 @@ enum err sessions_open(int64_t idle_us, int64_t absolute_us, struct sessions **o
         return ERR_memory;
     sessions->idle_us = idle_us;
     sessions->absolute_us = absolute_us;
+    CHECK(pthread_mutex_init(&sessions->topics_lock, NULL) == 0);
     crypto_shorthash_keygen(sessions->hash_key);
     if (cache_open(LIMIT_LOGIN_TRACKED_MAX, sizeof(struct failures), NULL, &sessions->failures) !=
         ERR_none) {
@@ -55,6 +60,7 @@ void sessions_close(struct sessions **sessions)
     if (*sessions == NULL)
         return;
     cache_close(&(*sessions)->failures);
+    pthread_mutex_destroy(&(*sessions)->topics_lock);
     sodium_memzero(*sessions, sizeof **sessions);
     free(*sessions);
     *sessions = NULL;
@@ -87,6 +93,15 @@ static void index_rebuild(struct sessions *sessions)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+static void set_topic(struct sessions *sessions, const struct session *session, const char *topic)
+{
+    size_t slot = (size_t)(session - sessions->slots);
+
+    pthread_mutex_lock(&sessions->topics_lock);
+    slice_copy(slice_from(topic), sessions->topics[slot], SESSION_TOPIC_MAX);
+    pthread_mutex_unlock(&sessions->topics_lock);
+}
+
 static bool is_over(const struct sessions *sessions, const struct session *session, int64_t now_us)
 {
     return now_us >= session->expires_us || now_us - session->seen_us >= sessions->idle_us;
@@ -95,6 +110,7 @@ static bool is_over(const struct sessions *sessions, const struct session *sessi
 void session_end(struct sessions *sessions, struct session *session)
 {
     CHECK(session->used);
+    set_topic(sessions, session, "");
     sodium_memzero(session, sizeof *session);
     sessions->count--;
     index_rebuild(sessions);
@@ -149,6 +165,7 @@ enum err session_start(struct sessions *sessions, const struct actor *actor, con
     session->expires_us = now_us + sessions->absolute_us;
     session->serial = ++sessions->serial;
     sessions->count++;
+    set_topic(sessions, session, session->topic);
     index_add(sessions, (size_t)(session - sessions->slots));
     *out = session;
     return ERR_none;
@@ -183,12 +200,15 @@ bool session_fits(const struct session *session, bool disabled, uint32_t role,
            sodium_memcmp(password_mark, session->password_mark, AUTH_MARK_BYTES) == 0;
 }
 
-struct session *session_of_topic(struct sessions *sessions, struct slice topic)
+bool sessions_have_topic(struct sessions *sessions, struct slice topic)
 {
-    for (size_t i = 0; i < LIMIT_SESSIONS_MAX; i++)
-        if (sessions->slots[i].used && slice_is(topic, sessions->slots[i].topic))
-            return &sessions->slots[i];
-    return NULL;
+    bool found = false;
+
+    pthread_mutex_lock(&sessions->topics_lock);
+    for (size_t i = 0; topic.n > 0 && i < LIMIT_SESSIONS_MAX && !found; i++)
+        found = slice_is(topic, sessions->topics[i]);
+    pthread_mutex_unlock(&sessions->topics_lock);
+    return found;
 }
 
 size_t sessions_count(const struct sessions *sessions)

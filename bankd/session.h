@@ -1,5 +1,5 @@
 /* Sessions and failed logins. Tokens are random and kept only as BLAKE2b hashes; topics for
- * events are random too. One owner: the server's thread.
+ * events are random too. One owner: the server's thread; only sessions_have_topic is for all.
  *
  * A session ends after `idle_us` without a request, at its absolute end, at logout, when its user
  * is disabled or gets another role or password, or when the user opens more than
@@ -45,7 +45,8 @@ struct session *session_find(struct sessions *sessions, struct slice token, int6
 /* Whether the session is still its user's: enabled, of the same role and password. */
 bool            session_fits(const struct session *session, bool disabled, uint32_t role,
                              const uint8_t password_mark[AUTH_MARK_BYTES]);
-struct session *session_of_topic(struct sessions *sessions, struct slice topic);
+/* Whether a session with this topic is open. The one call that any thread may make. */
+bool            sessions_have_topic(struct sessions *sessions, struct slice topic);
 void            session_end(struct sessions *sessions, struct session *session);
 size_t          sessions_count(const struct sessions *sessions);
 int64_t         sessions_idle_us(const struct sessions *sessions);

@@ -1,4 +1,5 @@
-/* See zap.h. */
+/* See zap.h. The handler's socket is one that need not answer: whom the door does not admit waits
+ * until the library ends his handshake. */
 #include "bankd/zap.h"
 
 #include "common/check.h"
@@ -13,16 +14,21 @@
 #include <string.h>
 #include <zmq.h>
 
-enum { KEY_BYTES = 32, FRAMES_MAX = 8, FRAME_MAX = 256 };
+enum { KEY_BYTES = 32, FRAME_MAX = 256 };
+
+/* The frames of a request, behind the way back. */
+enum { WAY, EMPTY, VERSION, NUMBER, DOMAIN, ADDRESS, IDENTITY, MECHANISM, KEY, FRAMES_MAX };
 
 struct zap {
-    void     *socket; /* the handler's; used by its thread only */
-    void     *stop;   /* PAIR ends that wake the thread */
-    void     *stop_inside;
-    pthread_t thread;
-    bool      any;
-    size_t    count;
-    uint8_t   keys[ZAP_KEYS_MAX][KEY_BYTES];
+    struct door  *door;
+    struct clock *clock;
+    void         *socket; /* the handler's; used by its thread only */
+    void         *stop;   /* PAIR ends that wake the thread */
+    void         *stop_inside;
+    pthread_t     thread;
+    bool          any;
+    size_t        count;
+    uint8_t       keys[ZAP_KEYS_MAX][KEY_BYTES];
 };
 
 struct frame {
@@ -83,15 +89,21 @@ static bool receive(struct zap *zap, struct frame frames[FRAMES_MAX], size_t *co
     return fits;
 }
 
+static bool is_text(const struct frame *frame, const char *text)
+{
+    return frame->n == strlen(text) && memcmp(frame->bytes, text, frame->n) == 0;
+}
+
 static bool is_allowed(const struct zap *zap, const struct frame *frames, size_t count)
 {
-    if (count < 7 || frames[5].n != 5 || memcmp(frames[5].bytes, "CURVE", 5) != 0 ||
-        frames[6].n != KEY_BYTES)
+    if (is_text(&frames[DOMAIN], ZAP_EVENTS_LOCAL))
+        return is_text(&frames[MECHANISM], "NULL");
+    if (count <= KEY || !is_text(&frames[MECHANISM], "CURVE") || frames[KEY].n != KEY_BYTES)
         return false;
     if (zap->any)
         return true;
     for (size_t i = 0; i < zap->count; i++)
-        if (memcmp(zap->keys[i], frames[6].bytes, KEY_BYTES) == 0)
+        if (memcmp(zap->keys[i], frames[KEY].bytes, KEY_BYTES) == 0)
             return true;
     return false;
 }
@@ -101,12 +113,25 @@ static void answer(struct zap *zap, const struct frame *frames, bool allowed)
     const char *code = allowed ? "200" : "400";
     const char *text = allowed ? "OK" : "Not in the list of client keys";
 
+    zmq_send(zap->socket, frames[WAY].bytes, frames[WAY].n, ZMQ_SNDMORE);
+    zmq_send(zap->socket, "", 0, ZMQ_SNDMORE);
     zmq_send(zap->socket, "1.0", 3, ZMQ_SNDMORE);
-    zmq_send(zap->socket, frames[1].bytes, frames[1].n, ZMQ_SNDMORE);
+    zmq_send(zap->socket, frames[NUMBER].bytes, frames[NUMBER].n, ZMQ_SNDMORE);
     zmq_send(zap->socket, code, 3, ZMQ_SNDMORE);
     zmq_send(zap->socket, text, strlen(text), ZMQ_SNDMORE);
     zmq_send(zap->socket, "", 0, ZMQ_SNDMORE);
     zmq_send(zap->socket, "", 0, 0);
+}
+
+/* Whether the events are what is asked for, and there have been too many visits. */
+static bool must_wait(const struct zap *zap, const struct frame *frames)
+{
+    const struct frame *address = &frames[ADDRESS];
+
+    if (!is_text(&frames[DOMAIN], ZAP_EVENTS) && !is_text(&frames[DOMAIN], ZAP_EVENTS_LOCAL))
+        return false;
+    return !door_admit(zap->door, slice_of((const char *)address->bytes, address->n),
+                       zap->clock->monotonic_us(zap->clock));
 }
 
 static void *zap_main(void *context)
@@ -125,9 +150,11 @@ static void *zap_main(void *context)
         if ((items[0].revents & ZMQ_POLLIN) == 0)
             continue;
         whole = receive(zap, frames, &count);
-        if (count < 2)
-            break;
+        if (count <= MECHANISM)
+            continue;
         whole = whole && is_allowed(zap, frames, count);
+        if (whole && must_wait(zap, frames))
+            continue;
         if (!whole)
             log_event(LOG_WARNING, "connection_refused", "reason=\"client key\"");
         answer(zap, frames, whole);
@@ -137,7 +164,7 @@ static void *zap_main(void *context)
 
 static enum err start(void *context, struct zap *zap, struct fault *fault)
 {
-    zap->socket = zmq_socket(context, ZMQ_REP);
+    zap->socket = zmq_socket(context, ZMQ_ROUTER);
     zap->stop = zmq_socket(context, ZMQ_PAIR);
     zap->stop_inside = zmq_socket(context, ZMQ_PAIR);
     if (zap->socket == NULL || zap->stop == NULL || zap->stop_inside == NULL ||
@@ -162,13 +189,16 @@ static void close_all(struct zap *zap)
     free(zap);
 }
 
-enum err zap_start(void *context, const char *path, struct zap **out, struct fault *fault)
+enum err zap_start(void *context, const char *path, struct door *door, struct clock *clock,
+                   struct zap **out, struct fault *fault)
 {
     struct zap *zap = calloc(1, sizeof *zap);
     enum err    err = ERR_none;
 
     if (zap == NULL)
         return fault_set(fault, ERR_memory, NULL, "%s", "");
+    zap->door = door;
+    zap->clock = clock;
     zap->any = path == NULL || path[0] == '\0';
     if (!zap->any)
         err = load_keys(zap, path, fault);

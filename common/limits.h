@@ -30,7 +30,7 @@ enum {
     LIMIT_MESSAGE_LARGE_MAX = 528 * 1024, /* one request that may bring texts of rules along */
     LIMIT_LARGE_REQUESTS_MAX = 16,        /* such requests at one time; more are told to wait */
     LIMIT_WIRE_MAX = 16 * 1024 * 1024,    /* what the socket takes, so as to tell the refusal */
-    LIMIT_EVENTS_WIRE_MAX = 1024,         /* from a client of the events: a topic, or a handshake */
+    LIMIT_EVENTS_WIRE_MAX = 640,          /* from a client of the events: a topic, or a handshake */
     LIMIT_REPLY_MAX = 1024 * 1024,        /* one reply */
     LIMIT_DEPTH_MAX = 8,                  /* nested maps and lists */
     LIMIT_FIELDS_MAX = 64,                /* of one message */
@@ -108,13 +108,25 @@ enum {
 /* What clients may cost. A reply beyond the bytes that its session has not collected is dropped. */
 enum {
     LIMIT_UNREAD_BYTES_MAX = 8 * 1024 * 1024,        /* replies that a session has not collected */
+    LIMIT_UNREAD_OWN_BYTES_MAX = 16 * 1024,          /* that only this connection can use up */
+    LIMIT_UNREAD_DEAF_BYTES = 512 * 1024,            /* of one connection that no longer reads */
     LIMIT_UNREAD_ALL_BYTES_MAX = 256 * 1024 * 1024,  /* and all of them together */
     LIMIT_STRANGERS_BYTES = 256 * 1024 * 1024,       /* sudden growth, before strangers are cut */
     LIMIT_CONNECTION_BYTES = 32 * 1024,              /* ... more for each file that is open */
     LIMIT_GOOD_BYTES = 1024 * 1024 * 1024,           /* of the process, beside its caches */
     LIMIT_CALM_BYTES_PER_SECOND = 1024 * 1024,       /* growth that nobody is blamed for */
     LIMIT_SPARE_FILES = 8192,                        /* for those who come and cannot stay */
-    LIMIT_TOPICS_REFUSED_MAX = 8,                    /* of one connection, before it is cut */
+    LIMIT_TOPICS_REFUSED_MAX = 4,                    /* of one connection, before it is cut */
+    LIMIT_TOPICS_AT_ONCE = 256,                      /* wanted or not, of one connection ... */
+    LIMIT_TOPICS_SECONDS = 10,                       /* ... in this time, before it is cut */
+    LIMIT_TOPICS_QUEUE = 4,                          /* of one connection, that wait */
+    LIMIT_LOST_SECONDS = 5,                          /* with topics of nobody alone; then cut */
+    LIMIT_VISITS_PER_SECOND = 16,                    /* to the events, from one address */
+    LIMIT_VISITS_AT_ONCE = 64,
+    LIMIT_VISITS_ALL_PER_SECOND = 64,                /* ... and from all of them */
+    LIMIT_VISITS_ALL_AT_ONCE = 512,
+    LIMIT_OFFENCE_VISITS = 32,                       /* that one offence costs its address */
+    LIMIT_OFFENCE_SECONDS_MAX = 10,                  /* that an address has to stay away */
     LIMIT_WRITE_WAIT_MS = 10 * 1000,                 /* in the queue; later it is refused undone */
     LIMIT_LOGIN_WAIT_MS = 10 * 1000,
     LIMIT_LONG_WORK_MS = 60 * 60 * 1000,             /* a back test; it can be cancelled */

@@ -95,7 +95,7 @@ class Honest(threading.Thread):
 
 @contextlib.contextmanager
 def crowd(bank, count, tcp=False, kind=zmq.DEALER):
-    """So many connections, in a context of their own."""
+    """So many connections, in a context of their own; those of kind SUB to the events."""
     context = zmq.Context()
     context.max_sockets = count + 16
     sockets = []
@@ -106,7 +106,11 @@ def crowd(bank, count, tcp=False, kind=zmq.DEALER):
             if tcp:
                 one.curve_publickey, one.curve_secretkey = zmq.curve_keypair()
                 one.curve_serverkey = bank.server_key.encode()
-            one.connect(bank.tcp if tcp else bank.ipc)
+            if kind == zmq.SUB:
+                one.rcvhwm = 1
+                one.connect(bank.tcp_events if tcp else bank.ipc_events)
+            else:
+                one.connect(bank.tcp if tcp else bank.ipc)
             sockets.append(one)
         yield sockets
     finally:

@@ -153,6 +153,79 @@ def test_topics_of_nobody_end_the_connection(bank):
     assert memory(bank) - before < 64 * MIB
 
 
+def elsewhere(bank):
+    """The events over the network, seen from another address than everybody else's."""
+    return bank.tcp_events.replace("tcp://", "tcp://127.0.0.9:0;")
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["ipc", "tcp"])
+def test_a_flood_of_topics_keeps_nobody_from_work(own_bank, tcp):
+    """Strangers who come again as soon as they are cut, each with more topics of nobody. Those who
+    had events keep them, and somebody at another address gets them too."""
+    bank = own_bank
+    times = []
+    with contextlib.ExitStack() as stack:
+        worker = stack.enter_context(Honest(bank, tcp=True))
+        watcher = stack.enter_context(bank.client(tcp=True, timeout=PATIENCE))
+        watcher.login(FINANCE, conftest.PASSWORD)
+        here = stack.enter_context(contextlib.closing(watcher.events(bank.tcp_events)))
+        assert here.wait("ledger", PATIENCE), "no events before the flood"
+        before = peak = memory(bank)
+        flood = stack.enter_context(crowd(bank, 150 * SCALE, tcp=tcp, kind=zmq.SUB))
+        for one in flood:
+            for _ in range(30):
+                one.subscribe(os.urandom(200))
+        end = time.monotonic() + 6
+        while time.monotonic() < end:
+            for one in flood:
+                one.subscribe(os.urandom(200))
+            began = time.monotonic()
+            watcher.call("server.status")
+            times.append(time.monotonic() - began)
+            peak = max(peak, memory(bank))
+            time.sleep(0.05)  # the pace of the flood
+        late = stack.enter_context(bank.client(tcp=not tcp, timeout=PATIENCE))
+        late.login(FINANCE, conftest.PASSWORD)
+        there = stack.enter_context(contextlib.closing(late.events(elsewhere(bank))))
+        assert there.wait("ledger", PATIENCE), "somebody else gets no events"
+        while here.next(0):
+            pass  # those from before
+        assert here.wait("ledger", PATIENCE), "the events have ended"
+        assert sorted(times)[len(times) // 2] < (5 if SANITIZED else 0.5)
+        assert peak - before < 64 * MIB
+        served = len(worker.times)
+        began = time.monotonic()
+    assert served > 0 and "visits_refused" in bank.log.read_text()
+    bank.stop()
+    assert time.monotonic() - began < PATIENCE
+
+
+def test_who_reads_is_answered_though_others_of_the_session_do_not(bank):
+    """Many connections ask for long lists and read nothing; one more, of the same session, reads."""
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(bank.client(timeout=PATIENCE))
+        client.login(FINANCE, conftest.PASSWORD)
+        account = open_account(client)
+        question = ask("transaction.list", token=client.token, limit=500)
+        deaf = [stack.enter_context(contextlib.closing(Raw(bank))) for _ in range(30)]
+        for _ in range(4):
+            for raw in deaf:
+                for _ in range(8):
+                    assert raw.message(question)
+            until(lambda: client.call("server.status")["reader_queue"] == 0, "never done", 60)
+        reader = stack.enter_context(bank.client(timeout=PATIENCE))
+        reader.token = client.token
+        for n in range(50):
+            assert reader.call("session.whoami")["email"] == FINANCE
+            assert reader.call("account.get", account_id=account)["account_id"] == account
+            posted = reader.call("transaction.create", transaction_id=bankclient.uuid7(),
+                                 type="deposit", account_id=account, amount=100)
+            assert posted["balance"] == 100 * (n + 1)
+        with pytest.raises(bankclient.BankError) as caught:
+            reader.call("transaction.list", limit=500)
+        assert caught.value.name == "busy" and caught.value.retry_after_ms > 0
+
+
 def test_questions_beyond_the_queue_are_told_when_to_come_again(bank):
     with Honest(bank, tcp=True), bank.client(timeout=PATIENCE) as client:
         client.login(FINANCE, conftest.PASSWORD)

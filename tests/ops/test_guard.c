@@ -173,11 +173,35 @@ static void test_topics_of_nobody_are_counted(void **state)
     (void)state;
     open_house(&house, FILES_MAX, INT64_MAX);
     for (int i = 0; i < LIMIT_TOPICS_REFUSED_MAX - 1; i++)
-        guard_refused_topic(house.guard, house.served[4]);
+        assert_false(guard_took_topic(house.guard, house.served[4], false, SECOND_US));
     assert_int_equal(count_cut(&house), 0);
-    guard_refused_topic(house.guard, house.served[4]);
+    assert_true(guard_took_topic(house.guard, house.served[4], false, SECOND_US));
     assert_true(is_cut(&house, 4));
     assert_int_equal(count_cut(&house), 1);
+    close_house(&house);
+}
+
+/* One that asked for nothing else goes after a while, one that has a session stays, and one that
+ * has one asks for no more than is good. */
+static void test_the_lost_and_the_restless_are_cut(void **state)
+{
+    struct house house;
+    int64_t      later_us = (1 + LIMIT_LOST_SECONDS) * (int64_t)SECOND_US;
+
+    (void)state;
+    open_house(&house, FILES_MAX, INT64_MAX);
+    assert_false(guard_took_topic(house.guard, house.served[1], false, SECOND_US));
+    assert_false(guard_took_topic(house.guard, house.served[2], false, SECOND_US));
+    assert_false(guard_took_topic(house.guard, house.served[2], true, SECOND_US));
+    guard_tick(house.guard, later_us - SECOND_US);
+    assert_int_equal(count_cut(&house), 0);
+    guard_tick(house.guard, later_us);
+    assert_int_equal(count_cut(&house), 1);
+    assert_true(is_cut(&house, 1));
+    for (int i = 0; i < LIMIT_TOPICS_AT_ONCE - 1; i++)
+        assert_false(guard_took_topic(house.guard, house.served[3], true, SECOND_US));
+    assert_true(guard_took_topic(house.guard, house.served[3], true, SECOND_US));
+    assert_int_equal(count_cut(&house), 2);
     close_house(&house);
 }
 
@@ -208,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_memory_that_is_free_goes_back_to_the_machine),
         cmocka_unit_test(test_too_many_files_are_for_those_who_work),
         cmocka_unit_test(test_topics_of_nobody_are_counted),
+        cmocka_unit_test(test_the_lost_and_the_restless_are_cut),
         cmocka_unit_test(test_a_mark_tells_who_has_gone),
     };
 

@@ -111,11 +111,11 @@ static void a_topic_belongs_to_an_open_session(void **state)
 
     (void)state;
     memcpy(topic, session->topic, sizeof topic);
-    assert_ptr_equal(session_of_topic(sessions, slice_from(topic)), session);
-    assert_null(session_of_topic(sessions, slice_of(topic, 8)));
-    assert_null(session_of_topic(sessions, slice_of("", 0)));
+    assert_true(sessions_have_topic(sessions, slice_from(topic)));
+    assert_false(sessions_have_topic(sessions, slice_of(topic, 8)));
+    assert_false(sessions_have_topic(sessions, slice_of("", 0)));
     session_end(sessions, session);
-    assert_null(session_of_topic(sessions, slice_from(topic)));
+    assert_false(sessions_have_topic(sessions, slice_from(topic)));
     sessions_close(&sessions);
 }
 
