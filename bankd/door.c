@@ -60,19 +60,22 @@ void door_close(struct door **door)
     *door = NULL;
 }
 
-/* The part of an address that one person has: ":uid" of ":uid:gid:pid", half of an IPv6 address. */
+/* The part of an address that one person has: half of an IPv6 address; "localhost:UID" of
+ * "localhost:UID:GID:PID", which is how the library tells a process of this machine. */
 static struct slice owner_of(struct slice address, char text[TEXT_MAX], uint8_t bytes[16])
 {
+    size_t host_n;
+
     slice_copy(address, text, TEXT_MAX);
-    if (text[0] == ':' && text[1] != ':')
-        return slice_of(text, 1 + strcspn(text + 1, ":"));
     if (inet_pton(AF_INET6, text, bytes) == 1) {
         static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
         bool                 is_mapped = memcmp(bytes, mapped, sizeof mapped) == 0;
 
         return slice_of((const char *)bytes, is_mapped ? 16 : NETWORK_BYTES);
     }
-    return slice_from(text);
+    host_n = strcspn(text, ":");
+    return slice_of(text,
+                    text[host_n] == '\0' ? host_n : host_n + 1 + strcspn(text + host_n + 1, ":"));
 }
 
 static struct measure *measure_of(struct door *door, struct slice address)

@@ -283,7 +283,8 @@ static void cut_the_lost(struct guard *guard, int64_t now_us)
         const struct connection *connection = &guard->connections[file];
 
         if (connection->lost_us != 0 && connection->topics_socket != 0 &&
-            now_us - connection->lost_us >= LIMIT_LOST_SECONDS * US_PER_SECOND)
+            now_us - connection->lost_us >= LIMIT_LOST_SECONDS * US_PER_SECOND &&
+            !is_trusted(guard, file, now_us))
             count += connection->topics_socket == socket_number(file) && cut(guard, file);
     }
     if (count > 0)

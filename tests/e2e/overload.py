@@ -157,6 +157,12 @@ class Raw:
         ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
         self.socket.sendall(b"\x04" + bytes([len(ready)]) + ready)
 
+    def wait_until_greeted(self):
+        """Until the daemon has said its part; who speaks on at once may be taken for a babbler."""
+        said = b""
+        while b"Socket-Type" not in said:
+            said += self.socket.recv(200)
+
     def begin(self, size, more=False):
         """The head of a frame of so many bytes."""
         self.socket.sendall(bytes([2 | more]) + struct.pack(">Q", size))

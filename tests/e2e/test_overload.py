@@ -184,7 +184,7 @@ def test_a_flood_of_topics_keeps_nobody_from_work(own_bank, tcp):
             times.append(time.monotonic() - began)
             peak = max(peak, memory(bank))
             time.sleep(0.05)  # the pace of the flood
-        late = stack.enter_context(bank.client(tcp=not tcp, timeout=PATIENCE))
+        late = stack.enter_context(bank.client(tcp=True, timeout=PATIENCE))
         late.login(FINANCE, conftest.PASSWORD)
         there = stack.enter_context(contextlib.closing(late.events(elsewhere(bank))))
         assert there.wait("ledger", PATIENCE), "somebody else gets no events"
@@ -208,6 +208,8 @@ def test_who_reads_is_answered_though_others_of_the_session_do_not(bank):
         account = open_account(client)
         question = ask("transaction.list", token=client.token, limit=500)
         deaf = [stack.enter_context(contextlib.closing(Raw(bank))) for _ in range(30)]
+        for raw in deaf:
+            raw.wait_until_greeted()
         for _ in range(4):
             for raw in deaf:
                 for _ in range(8):

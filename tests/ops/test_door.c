@@ -75,11 +75,11 @@ static void test_offences_keep_an_address_away_for_a_while(void **state)
 static void test_what_one_owner_has_is_one_address(void **state)
 {
     static const char *const same[][2] = {
-        { ":1000:1000:17", ":1000:1000:18" },
+        { "localhost:1000:1000:17", "localhost:1000:1000:18" },
         { "2001:db8:1:2::1", "2001:db8:1:2:ffff::7" },
     };
-    static const char *const others[] = { ":1001:1000:17", "2001:db8:1:3::1", "::ffff:10.0.0.1",
-                                          "::ffff:10.0.0.2", "" };
+    static const char *const others[] = { "localhost:1001:1000:17", "2001:db8:1:3::1",
+                                          "::ffff:10.0.0.1", "::ffff:10.0.0.2", "" };
     struct door             *door;
 
     (void)state;
