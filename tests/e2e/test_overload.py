@@ -171,7 +171,7 @@ def test_a_flood_of_topics_keeps_nobody_from_work(own_bank, tcp):
         here = stack.enter_context(contextlib.closing(watcher.events(bank.tcp_events)))
         assert here.wait("ledger", PATIENCE), "no events before the flood"
         before = peak = memory(bank)
-        flood = stack.enter_context(crowd(bank, 150 * SCALE, tcp=tcp, kind=zmq.SUB))
+        flood = stack.enter_context(crowd(bank, 300 * SCALE, tcp=tcp, kind=zmq.SUB))
         for one in flood:
             for _ in range(30):
                 one.subscribe(os.urandom(200))
@@ -195,13 +195,13 @@ def test_a_flood_of_topics_keeps_nobody_from_work(own_bank, tcp):
         assert peak - before < 64 * MIB
         served = len(worker.times)
         began = time.monotonic()
-    assert served > 0 and "visits_refused" in bank.log.read_text()
+    assert served > 20 and "visits_refused" in bank.log.read_text()
     bank.stop()
     assert time.monotonic() - began < PATIENCE
 
 
 def test_who_reads_is_answered_though_others_of_the_session_do_not(bank):
-    """Many connections ask for long lists and read nothing; one more, of the same session, reads."""
+    """Many connections ask for long lists and read nothing; one more of the same session reads."""
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(bank.client(timeout=PATIENCE))
         client.login(FINANCE, conftest.PASSWORD)
