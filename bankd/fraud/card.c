@@ -45,10 +45,11 @@ static enum err parse_points(struct parser *p, int16_t *out)
 {
     struct token at = p->now;
     int64_t      value = 0;
+    enum kind    kind = KIND_PLAIN;
 
     if (!at_number(p))
         return parser_expected(p, "points, which are a whole number");
-    TRY(parser_constant(p, false, &value));
+    TRY(parser_constant(p, false, &value, &kind));
     if (value > RULE_SCORE_MAX || value < -RULE_SCORE_MAX)
         return parser_fail(p, &at, "points go from -%d to %d", (int)RULE_SCORE_MAX,
                            (int)RULE_SCORE_MAX);
@@ -81,10 +82,11 @@ static enum err parse_cuts(struct parser *p, const char *word, struct card_axis 
     while (at_number(p)) {
         struct token at = p->now;
         int64_t      value = 0;
+        enum kind    kind = KIND_PLAIN;
 
         if (card->cut_count == CARD_CUTS_MAX)
             return parser_fail(p, &at, "the card has more than %d cuts", (int)CARD_CUTS_MAX);
-        TRY(parser_constant(p, false, &value));
+        TRY(parser_constant(p, false, &value, &kind));
         if (axis->cuts > 0 && value <= card->cuts[card->cut_count - 1])
             return parser_fail(p, &at, "each cut must be above the one before it");
         card->cuts[card->cut_count++] = value;
@@ -151,13 +153,15 @@ enum err fraud_rules_card(struct fraud_rules *rules, struct slice text, const ch
                           struct fault *fault)
 {
     struct parser p = { .file = file, .fault = fault, .rules = rules };
+    struct token  bad;
 
     if (rules->card.loaded)
         return fault_set(fault, ERR_file_syntax, file, "1:1: the rules have a card already");
-    if (text.n > LIMIT_RULES_FILE_MAX || !slice_is_utf8(text))
-        return fault_set(fault, ERR_file_syntax, file,
-                         "1:1: the file is not plain text of at most %d bytes",
+    if (text.n > LIMIT_RULES_FILE_MAX)
+        return fault_set(fault, ERR_file_syntax, file, "1:1: the file is larger than %d bytes",
                          (int)LIMIT_RULES_FILE_MAX);
+    if (lexer_find_bad(text, &bad))
+        return parser_fail(&p, &bad, "%s", bad.error);
     lexer_init(&p.lexer, text);
     TRY(parse_card(&p));
     rules->card.loaded = true;

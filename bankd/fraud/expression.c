@@ -1,8 +1,8 @@
 /* Expressions into code, by operator precedence with a stack of our own instead of recursion.
  *
  * Operands are emitted as they come; operators wait on a stack until one that binds less strongly
- * follows. Beside the code runs a shadow of the machine's stack that knows for each entry whether
- * it is a condition or a number; it bounds the depth and finds mistakes like `amount and 5`. */
+ * follows. Beside the code runs a shadow of the machine's stack that knows for each entry what
+ * kind of value it is; it bounds the depth and finds mistakes like `amount and 5`. */
 #include "bankd/fraud/parser.h"
 
 #include <string.h>
@@ -65,7 +65,8 @@ struct expression {
     struct parser *p;
     struct waiting waiting[LIMIT_RULE_STACK_MAX];
     size_t         waiting_count;
-    bool           is_condition[LIMIT_RULE_STACK_MAX];
+    enum kind      kinds[LIMIT_RULE_STACK_MAX];
+    uint16_t       starts[LIMIT_RULE_STACK_MAX]; /* the first step of each operand */
     size_t         depth;
 };
 
@@ -90,11 +91,12 @@ static enum err add_step(struct expression *e, const struct token *at, struct ru
 }
 
 static enum err emit_operand(struct expression *e, const struct token *at, struct rule_step step,
-                             bool condition)
+                             enum kind kind)
 {
     if (e->depth == LIMIT_RULE_STACK_MAX)
         return parser_fail(e->p, at, "the expression is nested too deeply");
-    e->is_condition[e->depth++] = condition;
+    e->starts[e->depth] = (uint16_t)e->p->rules->step_count;
+    e->kinds[e->depth++] = kind;
     return add_step(e, at, step);
 }
 
@@ -120,27 +122,63 @@ static bool fuse(struct expression *e, enum rule_op op)
 
 static enum err emit_one(struct expression *e, const struct token *at, enum rule_op op)
 {
-    bool *top = &e->is_condition[e->depth - 1];
+    enum kind *top = &e->kinds[e->depth - 1];
 
-    if (op == OP_NOT && !*top)
+    if (op == OP_NOT && *top != KIND_YES)
         return parser_fail(e->p, at, "`not` needs a condition, and this is a number; compare it");
-    *top = op == OP_NOT;
+    *top = op == OP_NOT ? KIND_YES : *top == KIND_YES ? KIND_PLAIN : *top;
     return add_step(e, at, (struct rule_step){ .op = (uint16_t)op });
+}
+
+bool expression_constant(const struct fraud_rules *rules, struct rule_code code, int64_t *value)
+{
+    for (size_t i = code.first; i < (size_t)code.first + code.count; i++)
+        if (rules->steps[i].op == OP_SLOT || rules->steps[i].op == OP_COMPARE)
+            return false;
+    *value = rule_run(rules, code, NULL);
+    return true;
+}
+
+static bool divides_by_zero(const struct expression *e)
+{
+    struct rule_code right = { .first = e->starts[e->depth - 1] };
+    int64_t          value = 1;
+
+    right.count = (uint16_t)(e->p->rules->step_count - right.first);
+    return expression_constant(e->p->rules, right, &value) && value == 0;
+}
+
+/* What an operator makes of two values. */
+static enum kind kind_of(enum rule_op op, enum kind left, enum kind right)
+{
+    if (is_comparison(op) || op == OP_AND || op == OP_OR)
+        return KIND_YES;
+    if (op == OP_MULTIPLY || op == OP_DIVIDE || left == KIND_YES || right == KIND_YES)
+        return KIND_PLAIN;
+    if (left == KIND_PLAIN || right == KIND_PLAIN)
+        return left == KIND_PLAIN ? right : left;
+    return left == right ? left : KIND_PLAIN;
 }
 
 static enum err emit_two(struct expression *e, const struct token *at, enum rule_op op)
 {
-    bool *left = &e->is_condition[e->depth - 2];
-    bool *right = &e->is_condition[e->depth - 1];
+    enum kind *left = &e->kinds[e->depth - 2];
+    enum kind *right = &e->kinds[e->depth - 1];
+    bool       both = *left == KIND_YES && *right == KIND_YES;
 
-    if ((op == OP_AND || op == OP_OR) && !(*left && *right))
+    if ((op == OP_AND || op == OP_OR) && !both)
         return parser_fail(e->p, at,
                            "`%s` needs a condition on both sides, and the %s one is a number",
-                           op == OP_AND ? "and" : "or", *left ? "right" : "left");
-    if (is_comparison(op) && op != OP_EQUAL && op != OP_UNEQUAL && (*left || *right))
+                           op == OP_AND ? "and" : "or", *left == KIND_YES ? "right" : "left");
+    if (is_comparison(op) && op != OP_EQUAL && op != OP_UNEQUAL &&
+        (*left == KIND_YES || *right == KIND_YES))
         return parser_fail(e->p, at, "a condition is yes or no and cannot be larger or smaller");
+    if (is_comparison(op))
+        TRY(parser_check_kinds(e->p, at, *left, *right));
+    if (op == OP_DIVIDE && divides_by_zero(e))
+        return parser_fail(e->p, at, "this divides by 0");
+    *left = kind_of(op, *left, *right);
     e->depth--;
-    e->is_condition[e->depth - 1] = is_comparison(op) || op == OP_AND || op == OP_OR;
     return fuse(e, op) ? ERR_none : add_step(e, at, (struct rule_step){ .op = (uint16_t)op });
 }
 
@@ -182,11 +220,12 @@ static enum err parse_money(struct expression *e)
     uint16_t           unit = parser_slot(e->p, FEATURE_unit);
 
     /* Hundredths of a unit times minor units of a unit, by 100, is minor units. */
-    TRY(emit_operand(e, &at, (struct rule_step){ .op = OP_PUSH, .value = at.value }, false));
-    TRY(emit_operand(e, &at, (struct rule_step){ .op = OP_SLOT, .first = unit }, false));
+    TRY(emit_operand(e, &at, (struct rule_step){ .op = OP_PUSH, .value = at.value }, KIND_PLAIN));
+    TRY(emit_operand(e, &at, (struct rule_step){ .op = OP_SLOT, .first = unit }, KIND_PLAIN));
     TRY(emit_two(e, &at, OP_MULTIPLY));
-    TRY(emit_operand(e, &at, (struct rule_step){ .op = OP_PUSH, .value = 100 }, false));
+    TRY(emit_operand(e, &at, (struct rule_step){ .op = OP_PUSH, .value = 100 }, KIND_PLAIN));
     TRY(emit_two(e, &at, OP_DIVIDE));
+    e->kinds[e->depth - 1] = KIND_MONEY;
     parser_advance(e->p);
     return ERR_none;
 }
@@ -196,14 +235,15 @@ static enum err parse_word(struct expression *e)
     const struct token at = e->p->now;
     struct rule_step   step = { .op = OP_SLOT };
     int                feature = feature_find(at.text);
+    enum kind          kind = KIND_PLAIN;
     char               hint[HINT_MAX];
 
     if (feature >= 0) {
         step.first = parser_slot(e->p, feature);
-        TRY(emit_operand(e, &at, step, feature_rows[feature].unit == UNIT_YES));
-    } else if (constant_find(at.text, &step.value)) {
+        TRY(emit_operand(e, &at, step, feature_kind(feature)));
+    } else if (constant_find(at.text, &step.value, &kind)) {
         step.op = OP_PUSH;
-        TRY(emit_operand(e, &at, step, slice_is(at.text, "yes") || slice_is(at.text, "no")));
+        TRY(emit_operand(e, &at, step, kind));
     } else {
         return parser_fail(e->p, &at, "there is no feature `%.*s`%s", (int)at.text.n, at.text.at,
                            parser_hint(e->p, at.text, hint));
@@ -265,19 +305,22 @@ static enum err parse_operand(struct expression *e)
     if (p->now.kind == TOKEN_WORD)
         return parse_word(e);
     if (p->now.kind != TOKEN_NUMBER)
-        return parser_expected(p, "a feature or a number");
+        return parser_expected_here(p, "a feature or a number");
     push.value = p->now.value;
-    TRY(emit_operand(e, &p->now, push, false));
+    TRY(emit_operand(e, &p->now, push,
+                     p->now.scale == '%'    ? KIND_SHARE
+                     : p->now.scale != '\0' ? KIND_SECONDS
+                                            : KIND_PLAIN));
     parser_advance(p);
     return ERR_none;
 }
 
 /* --- what follows an operand ----------------------------------------------------------------- */
 
-static enum err parse_list_name(struct expression *e, struct rule_step *step)
+static enum err parse_list_name(struct expression *e, struct rule_step *step, enum kind *kind)
 {
     struct parser *p = e->p;
-    char           hint[HINT_MAX];
+    char           hint[LISTS_MAX];
 
     for (size_t i = 0; i < p->rules->list_count; i++) {
         const struct rule_list *list = &p->rules->lists[i];
@@ -285,23 +328,24 @@ static enum err parse_list_name(struct expression *e, struct rule_step *step)
         if (slice_is(p->now.text, list->name)) {
             step->first = list->first;
             step->count = list->count;
+            *kind = (enum kind)list->kind;
             parser_advance(p);
             return ERR_none;
         }
     }
     return parser_fail(p, &p->now, "there is no list `%.*s`%s", (int)p->now.text.n, p->now.text.at,
-                       parser_hint(p, p->now.text, hint));
+                       parser_hint_lists(p, p->now.text, hint));
 }
 
-static enum err parse_list(struct expression *e, struct rule_step *step)
+static enum err parse_list(struct expression *e, struct rule_step *step, enum kind *kind)
 {
     struct parser *p = e->p;
 
     if (p->now.kind == TOKEN_WORD)
-        return parse_list_name(e, step);
+        return parse_list_name(e, step, kind);
     if (!parser_is(p, TOKEN_SYMBOL, "("))
         return parser_expected(p, "a list's name or ( behind `in`");
-    TRY(parser_values(p, &step->first, &step->count));
+    TRY(parser_values(p, &step->first, &step->count, kind));
     if (!parser_is(p, TOKEN_SYMBOL, ")"))
         return parser_expected(p, "a comma or the list's closing )");
     parser_advance(p);
@@ -313,6 +357,7 @@ static enum err parse_in(struct expression *e)
 {
     const struct token at = e->p->now;
     struct rule_step   step = { .op = OP_IN };
+    enum kind          kind = KIND_PLAIN;
     bool               negated = parser_is(e->p, TOKEN_WORD, "not");
 
     if (negated) {
@@ -322,11 +367,12 @@ static enum err parse_in(struct expression *e)
     }
     parser_advance(e->p);
     TRY(reduce(e, STRENGTH_COMPARE));
-    if (e->is_condition[e->depth - 1])
+    if (e->kinds[e->depth - 1] == KIND_YES)
         return parser_fail(e->p, &at, "a condition is yes or no and stands in no list");
-    TRY(parse_list(e, &step));
+    TRY(parse_list(e, &step, &kind));
+    TRY(parser_check_kinds(e->p, &at, e->kinds[e->depth - 1], kind));
     TRY(add_step(e, &at, step));
-    e->is_condition[e->depth - 1] = true;
+    e->kinds[e->depth - 1] = KIND_YES;
     return negated ? emit_one(e, &at, OP_NOT) : ERR_none;
 }
 
@@ -419,7 +465,7 @@ enum err expression_parse(struct parser *p, bool condition, struct rule_code *ou
     TRY(reduce(&e, STRENGTH_OR));
     if (e.waiting_count > 0)
         return parser_fail(p, &e.waiting[e.waiting_count - 1].at, "this ( is not closed");
-    if (condition && !e.is_condition[0])
+    if (condition && e.kinds[0] != KIND_YES)
         return parser_fail(p, &start, "this is a number, not a condition; compare it");
     CHECK(e.depth == 1);
     out->count = (uint16_t)(p->rules->step_count - out->first);

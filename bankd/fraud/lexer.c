@@ -1,6 +1,6 @@
 /* Cuts a rule file into words, constants, texts and signs.
  *
- * The text was checked to be UTF-8 without control characters but line ends and tabs. Numbers
+ * The text is checked first to be UTF-8 without control characters but line ends and tabs. Numbers
  * carry their unit in the file and lose it here: % times 100 (basis points), s m h d into seconds,
  * and two decimals make money. */
 #include "bankd/fraud/lexer.h"
@@ -34,6 +34,43 @@ static void step(struct lexer *lexer, size_t bytes)
     }
 }
 
+static const char *bad_char(struct slice rest, size_t *n)
+{
+    uint32_t code = 0;
+
+    *n = slice_char(rest, &code);
+    if (*n == 0)
+        return "this is not text in UTF-8";
+    if (code == '\r' && rest.n > 1 && rest.at[1] == '\n')
+        return NULL;
+    if (code == '\r')
+        return "a carriage return stands only at a line's end";
+    if (code == 0)
+        return "a NUL byte cannot stand in this file";
+    return char_is_control(code) && code != '\n' && code != '\t'
+               ? "a control character cannot stand in this file"
+               : NULL;
+}
+
+bool lexer_find_bad(struct slice text, struct token *at)
+{
+    struct lexer lexer;
+
+    lexer_init(&lexer, text);
+    *at = (struct token){ .kind = TOKEN_BAD, .line = 1, .column = 1 };
+    if (text.n >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0)
+        at->error = "the file begins with a byte order mark; save it as UTF-8 without one";
+    while (at->error == NULL && lexer.rest.n > 0) {
+        size_t n = 0;
+
+        at->line = lexer.line;
+        at->column = lexer.column;
+        at->error = bad_char(lexer.rest, &n);
+        step(&lexer, n);
+    }
+    return at->error != NULL;
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -52,7 +89,7 @@ static void skip_blanks(struct lexer *lexer)
         if (c == '#')
             while (lexer->rest.n > 0 && peek(lexer, 0) != '\n')
                 step(lexer, 1);
-        else if (c == ' ' || c == '\t' || c == '\n')
+        else if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
             step(lexer, 1);
         else
             return;
@@ -125,9 +162,11 @@ static void lex_number(struct lexer *lexer, struct token *token)
     }
     if (peek(lexer, n) == '%') {
         scale = 100;
+        token->scale = '%';
         n++;
     } else if (is_letter(peek(lexer, n))) {
         scale = unit_seconds(peek(lexer, n));
+        token->scale = peek(lexer, n);
         n++;
     }
     if (scale == 0 || is_letter(peek(lexer, n)) || is_digit(peek(lexer, n)))

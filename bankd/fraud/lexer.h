@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum token_kind {
@@ -23,6 +24,7 @@ struct token {
     enum token_kind kind;
     struct slice    text;
     int64_t         value;
+    char            scale; /* of a number: '%', one of s m h d, or NUL */
     uint32_t        line;
     uint32_t        column; /* in characters, from 1 */
     const char     *error;
@@ -34,6 +36,9 @@ struct lexer {
     uint32_t     column;
 };
 
+/* Finds the first thing that cannot stand in such a file at all; false when there is none. A line
+ * may end with a carriage return too. */
+bool         lexer_find_bad(struct slice text, struct token *at);
 void         lexer_init(struct lexer *lexer, struct slice text);
 struct token lexer_next(struct lexer *lexer);
 /* A word in which a hyphen may stand, as in the names of tags. */

@@ -34,8 +34,18 @@ enum err parser_expected(struct parser *p, const char *what)
                        quote);
 }
 
+enum err parser_expected_here(struct parser *p, const char *what)
+{
+    if (p->now.kind == TOKEN_BAD || p->now.line <= p->behind.line)
+        return parser_expected(p, what);
+    return parser_fail(p, &p->behind, "expected %s, but the line ends", what);
+}
+
 void parser_advance(struct parser *p)
 {
+    p->behind = p->now;
+    p->behind.line = p->lexer.line;
+    p->behind.column = p->lexer.column;
     p->now = lexer_next(&p->lexer);
 }
 
@@ -54,62 +64,137 @@ int feature_find(struct slice name)
     return -1;
 }
 
+enum kind feature_kind(int feature)
+{
+    switch (feature_rows[feature].unit) {
+    case UNIT_YES:
+        return KIND_YES;
+    case UNIT_MINOR:
+        return KIND_MONEY;
+    case UNIT_BP:
+        return KIND_SHARE;
+    case UNIT_SECONDS:
+        return KIND_SECONDS;
+    case UNIT_WEEKDAY:
+        return KIND_WEEKDAY;
+    case UNIT_WORD:
+        return KIND_TYPE;
+    case UNIT_COUNT:
+    case UNIT_MAJOR:
+    case UNIT_PCT:
+    case UNIT_X100:
+    case UNIT_HOUR:
+    case UNIT_DAYS:
+        break;
+    }
+    return KIND_COUNT;
+}
+
+static const struct {
+    const char *name; /* with its article */
+    const char *like; /* how a constant of it is written */
+} kinds[] = {
+    [KIND_PLAIN] = { "a number", "5" },
+    [KIND_YES] = { "a yes or no", "yes" },
+    [KIND_COUNT] = { "a count", "5" },
+    [KIND_MONEY] = { "an amount of money", "49.90" },
+    [KIND_SHARE] = { "a share", "25%" },
+    [KIND_SECONDS] = { "a span of time", "15m" },
+    [KIND_WEEKDAY] = { "a day of the week", "monday" },
+    [KIND_TYPE] = { "a type of payment", "transfer" },
+};
+
+enum err parser_check_kinds(struct parser *p, const struct token *at, enum kind left,
+                            enum kind right)
+{
+    if (left == right || left == KIND_PLAIN || right == KIND_PLAIN)
+        return ERR_none;
+    return parser_fail(p, at, "%s does not go with %s; write %s like %s", kinds[right].name,
+                       kinds[left].name, kinds[left].name, kinds[left].like);
+}
+
 static const struct {
     const char *name;
     int64_t     value;
+    enum kind   kind;
 } constants[] = {
-    { "no", 0 },       { "yes", 1 },    { "monday", 0 },   { "tuesday", 1 }, { "wednesday", 2 },
-    { "thursday", 3 }, { "friday", 4 }, { "saturday", 5 }, { "sunday", 6 },
+    { "no", 0, KIND_YES },
+    { "yes", 1, KIND_YES },
+    { "monday", 0, KIND_WEEKDAY },
+    { "tuesday", 1, KIND_WEEKDAY },
+    { "wednesday", 2, KIND_WEEKDAY },
+    { "thursday", 3, KIND_WEEKDAY },
+    { "friday", 4, KIND_WEEKDAY },
+    { "saturday", 5, KIND_WEEKDAY },
+    { "sunday", 6, KIND_WEEKDAY },
 };
 
-bool constant_find(struct slice name, int64_t *value)
+bool constant_find(struct slice name, int64_t *value, enum kind *kind)
 {
     int32_t type = 0;
 
     for (size_t i = 0; i < ARRAY_COUNT(constants); i++)
         if (slice_is(name, constants[i].name)) {
             *value = constants[i].value;
+            *kind = constants[i].kind;
             return true;
         }
     if (enum_parse(&enum_transaction_type, name, &type) != ERR_none)
         return false;
     *value = type;
+    *kind = KIND_TYPE;
     return true;
 }
 
-enum err parser_constant(struct parser *p, bool money, int64_t *value)
+static enum kind number_kind(const struct token *token)
+{
+    if (token->kind == TOKEN_MONEY)
+        return KIND_MONEY;
+    return token->scale == '%' ? KIND_SHARE : token->scale != '\0' ? KIND_SECONDS : KIND_PLAIN;
+}
+
+enum err parser_constant(struct parser *p, bool money, int64_t *value, enum kind *kind)
 {
     bool negative = parser_is(p, TOKEN_SYMBOL, "-");
     char hint[HINT_MAX];
 
     if (negative)
         parser_advance(p);
+    *kind = number_kind(&p->now);
     if (p->now.kind == TOKEN_NUMBER || (p->now.kind == TOKEN_MONEY && money))
         *value = negative ? -p->now.value : p->now.value;
     else if (p->now.kind == TOKEN_MONEY)
         return parser_fail(p, &p->now, "money depends on the currency and cannot stand in a list");
     else if (p->now.kind != TOKEN_WORD || negative)
-        return parser_expected(p, "a constant");
-    else if (!constant_find(p->now.text, value))
-        return parser_fail(p, &p->now, "there is no constant `%.*s`%s", (int)p->now.text.n,
-                           p->now.text.at, parser_hint(p, p->now.text, hint));
+        return parser_expected_here(p, "a constant");
+    else if (!constant_find(p->now.text, value, kind))
+        return p->now.line > p->behind.line
+                   ? parser_expected_here(p, "a constant")
+                   : parser_fail(p, &p->now, "there is no constant `%.*s`%s", (int)p->now.text.n,
+                                 p->now.text.at, parser_hint(p, p->now.text, hint));
     parser_advance(p);
     return ERR_none;
 }
 
-enum err parser_values(struct parser *p, uint16_t *first, uint16_t *count)
+enum err parser_values(struct parser *p, uint16_t *first, uint16_t *count, enum kind *kind)
 {
     struct fraud_rules *rules = p->rules;
 
     *first = (uint16_t)rules->value_count;
     *count = 0;
+    *kind = KIND_PLAIN;
     do {
-        int64_t value = 0;
+        struct token at;
+        int64_t      value = 0;
+        enum kind    one = KIND_PLAIN;
 
         parser_advance(p);
+        at = p->now;
         if (rules->value_count == LIMIT_RULE_VALUES_MAX)
             return parser_fail(p, &p->now, "the lists of this file are too long together");
-        TRY(parser_constant(p, false, &value));
+        TRY(parser_constant(p, false, &value, &one));
+        TRY(parser_check_kinds(p, &at, *kind, one));
+        *kind = one != KIND_PLAIN ? one : *kind;
         rules->values[rules->value_count++] = value;
         ++*count;
     } while (parser_is(p, TOKEN_SYMBOL, ","));
@@ -165,9 +250,24 @@ struct nearest {
     size_t       distance;
 };
 
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Letters of another case are nearest of all. */
+static bool differs_in_case(struct slice a, const char *b)
+{
+    size_t i = 0;
+
+    while (i < a.n && b[i] != '\0' && lower(a.at[i]) == lower(b[i]))
+        i++;
+    return i == a.n && b[i] == '\0';
+}
+
 static void try_name(struct nearest *nearest, const char *text)
 {
-    size_t distance = edit_distance(nearest->name, text);
+    size_t distance = differs_in_case(nearest->name, text) ? 0 : edit_distance(nearest->name, text);
 
     if (distance < nearest->distance) {
         nearest->distance = distance;
@@ -175,9 +275,25 @@ static void try_name(struct nearest *nearest, const char *text)
     }
 }
 
+/* Two letters at most, and less than half of the word. */
+static struct nearest near(struct slice name)
+{
+    size_t distance = (name.n + 1) / 2;
+
+    return (struct nearest){ name, NULL, distance < 3 ? distance : 3 };
+}
+
+static const char *hint_text(const struct nearest *nearest, char out[HINT_MAX])
+{
+    out[0] = '\0';
+    if (nearest->text != NULL)
+        snprintf(out, HINT_MAX, "; did you mean `%s`?", nearest->text);
+    return out;
+}
+
 const char *parser_hint(const struct parser *p, struct slice name, char out[HINT_MAX])
 {
-    struct nearest nearest = { name, NULL, 1 + (name.n < 6 ? 2 : name.n / 3) };
+    struct nearest nearest = near(name);
 
     for (size_t i = 0; i < FEATURE_COUNT; i++)
         try_name(&nearest, feature_rows[i].name);
@@ -187,8 +303,37 @@ const char *parser_hint(const struct parser *p, struct slice name, char out[HINT
         try_name(&nearest, enum_transaction_type.values[i].text);
     for (size_t i = 0; i < p->rules->list_count; i++)
         try_name(&nearest, p->rules->lists[i].name);
-    out[0] = '\0';
+    return hint_text(&nearest, out);
+}
+
+const char *parser_hint_of(const char *const *words, size_t count, struct slice name,
+                           char out[HINT_MAX])
+{
+    struct nearest nearest = near(name);
+
+    for (size_t i = 0; i < count; i++)
+        try_name(&nearest, words[i]);
+    return hint_text(&nearest, out);
+}
+
+const char *parser_hint_lists(const struct parser *p, struct slice name, char out[LISTS_MAX])
+{
+    struct nearest nearest = near(name);
+    size_t         count = p->rules->list_count;
+    size_t         used;
+
+    for (size_t i = 0; i < count; i++)
+        try_name(&nearest, p->rules->lists[i].name);
     if (nearest.text != NULL)
-        snprintf(out, HINT_MAX, "; did you mean `%s`?", nearest.text);
+        return hint_text(&nearest, out);
+    if (count == 0) {
+        snprintf(out, LISTS_MAX, "; no list stands before it, like `list %.*s = 1, 2`",
+                 (int)(name.n < LIMIT_RULE_NAME_MAX ? name.n : LIMIT_RULE_NAME_MAX), name.at);
+        return out;
+    }
+    used = (size_t)snprintf(out, LISTS_MAX, "; there %s", count == 1 ? "is only" : "are");
+    for (size_t i = 0; i < count && used + LIMIT_RULE_NAME_MAX + 8 < LISTS_MAX; i++)
+        used += (size_t)snprintf(out + used, LISTS_MAX - used, "%s `%s`", i > 0 ? "," : "",
+                                 p->rules->lists[i].name);
     return out;
 }

@@ -5,6 +5,7 @@
  * promise that it makes about itself. The language is told in rules.h. */
 #include "bankd/fraud/rules.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,8 +30,8 @@ static enum err parse_choice(struct parser *p, const char *const *names, size_t 
 /* A new name of the user's: a word that is not too long. */
 static enum err parse_name(struct parser *p, const char *what, char out[LIMIT_RULE_NAME_MAX + 1])
 {
-    if (p->now.kind != TOKEN_WORD)
-        return parser_expected(p, what);
+    if (p->now.kind != TOKEN_WORD || p->now.line > p->behind.line)
+        return parser_expected_here(p, what);
     if (p->now.text.n > LIMIT_RULE_NAME_MAX)
         return parser_fail(p, &p->now, "the name is longer than %d letters",
                            (int)LIMIT_RULE_NAME_MAX);
@@ -48,7 +49,15 @@ static enum err parse_when(struct parser *p)
 
 static enum err parse_score(struct parser *p)
 {
-    return expression_parse(p, false, &p->rule->score);
+    const struct token at = p->now;
+    int64_t            points = 0;
+
+    TRY(expression_parse(p, false, &p->rule->score));
+    if (expression_constant(p->rules, p->rule->score, &points) &&
+        (points > RULE_SCORE_MAX || points < -RULE_SCORE_MAX))
+        return parser_fail(p, &at, "a score is -%d to %d points, and this is %" PRId64,
+                           (int)RULE_SCORE_MAX, (int)RULE_SCORE_MAX, points);
+    return ERR_none;
 }
 
 static enum err parse_action(struct parser *p)
@@ -95,6 +104,8 @@ static enum err compile_mark(struct parser *p, struct slice rest, char mark[2], 
     if (end == NULL)
         return parser_fail(p, &p->now, "this text has a { without }; write {{ for the sign itself");
     n = (size_t)(end - rest.at) - 1;
+    if (n == 0)
+        return parser_fail(p, &p->now, "this text has {} without a feature's name in it");
     feature = feature_find(slice_of(rest.at + 1, n));
     if (feature < 0)
         return parser_fail(p, &p->now, "the text names the feature `%.*s`, which does not exist%s",
@@ -160,7 +171,9 @@ struct example {
 static enum err parse_example_value(struct parser *p, struct example *example)
 {
     const struct token at = p->now;
+    struct token       value;
     int                feature = feature_find(at.text);
+    enum kind          kind = KIND_PLAIN;
     char               hint[HINT_MAX];
 
     if (feature < 0)
@@ -170,13 +183,16 @@ static enum err parse_example_value(struct parser *p, struct example *example)
         return parser_fail(p, &at, "this example gives `%s` twice", feature_rows[feature].name);
     parser_advance(p);
     if (!parser_is(p, TOKEN_SYMBOL, "="))
-        return parser_expected(p, "= behind the feature's name");
+        return parser_expected_here(p, "= behind the feature's name");
     parser_advance(p);
     example->given[feature] = true;
-    return parser_constant(p, true, &example->values[feature]);
+    value = p->now;
+    TRY(parser_constant(p, true, &example->values[feature], &kind));
+    TRY(parser_check_kinds(p, &value, feature_kind(feature), kind));
+    if (feature_kind(feature) == KIND_YES && (uint64_t)example->values[feature] > 1)
+        return parser_fail(p, &value, "`%s` is yes or no", feature_rows[feature].name);
+    return ERR_none;
 }
-
-static bool is_keyword(const struct parser *p);
 
 /* What follows from what was given: amount and amount_major go together, and the currency has
  * hundredths. */
@@ -210,6 +226,8 @@ static enum err run_example(struct parser *p, const struct token *at, struct exa
                            p->rule->name, fires ? "fires" : "is silent", must_fire ? "" : " not");
     return ERR_none;
 }
+
+static bool is_keyword(const struct parser *p);
 
 static enum err parse_example(struct parser *p, const struct token *at, bool must_fire)
 {
@@ -266,6 +284,26 @@ static bool is_keyword(const struct parser *p)
     return false;
 }
 
+/* Like parser_expected, with a word that is near. */
+static enum err expected_word(struct parser *p, const char *what)
+{
+    const char *words[ARRAY_COUNT(statements) + ARRAY_COUNT(outer_words)];
+    char        hint[HINT_MAX];
+    char        text[FAULT_TEXT_MAX];
+    size_t      count = 0;
+
+    if (p->now.kind != TOKEN_WORD || p->now.text.n > LIMIT_RULE_NAME_MAX)
+        return parser_expected(p, what);
+    for (size_t i = 0; p->rule != NULL && i < ARRAY_COUNT(statements); i++)
+        words[count++] = statements[i].word;
+    for (size_t i = 0; i < ARRAY_COUNT(outer_words); i++)
+        words[count++] = outer_words[i];
+    parser_hint_of(words, count, p->now.text, hint);
+    snprintf(text, sizeof text, "expected %s, not `%.*s`%s", what, (int)p->now.text.n,
+             p->now.text.at, hint);
+    return parser_fail(p, &p->now, "%s", text);
+}
+
 static enum err parse_statement(struct parser *p)
 {
     const struct token at = p->now;
@@ -284,7 +322,7 @@ static enum err parse_statement(struct parser *p)
             parser_advance(p);
         return statements[i].parse(p);
     }
-    return parser_expected(p, "when, score, action, because, severity, tags, fires, silent or end");
+    return expected_word(p, "when, score, action, because, severity, tags, fires, silent or end");
 }
 
 static enum err check_rule(struct parser *p)
@@ -327,6 +365,7 @@ static enum err parse_rule(struct parser *p)
         TRY(parse_statement(p));
     parser_advance(p);
     TRY(check_rule(p));
+    p->rule = NULL;
     rules->rule_count++;
     return ERR_none;
 }
@@ -338,6 +377,7 @@ static enum err parse_list_statement(struct parser *p)
     struct fraud_rules *rules = p->rules;
     struct rule_list   *list = &rules->lists[rules->list_count];
     const struct token  at = p->now;
+    enum kind           kind = KIND_PLAIN;
 
     if (rules->list_count == LIMIT_RULE_LISTS_MAX)
         return parser_fail(p, &at, "there are more than %d lists", (int)LIMIT_RULE_LISTS_MAX);
@@ -346,33 +386,41 @@ static enum err parse_list_statement(struct parser *p)
         if (strcmp(rules->lists[i].name, list->name) == 0)
             return parser_fail(p, &at, "there is already a list %s", list->name);
     if (!parser_is(p, TOKEN_SYMBOL, "="))
-        return parser_expected(p, "= behind the list's name");
-    TRY(parser_values(p, &list->first, &list->count));
+        return parser_expected_here(p, "= behind the list's name");
+    TRY(parser_values(p, &list->first, &list->count, &kind));
+    list->kind = (uint8_t)kind;
     rules->list_count++;
     return ERR_none;
 }
 
+static const char *const threshold_words[] = { "alert", "hold", "decline" };
+
+static int32_t *threshold_of(struct fraud_rules *rules, size_t i)
+{
+    return i == 0   ? &rules->threshold_alert
+           : i == 1 ? &rules->threshold_hold
+                    : &rules->threshold_decline;
+}
+
 static enum err parse_threshold(struct parser *p)
 {
-    struct fraud_rules *rules = p->rules;
-    const struct token  at = p->now;
-    int32_t            *threshold;
+    const struct token at = p->now;
+    size_t             i = 0;
+    int32_t           *threshold;
 
-    if (parser_is(p, TOKEN_WORD, "alert"))
-        threshold = &rules->threshold_alert;
-    else if (parser_is(p, TOKEN_WORD, "hold"))
-        threshold = &rules->threshold_hold;
-    else if (parser_is(p, TOKEN_WORD, "decline"))
-        threshold = &rules->threshold_decline;
-    else
-        return parser_expected(p, "alert, hold or decline");
+    while (i < ARRAY_COUNT(threshold_words) && !parser_is(p, TOKEN_WORD, threshold_words[i]))
+        i++;
+    if (i == ARRAY_COUNT(threshold_words))
+        return parser_expected_here(p, "alert, hold or decline");
+    threshold = threshold_of(p->rules, i);
+    p->thresholds[i] = at;
     if (*threshold != 0)
         return parser_fail(p, &at, "the threshold %.*s is given twice", (int)at.text.n, at.text.at);
     parser_advance(p);
     if (parser_is(p, TOKEN_WORD, "never"))
         *threshold = RULE_SCORE_NEVER;
-    else if (p->now.kind != TOKEN_NUMBER)
-        return parser_expected(p, "a number of points or never");
+    else if (p->now.kind != TOKEN_NUMBER || p->now.scale != '\0')
+        return parser_expected_here(p, "a number of points or never");
     else if (p->now.value < 1 || p->now.value > RULE_SCORE_MAX)
         return parser_fail(p, &p->now, "a threshold is 1 to %d points, or never",
                            (int)RULE_SCORE_MAX);
@@ -393,17 +441,32 @@ static enum err parse_version(struct parser *p)
     return ERR_none;
 }
 
+/* The later one of two that are not in order is told. */
 static enum err check_thresholds(struct parser *p)
 {
     struct fraud_rules *rules = p->rules;
 
-    if (rules->threshold_hold == 0 || rules->threshold_decline == 0)
+    if (rules->threshold_hold == 0 && rules->threshold_decline == 0)
         return parser_fail(p, &p->now, "the file needs `threshold hold` and `threshold decline`");
+    for (size_t i = 1; i < ARRAY_COUNT(threshold_words); i++)
+        if (*threshold_of(rules, i) == 0)
+            return parser_fail(p, &p->now, "the file needs `threshold %s`", threshold_words[i]);
     if (rules->threshold_alert == 0)
         rules->threshold_alert = rules->threshold_hold;
-    if (rules->threshold_alert > rules->threshold_hold ||
-        rules->threshold_hold > rules->threshold_decline)
-        return parser_fail(p, &p->now, "the thresholds must rise from alert over hold to decline");
+    for (size_t i = 1; i < ARRAY_COUNT(threshold_words); i++) {
+        const struct token *low = &p->thresholds[i - 1];
+        const struct token *high = &p->thresholds[i];
+
+        if (*threshold_of(rules, i - 1) > *threshold_of(rules, i))
+            return parser_fail(
+                p,
+                high->line > low->line || (high->line == low->line && high->column > low->column)
+                    ? high
+                    : low,
+                "the thresholds must rise from alert over hold to decline, and %s is "
+                "above %s",
+                threshold_words[i - 1], threshold_words[i]);
+    }
     return ERR_none;
 }
 
@@ -415,7 +478,9 @@ static enum err parse_file(struct parser *p)
         const struct token at = p->now;
 
         if (at.kind != TOKEN_WORD || !is_keyword(p))
-            return parser_expected(p, "threshold, list or rule");
+            return expected_word(p, "threshold, list or rule");
+        if (slice_is(at.text, "version"))
+            return parser_fail(p, &at, "the version is given twice; it stands once, at the top");
         parser_advance(p);
         if (slice_is(at.text, "rule"))
             TRY(parse_rule(p));
@@ -445,15 +510,15 @@ enum err fraud_rules_parse(struct slice text, const char *file, struct fraud_rul
 {
     struct arena  memory;
     struct parser p = { .file = file, .fault = fault };
+    struct token  bad;
     enum err      err;
 
     *out = NULL;
     if (text.n > LIMIT_RULES_FILE_MAX)
         return fault_set(fault, ERR_file_syntax, file, "1:1: the file is larger than %d bytes",
                          (int)LIMIT_RULES_FILE_MAX);
-    if (!slice_is_utf8(text))
-        return fault_set(fault, ERR_file_syntax, file,
-                         "1:1: the file is not plain text in UTF-8 with Unix line ends");
+    if (lexer_find_bad(text, &bad))
+        return parser_fail(&p, &bad, "%s", bad.error);
     TRY(arena_init(&memory, sizeof *p.rules + 16)); /* whole units of 16 bytes */
     p.rules = arena_take(&memory, sizeof *p.rules);
     CHECK(p.rules != NULL);

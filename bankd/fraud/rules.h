@@ -7,18 +7,18 @@
  *   list NAME = CONSTANT, CONSTANT ...
  *   rule NAME
  *     when CONDITION
- *     score EXPRESSION                            points, cut to -1000 .. 1000; 0 when absent
- *     action score|alert|hold|decline             score when absent
- *     because "text with {feature}"               texts that follow each other are one
- *     severity low|medium|high                    medium when absent
- *     tags NAME, NAME ...
- *     fires on FEATURE=CONSTANT ...               at least one; what is not named is 0
- *     silent on FEATURE=CONSTANT ...              at least one
- *   end
+ *     score EXPRESSION                            points; 0 when absent. A constant is -1000 to
+ * 1000, what is computed is cut to that action score|alert|hold|decline             score when
+ * absent because "text with {feature}"               texts that follow each other are one severity
+ * low|medium|high                    medium when absent tags NAME, NAME ... fires on
+ * FEATURE=CONSTANT ...               at least one; what is not named is 0 silent on
+ * FEATURE=CONSTANT ...              at least one end
  *
  * Expressions, from the weakest: or; and; not; < <= > >= = == != and `in`, `not in` with a list's
  * name or (constants); + -; * /; a sign; min(a, b) max(a, b) abs(a); parentheses. All values are
- * 64-bit integers; a result beyond them is the nearest that fits, and a division by 0 gives 0.
+ * 64-bit integers; a result beyond them is the nearest that fits, and a division by what turns out
+ * to be 0 gives 0 (a constant 0 is refused). What is compared must be of one kind (money, a count,
+ * a share, a span of time, a type, a day, yes or no); numbers without a unit go with all of them.
  * Constants: 5000; 25% (2500 basis points); 90s 15m 1h 7d (seconds); 49.90 (money: minor units of
  * the payment's currency); words (yes no, transfer and the other types, monday to sunday).
  *
@@ -124,6 +124,7 @@ struct rule_list {
     char     name[LIMIT_RULE_NAME_MAX + 1];
     uint16_t first;
     uint16_t count;
+    uint8_t  kind; /* of its values: enum kind of parser.h */
 };
 
 /* A learned scorecard; card.c tells its file. */

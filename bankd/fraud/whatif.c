@@ -90,12 +90,11 @@ static int64_t feature_at(const struct search *search, enum feature feature, int
     static const struct fraud_profile nobody;
     const struct fraud_whatif        *question = search->question;
     struct fraud_event                event = *question->event;
-    struct feature_input              input = {
-                     .event = &event,
-                     .subject = profile_of(question->subject),
-                     .other = profile_of(question->counterparty != NULL ? question->counterparty : &nobody),
-    };
+    const struct fraud_profile       *other = question->counterparty;
+    struct feature_input              input = { .event = &event };
 
+    input.subject = profile_of(question->subject);
+    input.other = profile_of(other != NULL ? other : &nobody);
     if (search->axis == AXIS_AMOUNT)
         event.amount = value;
     else

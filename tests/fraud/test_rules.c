@@ -75,7 +75,7 @@ static void test_expressions_have_their_value(void **state)
         { "10 - 4 - 3", 3 },
         { "100 / 10 / 5", 2 },
         { "-7 / 2", -3 },
-        { "7 / 0", 0 },
+        { "7 / (count_total * 0)", 0 },
         { "min(3, 4) + max(3, 4) * 10", 43 },
         { "max(min(9, 5), abs(-3 - 4))", 7 },
         { "abs(-9223372036854775807 - 1) / 9223372036854775807", 1 },
@@ -102,8 +102,8 @@ static void test_expressions_have_their_value(void **state)
         { "is_outgoing * 10 + is_cash", 10 },
         { "weekday + (weekday = monday) * 100 + hour * 10", 200 },
         { "(type = transfer) * 1 + (type = deposit) * 2", 1 },
-        { "5000", 1000 },
-        { "-5000", -1000 },
+        { "5000 + count_total", 1000 },
+        { "-5000 + count_total", -1000 },
     };
 
     (void)state;
@@ -132,7 +132,8 @@ static void combine(struct random *random, const struct sample *a, const struct 
         "(%s + %s)",   "(%s - %s)",       "(%s * %s)",       "(%s / %s)",        "min(%s, %s)",
         "max(%s, %s)", "((%s < %s) * 3)", "((%s = %s) * 3)", "((%s >= %s) + 1)",
     };
-    size_t   form = random_below(random, ARRAY_COUNT(forms));
+    size_t   kind = random_below(random, ARRAY_COUNT(forms));
+    size_t   form = kind == 3 && b->value == 0 ? 0 : kind; /* no division by a constant 0 */
     __int128 x = a->value;
     __int128 y = b->value;
     __int128 values[] = {
@@ -166,7 +167,7 @@ static void test_random_expressions_agree_with_their_trees(void **state)
         combine(&random, &pool[0], &pool[1], &pool[4]);
         combine(&random, &pool[2], &pool[3], &pool[5]);
         combine(&random, &pool[4], &pool[5], &pool[0]);
-        snprintf(score, sizeof score, "%s", pool[0].text);
+        snprintf(score, sizeof score, "max(-1000, min(1000, %s))", pool[0].text);
         points = pool[0].value > 1000 ? 1000 : pool[0].value < -1000 ? -1000 : pool[0].value;
         if (points_of(score) != points)
             fail_msg("%s is %lld", score, (long long)pool[0].value);
@@ -285,9 +286,18 @@ static void test_mistakes_in_a_file_are_told(void **state)
           "2:28: the threshold hold is given twice" },
         { "version 1\nthreshold holds 5", "2:11: expected alert, hold or decline, not `holds`" },
         { "version 1\nthreshold hold 700 threshold decline 600",
-          "2:41: the thresholds must rise from alert over hold to decline" },
-        { HEAD "rules x", "2:1: expected threshold, list or rule, not `rules`" },
-        { HEAD "version 1", "2:1: `version` has no meaning outside a rule" },
+          "2:30: the thresholds must rise from alert over hold to decline, and hold is above "
+          "decline" },
+        { "version 1\nthreshold hold 300\nthreshold alert 400\nthreshold decline 500\n",
+          "3:11: the thresholds must rise from alert over hold to decline, and alert is above "
+          "hold" },
+        { "version 1\nthreshold decline 500\n", "3:1: the file needs `threshold hold`" },
+        { "version 1\nthreshold hold 500\n", "3:1: the file needs `threshold decline`" },
+        { HEAD "thresold hold 5",
+          "2:1: expected threshold, list or rule, not `thresold`; did you mean `threshold`?" },
+        { HEAD "rules x",
+          "2:1: expected threshold, list or rule, not `rules`; did you mean `rule`?" },
+        { HEAD "version 1", "2:1: the version is given twice; it stands once, at the top" },
         { HEAD "end", "2:1: `end` has no meaning outside a rule" },
         { HEAD "list a 1", "2:8: expected = behind the list's name, not `1`" },
         { HEAD "list a = 1, transfr",
@@ -295,8 +305,15 @@ static void test_mistakes_in_a_file_are_told(void **state)
         { HEAD "list a = 1.50", "2:10: money depends on the currency and cannot stand in a list" },
         { HEAD "list a = 1 list a = 2", "2:17: there is already a list a" },
         { "version 1 $", "1:11: this sign has no meaning here" },
-        { "version 1 \r\n", "1:1: the file is not plain text in UTF-8 with Unix line ends" },
-        { "version 1 \xff", "1:1: the file is not plain text in UTF-8 with Unix line ends" },
+        { "version 1 \r\nend\r\n", "2:1: `end` has no meaning outside a rule" },
+        { "version 1\nend\rx", "2:4: a carriage return stands only at a line's end" },
+        { "version 1 \xff", "1:11: this is not text in UTF-8" },
+        { "version 1\n# \x1b", "2:3: a control character cannot stand in this file" },
+        { "\xef\xbb\xbfversion 1",
+          "1:1: the file begins with a byte order mark; save it as UTF-8 without one" },
+        { HEAD "list x =\nrule a", "2:9: expected a constant, but the line ends" },
+        { HEAD "list a = 5%, transfer",
+          "2:14: a type of payment does not go with a share; write a share like 25%" },
     };
 
     (void)state;
@@ -308,6 +325,20 @@ static void test_mistakes_in_a_rule_are_told(void **state)
 {
     static const struct mistake mistakes[] = {
         { HEAD "rule", "2:5: expected the rule's name, but the file ends" },
+        { HEAD "rule\n when amount > 1", "2:5: expected the rule's name, but the line ends" },
+        { HEAD "rule r scor 5",
+          "2:8: expected when, score, action, because, severity, tags, fires, silent or end, not "
+          "`scor`; did you mean `score`?" },
+        { HEAD "rule r because \"{}\"", "2:16: this text has {} without a feature's name in it" },
+        { HEAD "rule r when amount > 1 fires on amount=\n end",
+          "2:40: expected a constant, but the line ends" },
+        { HEAD "rule r when is_night fires on is_night=7", "2:40: `is_night` is yes or no" },
+        { HEAD "rule r when is_night fires on amount=transfer",
+          "2:38: a type of payment does not go with an amount of money; write an amount of money "
+          "like 49.90" },
+        { HEAD "rule r score 2000", "2:14: a score is -1000 to 1000 points, and this is 2000" },
+        { HEAD "rule r score 0 - 5000",
+          "2:14: a score is -1000 to 1000 points, and this is -5000" },
         { HEAD "rule r when amount > 1",
           "2:23: expected when, score, action, because, severity, tags, fires, silent or end, "
           "but the file ends" },
@@ -378,7 +409,28 @@ static void test_mistakes_in_an_expression_are_told(void **state)
           "2:22: a condition is yes or no and cannot be larger or smaller" },
         { HEAD "rule r when is_night in (1)",
           "2:22: a condition is yes or no and stands in no list" },
-        { HEAD "rule r when type in lst", "2:21: there is no list `lst`" },
+        { HEAD "rule r when type in lst",
+          "2:21: there is no list `lst`; no list stands before it, like `list lst = 1, 2`" },
+        { HEAD "list night = 1 rule r when hour in nihgt",
+          "2:36: there is no list `nihgt`; did you mean `night`?" },
+        { HEAD "list a = 1 list b = 2 rule r when hour in nights",
+          "2:43: there is no list `nights`; there are `a`, `b`" },
+        { HEAD "rule r when IS_OUTGOING",
+          "2:13: there is no feature `IS_OUTGOING`; did you mean `is_outgoing`?" },
+        { HEAD "rule r score 100/0", "2:17: this divides by 0" },
+        { HEAD "rule r score 100/(5 - 5)", "2:17: this divides by 0" },
+        { HEAD "rule r when amount = transfer",
+          "2:20: a type of payment does not go with an amount of money; write an amount of money "
+          "like 49.90" },
+        { HEAD "rule r when count_1h >= 5%",
+          "2:22: a share does not go with a count; write a count like 5" },
+        { HEAD "rule r when count_1h >= 7d",
+          "2:22: a span of time does not go with a count; write a count like 5" },
+        { HEAD "rule r when amount_major > 5.00",
+          "2:26: an amount of money does not go with a count; write a count like 5" },
+        { HEAD "rule r when type in (monday)", "2:18: a day of the week does not go with a type of "
+                                               "payment; write a type of payment like "
+                                               "transfer" },
         { HEAD "rule r when type in (1, 2",
           "2:26: expected a comma or the list's closing ), but the file ends" },
         { HEAD "rule r when type in 5", "2:21: expected a list's name or ( behind `in`, not `5`" },
