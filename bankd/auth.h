@@ -17,8 +17,9 @@ enum { AUTH_PASSES = 2, AUTH_MEMORY_BYTES = 19 * 1024 * 1024, AUTH_MARK_BYTES = 
 
 /* Hash in its text form, with its parameters and salt inside. */
 ERR_MUST_USE enum err auth_hash(const char *password, size_t n, char out[LIMIT_HASH_TEXT_MAX + 1]);
-/* `hash` NULL: does the same work and answers false. */
-bool auth_verify(const char *password, size_t n, const char *hash);
+/* ERR_none = it is the password; ERR_login_failed = it is not; ERR_memory = nobody can tell now.
+ * `hash` NULL: does the same work and finds that it is not. */
+ERR_MUST_USE enum err auth_verify(const char *password, size_t n, const char *hash);
 /* Tells one stored hash from another without keeping it: whoever holds the mark of the password
  * that was given notices that it has been changed. */
 void auth_mark(const char *hash, uint8_t out[AUTH_MARK_BYTES]);

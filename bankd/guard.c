@@ -140,11 +140,13 @@ void guard_watch(struct guard *guard, const char *endpoint)
     const char     *port = strrchr(endpoint, ':');
 
     CHECK(guard->watched_count < WATCHED_MAX);
+    pthread_mutex_lock(&guard->lock); /* the threads of the endpoints before may look already */
     guard->watched_count++;
     if (strncmp(endpoint, "ipc://", 6) == 0)
         snprintf(watched->path, sizeof watched->path, "%s", endpoint + 6);
     else if (port != NULL)
         watched->port = (uint16_t)strtoul(port + 1, NULL, 10);
+    pthread_mutex_unlock(&guard->lock);
 }
 
 static bool is_known(const struct guard *guard, uint16_t port, const char *path)

@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/log.h"
 
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +55,7 @@ int main(int argc, char **argv)
     enum err              err;
     int                   skip = 1;
 
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error, not an end */
     if (sodium_init() < 0)
         return command_end("", ERR_internal, NULL);
     err = options_load(&conf, &argc, argv, &fault);

@@ -592,19 +592,22 @@ static void check_password(struct login_worker *login, struct job *job)
     const struct msg_session_login *in = job->in;
     struct user                     user;
     enum err                        err;
-    bool                            good;
+    enum err                        verdict;
 
     slice_copy(in->email, job->login_email, sizeof job->login_email);
     for (char *c = job->login_email; *c != '\0'; c++)
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c - 'A' + 'a');
     err = login->store->ops->user_by_email(login->store, slice_from(job->login_email), &user);
-    good =
+    verdict =
         auth_verify(in->password.at, in->password.n, err == ERR_none ? user.password_hash : NULL);
-    job->login_good = err == ERR_none && good && !user.disabled;
+    job->login_good = err == ERR_none && verdict == ERR_none && !user.disabled;
     job->login_known = job->login_good;
     if (err != ERR_none && err != ERR_not_found) {
         fault_set(&job->fault, err, NULL, "%s", "");
+    } else if (verdict == ERR_memory) {
+        log_event(LOG_ERROR, "password_not_checked", "error=memory");
+        fault_set(&job->fault, ERR_memory, NULL, "%s", "");
     } else if (!job->login_good) {
         fault_set(&job->fault, ERR_login_failed, NULL, "%s", "");
     } else {

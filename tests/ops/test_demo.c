@@ -182,8 +182,8 @@ static void the_three_users_may_log_in(void **state)
         assert_int_equal(store->ops->user_by_email(store, slice_from(users[i].email), &user),
                          ERR_none);
         assert_int_equal(user.role, users[i].role);
-        assert_true(auth_verify("test123", 7, user.password_hash));
-        assert_false(auth_verify("test124", 7, user.password_hash));
+        assert_int_equal(auth_verify("test123", 7, user.password_hash), ERR_none);
+        assert_int_equal(auth_verify("test124", 7, user.password_hash), ERR_login_failed);
     }
 }
 
