@@ -32,6 +32,7 @@ struct explanation {
     struct fraud_verdict      made;   /* from the ledger */
     struct fraud_feature      then[FRAUD_FEATURES_MAX];
     struct fraud_feature      now[FRAUD_FEATURES_MAX];
+    struct fraud_reason       rest[FRAUD_REST_MAX];
 };
 
 static void line(const char *name, const char *value)
@@ -200,16 +201,38 @@ static void tell_payment(const struct transaction *row)
            currency != NULL ? currency->code : "???");
 }
 
-static void tell_reasons(const struct explanation *explanation)
+static void tell_reason(const struct explanation *explanation, const struct fraud_reason *reason)
+{
+    printf("%+*d  %s: %s\n", (int)NAME_WIDTH, reason->points,
+           fraud_rules_name(explanation->rules, reason->rule), reason->text);
+}
+
+/* One by one what the verdict has no room for, so that the sum can be followed. */
+static void tell_rest(struct explanation *explanation)
+{
+    const struct fraud_verdict *verdict = &explanation->stored;
+    const struct transaction   *row = &explanation->row;
+    size_t count = fraud_explain_rest(explanation->rules, row->decision, row->decision_size,
+                                      explanation->rest);
+
+    for (size_t i = 0; i < count; i++)
+        tell_reason(explanation, &explanation->rest[i]);
+    if (verdict->sum != verdict->score)
+        printf("%+*d  clamp: the sum of %d is kept within 0 and 1000\n", (int)NAME_WIDTH,
+               verdict->score - verdict->sum, verdict->sum);
+}
+
+static void tell_reasons(struct explanation *explanation)
 {
     const struct fraud_verdict *verdict = &explanation->stored;
 
     printf("%-*s %s, score %d, identical when recomputed from the decision\n", (int)NAME_WIDTH,
            "verdict", enum_text(&enum_verdict, verdict->verdict), verdict->score);
     for (size_t i = 0; i < verdict->reason_count; i++)
-        printf("%+*d  %s: %s\n", (int)NAME_WIDTH, verdict->reasons[i].points,
-               fraud_rules_name(explanation->rules, verdict->reasons[i].rule),
-               verdict->reasons[i].text);
+        if (verdict->reasons[i].rule != FRAUD_RULE_REST)
+            tell_reason(explanation, &verdict->reasons[i]);
+        else
+            tell_rest(explanation);
 }
 
 static enum err tell_features(struct explanation *explanation, struct fault *fault)

@@ -95,6 +95,16 @@ static enum err parse_cuts(struct parser *p, const char *word, struct card_axis 
     return ERR_none;
 }
 
+/* A pair is called by both of its features. */
+static void name_part(const struct fraud_rules *rules, struct card_part *part)
+{
+    const char *first = feature_rows[rules->slots[part->axes[0].slot]].name;
+    const char *second = feature_rows[rules->slots[part->axes[1].slot]].name;
+
+    snprintf(part->name, sizeof part->name, "%s%s%s", first, part->pair ? "*" : "",
+             part->pair ? second : "");
+}
+
 static enum err parse_part(struct parser *p, bool pair)
 {
     struct card      *card = &p->rules->card;
@@ -108,6 +118,7 @@ static enum err parse_part(struct parser *p, bool pair)
     TRY(parse_feature(p, &part->axes[0].slot));
     if (pair)
         TRY(parse_feature(p, &part->axes[1].slot));
+    name_part(p->rules, part);
     TRY(parse_cuts(p, "cuts", &part->axes[0]));
     if (pair)
         TRY(parse_cuts(p, "across", &part->axes[1]));
@@ -203,7 +214,7 @@ const char *card_name(const struct fraud_rules *rules, size_t part)
 {
     if (part == rules->card.part_count)
         return "base";
-    return feature_rows[rules->slots[rules->card.parts[part].axes[0].slot]].name;
+    return rules->card.parts[part].name;
 }
 
 /* --- for charts ------------------------------------------------------------------------------ */

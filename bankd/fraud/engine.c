@@ -88,18 +88,16 @@ static void add_clamp(struct fraud_verdict *out, int shown, size_t left_out, boo
 {
     struct fraud_reason *reason = &out->reasons[out->reason_count++];
 
-    reason->rule = FRAUD_RULE_CLAMP;
+    reason->rule = left_out > 0 ? FRAUD_RULE_REST : FRAUD_RULE_CLAMP;
     reason->points = (int16_t)(out->score - shown);
     reason->effect = FRAUD_COUNTED;
     reason->number = 0;
     reason->text[0] = '\0';
-    if (!with_text)
-        return;
-    if (left_out > 0)
-        snprintf(reason->text, sizeof reason->text,
-                 "%zu more rules, and the sum is kept within 0 and %d", left_out,
-                 (int)RULE_SCORE_MAX);
-    else
+    if (with_text && left_out > 0)
+        snprintf(reason->text, sizeof reason->text, "%zu smaller reason%s%s", left_out,
+                 left_out == 1 ? "" : "s",
+                 out->sum == out->score ? "" : ", with the sum kept within 0 and 1000");
+    else if (with_text)
         snprintf(reason->text, sizeof reason->text, "the sum is kept within 0 and %d",
                  (int)RULE_SCORE_MAX);
 }
@@ -539,6 +537,53 @@ bool fraud_explain(const struct fraud_rules *rules, const uint8_t *decision, siz
     memcpy(out->decision, again, size);
     out->decision_size = (uint16_t)size;
     return true;
+}
+
+static bool is_told(const struct fraud_verdict *verdict, uint16_t rule)
+{
+    for (size_t i = 0; i < verdict->reason_count; i++)
+        if (verdict->reasons[i].rule == rule)
+            return true;
+    return false;
+}
+
+static size_t tell_rest(const struct fraud_rules *rules, const struct fired *one,
+                        const int64_t *values, const struct fraud_controls *used,
+                        struct fraud_reason *out)
+{
+    *out = (struct fraud_reason){ .rule = one->rule, .points = one->points, .effect = one->effect };
+    tell(rules, one, values, used, out->text);
+    return 1;
+}
+
+size_t fraud_explain_rest(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
+                          struct fraud_reason out[FRAUD_REST_MAX])
+{
+    int64_t               values[RULE_SLOTS_MAX];
+    struct fraud_controls controls;
+    struct fraud_controls used;
+    struct fired          all[LIMIT_RULES_MAX];
+    struct finding        finding;
+    struct fraud_verdict  verdict;
+    const struct card    *card = &rules->card;
+    size_t                count = 0;
+
+    if (!read_decision(rules, decision, size, values, &controls))
+        return 0;
+    find(rules, values, &controls, &used, all, &finding);
+    find_verdict(rules, &finding, &used, &verdict);
+    write_reasons(rules, values, &finding, &used, false, &verdict);
+    for (size_t i = 0; i < finding.all_count; i++)
+        if (!is_told(&verdict, all[i].rule))
+            count += tell_rest(rules, &all[i], values, &used, &out[count]);
+    for (size_t i = 0; card->loaded && i <= card->part_count; i++) {
+        struct fired one = { .rule = (uint16_t)(rules->rule_count + i) };
+
+        one.points = i < card->part_count ? card_points(card, i, values) : card->base;
+        if (one.points != 0 && !is_told(&verdict, one.rule))
+            count += tell_rest(rules, &one, values, &used, &out[count]);
+    }
+    return count;
 }
 
 static void note_fired(struct fraud_recall *out, uint16_t rule, int16_t points, uint8_t effect)

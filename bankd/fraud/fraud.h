@@ -95,7 +95,9 @@ struct fraud_reason {
     char     text[LIMIT_REASON_MAX + 1];
 };
 
-enum { FRAUD_RULE_CLAMP = 0xffff };
+/* The last reason: what keeps the sum within its limits, or, then with that in it, what found no
+ * room. */
+enum { FRAUD_RULE_CLAMP = 0xffff, FRAUD_RULE_REST = 0xfffe };
 
 struct fraud_verdict {
     int32_t verdict; /* enum verdict */
@@ -137,7 +139,7 @@ struct fraud_thresholds {
 struct fraud_thresholds fraud_rules_thresholds(const struct fraud_rules *rules);
 /* Whether the payment would be an alert by the rules' own threshold, and is none because the alert
  * budget has moved it. */
-static inline bool fraud_is_given_up(struct fraud_thresholds rules,
+static inline bool fraud_is_given_up(struct fraud_thresholds     rules,
                                      const struct fraud_verdict *verdict)
 {
     return !verdict->alert && verdict->verdict == VERDICT_APPROVE && verdict->score >= rules.alert;
@@ -150,7 +152,9 @@ bool fraud_rules_asks_deny_list(const struct fraud_rules *rules, size_t rule);
 bool fraud_rules_asks_lists(const struct fraud_rules *rules, size_t rule);
 /* Whether the rule is of high severity: no single person may silence it. */
 bool fraud_rules_is_high(const struct fraud_rules *rules, size_t rule);
-/* "clamp" for FRAUD_RULE_CLAMP, "?" for one that does not exist. */
+/* A rule's name, or a part's features with * between them, at most FRAUD_NAME_MAX bytes; "clamp"
+ * and "rest" for FRAUD_RULE_CLAMP and FRAUD_RULE_REST, "?" for one that does not exist. */
+enum { FRAUD_NAME_MAX = 64 };
 const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule);
 
 /* What a rule says of itself; the texts live as long as the rule set. */
@@ -217,6 +221,12 @@ static inline bool fraud_rule_bits_any(const struct fraud_rule_bits *bits)
 bool fraud_explain(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
                    struct fraud_verdict *out);
 
+/* The reasons that found no room in a verdict, which FRAUD_RULE_REST stands for, with texts;
+ * returns how many, 0 also when the bytes do not belong to the rule set. */
+enum { FRAUD_REST_MAX = LIMIT_RULES_MAX + 48 + 1 };
+size_t fraud_explain_rest(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
+                          struct fraud_reason out[FRAUD_REST_MAX]);
+
 /* The same without texts, for counting over many decisions: every rule that fired, suppressed ones
  * too, and none of the card's parts. */
 struct fraud_fired {
@@ -225,15 +235,15 @@ struct fraud_fired {
     uint8_t  effect; /* enum fraud_effect */
 };
 struct fraud_recall {
-    int32_t            verdict; /* enum verdict */
-    int32_t            score;
-    int32_t            sum;      /* before it is kept within 0..1000 */
-    int32_t            alert_at; /* the threshold of alerts that was in force */
-    bool               alert;
-    bool               forced;
+    int32_t                verdict; /* enum verdict */
+    int32_t                score;
+    int32_t                sum;      /* before it is kept within 0..1000 */
+    int32_t                alert_at; /* the threshold of alerts that was in force */
+    bool                   alert;
+    bool                   forced;
     struct fraud_rule_bits stopping;
-    size_t             count;
-    struct fraud_fired fired[LIMIT_RULES_MAX];
+    size_t                 count;
+    struct fraud_fired     fired[LIMIT_RULES_MAX];
 };
 bool fraud_recall(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
                   struct fraud_recall *out);

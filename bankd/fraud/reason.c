@@ -117,6 +117,24 @@ static void add_value(struct writer *w, const struct fraud_rules *rules, size_t 
     add(w, slice_from(text));
 }
 
+/* What a figure is, without what its table says of limits and exceptions. */
+static struct slice meaning_of(const struct feature_row *row)
+{
+    size_t n = 0;
+
+    while (row->help[n] != '\0' && row->help[n] != ';' && row->help[n] != ':' &&
+           strncmp(row->help + n, ", ", 2) != 0)
+        n++;
+    return slice_of(row->help, n);
+}
+
+/* The table says of many figures what stands for nothing: 0, or -1 for days. */
+static bool is_none(const struct feature_row *row, int64_t value)
+{
+    return value == 0 ? strstr(row->help, "; 0 ") != NULL
+                      : value == -1 && strstr(row->help, ", -1 ") != NULL;
+}
+
 void card_reason_text(const struct fraud_rules *rules, size_t part, const int64_t *values,
                       char out[LIMIT_REASON_MAX + 1])
 {
@@ -126,12 +144,16 @@ void card_reason_text(const struct fraud_rules *rules, size_t part, const int64_
     if (part == rules->card.part_count)
         add(&w, slice_from("what every payment gets"));
     for (size_t i = 0; part < rules->card.part_count && i < (one->pair ? 2 : 1); i++) {
-        size_t slot = one->axes[i].slot;
+        size_t                    slot = one->axes[i].slot;
+        const struct feature_row *row = &feature_rows[rules->slots[slot]];
 
-        add(&w, slice_from(i > 0 ? " and " : ""));
-        add(&w, slice_from(feature_rows[rules->slots[slot]].name));
-        add(&w, slice_from(" is "));
-        add_value(&w, rules, slot, values);
+        add(&w, slice_from(i > 0 ? "; " : ""));
+        add(&w, meaning_of(row));
+        add(&w, slice_from(": "));
+        if (is_none(row, values[slot]))
+            add(&w, slice_from("none"));
+        else
+            add_value(&w, rules, slot, values);
     }
     out[w.used] = '\0';
 }

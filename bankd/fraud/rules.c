@@ -630,6 +630,8 @@ const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule)
 {
     if (rule == FRAUD_RULE_CLAMP)
         return "clamp";
+    if (rule == FRAUD_RULE_REST)
+        return "rest";
     if (rule < rules->rule_count)
         return rules->rules[rule].name;
     rule -= rules->rule_count;

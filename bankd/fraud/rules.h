@@ -140,6 +140,7 @@ struct card_part {
     struct card_axis axes[2]; /* the second of pairs only */
     bool             pair;
     uint16_t         first_point;
+    char             name[FRAUD_NAME_MAX + 1];
 };
 
 struct card {
@@ -175,8 +176,10 @@ struct fraud_rules {
 
 static_assert((int)FEATURE_COUNT <= UINT8_MAX, "a slot's feature fits a byte");
 static_assert((int)LIMIT_RULE_STEPS_MAX <= UINT16_MAX, "a step's number fits");
-static_assert((int)LIMIT_RULES_MAX + (int)CARD_PARTS_MAX + 1 < (int)FRAUD_RULE_CLAMP,
-              "the clamp is no rule");
+static_assert((int)LIMIT_RULES_MAX + (int)CARD_PARTS_MAX + 1 < (int)FRAUD_RULE_REST,
+              "the rest and the clamp are no rules");
+static_assert((int)LIMIT_RULES_MAX + (int)CARD_PARTS_MAX + 1 == (int)FRAUD_REST_MAX,
+              "every reason may be among the rest");
 
 /* What the machine makes of a piece of code; at most LIMIT_RULE_STACK_MAX deep, as the parser
  * has checked. `values` are the rule set's slots. */

@@ -293,7 +293,13 @@ static enum err write_pair(struct buf *out, const struct learn_table *table,
     int64_t                     cuts_b[LEARN_COARSE];
     size_t                      n_a = coarse_cuts(a, cuts_a);
     size_t                      n_b = coarse_cuts(b, cuts_b);
+    bool                        any = false;
 
+    for (size_t i = 0; i <= n_a; i++)
+        for (size_t j = 0; j <= n_b; j++)
+            any = any || points_of(pair->values[i * LEARN_COARSE + j]) != 0;
+    if (!any)
+        return ERR_none; /* it would say nothing */
     TRY(buf_print(out, "\npair %s %s\n  cuts  ", feature_rows[a->feature].name,
                   feature_rows[b->feature].name));
     for (size_t i = 0; i < n_a; i++)
@@ -337,7 +343,7 @@ static enum err write_head(const struct learn *learn, const struct chain_head *h
                      POINTS_AT_EVEN_ODDS + points_of(learn->table->base));
 }
 
-static enum err write_card(struct learn *learn, struct buf *out)
+static enum err write_card(struct learn *learn, struct buf *out, struct fault *fault)
 {
     struct learn_table  *table = learn->table;
     struct store        *store = learn->options->replay.store;
@@ -351,6 +357,9 @@ static enum err write_card(struct learn *learn, struct buf *out)
         TRY(write_feature(out, &table->features[f], &learn->result->parts));
     for (size_t p = 0; p < table->pair_count; p++)
         TRY(write_pair(out, table, &table->pairs[p], &learn->result->pairs));
+    if (learn->result->parts + learn->result->pairs == 0)
+        return fault_set(fault, ERR_dependency, NULL,
+                         "No figure tells frauds from other payments here: nothing was learned");
     return buf_print(out, "\nend\n");
 }
 
@@ -368,11 +377,14 @@ static enum err read_history(struct learn *learn, struct fault *fault)
         return ERR_memory;
     replay.context = learn;
     TRY(replay_run(&replay, visit, fault));
-    if (learn->result->frauds == 0 || learn->result->frauds == learn->result->payments)
+    if (learn->result->payments < LEARN_PAYMENTS_MIN || learn->result->frauds < LEARN_FRAUDS_MIN ||
+        learn->result->payments - learn->result->frauds < LEARN_FRAUDS_MIN)
         return fault_set(fault, ERR_dependency, NULL,
-                         "Payments with findings of both kinds are needed: there are %" PRId64
-                         ", of them frauds %" PRId64,
-                         learn->result->payments, learn->result->frauds);
+                         "Too few findings to learn from: %" PRId64 " payments have one, of them "
+                         "frauds %" PRId64
+                         "; at least %d are needed, and %d frauds and others each",
+                         learn->result->payments, learn->result->frauds, (int)LEARN_PAYMENTS_MIN,
+                         (int)LEARN_FRAUDS_MIN);
     for (size_t f = 0; f < table->feature_count; f++)
         find_cuts(learn, f);
     learn->cuts_known = true;
@@ -395,7 +407,7 @@ enum err learn_run(const struct learn_options *options, struct buf *out,
     if (err == ERR_none)
         err = learn_boost(table, options->pairs, options->replay.cancel);
     if (err == ERR_none)
-        err = write_card(&learn, out);
+        err = write_card(&learn, out, fault);
     free(learn.all.values);
     free(learn.frauds.values);
     free(learn.rows);

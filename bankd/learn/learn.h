@@ -22,6 +22,8 @@ enum {
     LEARN_BINS_MAX = 48,
     LEARN_COARSE = 8, /* bins of each side of a pair */
     LEARN_FOLDS = 5,
+    LEARN_PAYMENTS_MIN = 200, /* with a finding; below there is nothing to learn from */
+    LEARN_FRAUDS_MIN = 20,
     LEARN_OTHERS_MAX = 150000, /* payments that are no fraud; more are thinned out, with weights */
 };
 

@@ -16,7 +16,7 @@ enum { FOUND_NOTHING, FOUND_FRAUD, FOUND_GOOD };
 enum { ROWS_AT_ONCE = 64, SIMILAR_DEFAULT = 10, HALF_BP = 5000, WHOLE_BP = 10000 };
 
 struct mark {
-    char    name[LIMIT_RULE_NAME_MAX + 1];
+    char    name[FRAUD_NAME_MAX + 1];
     int32_t points;
 };
 
@@ -62,7 +62,7 @@ static void take_marks(const struct fraud_rules *rules, const struct fraud_verdi
         const struct fraud_reason *reason = &verdict->reasons[i];
         struct mark               *mark = &out->at[out->count];
 
-        if (reason->points <= 0 || reason->rule == FRAUD_RULE_CLAMP)
+        if (reason->points <= 0 || reason->rule >= FRAUD_RULE_REST)
             continue;
         snprintf(mark->name, sizeof mark->name, "%s", fraud_rules_name(rules, reason->rule));
         mark->points = reason->points;

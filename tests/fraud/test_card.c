@@ -84,7 +84,7 @@ static void test_points_are_those_of_the_bins(void **state)
         assert_int_equal(verdict.score, cases[i].sum);
     }
     assert_string_equal(fraud_rules_name(rules, verdict.reasons[0].rule), "amount");
-    assert_string_equal(verdict.reasons[0].text, "amount is 50.00");
+    assert_string_equal(verdict.reasons[0].text, "Amount of the payment: 50.00");
     assert_string_equal(fraud_rules_name(rules, 3), "base");
     assert_string_equal(fraud_rules_name(rules, 4), "?");
     fraud_rules_free(&rules);
@@ -105,6 +105,53 @@ static size_t random_card(struct random *random, char *out, size_t size)
     }
     n += (size_t)snprintf(out + n, size - n, "end\n");
     return n;
+}
+
+/* What is told and what found no room is all of the sum. */
+static void check_rest(const struct fraud_rules *rules, const struct fraud_verdict *verdict)
+{
+    static struct fraud_reason rest[FRAUD_REST_MAX];
+    size_t count = fraud_explain_rest(rules, verdict->decision, verdict->decision_size, rest);
+    char   begin[32];
+    int    sum = 0;
+
+    for (size_t i = 0; i < verdict->reason_count; i++)
+        if (verdict->reasons[i].rule < FRAUD_RULE_REST)
+            sum += verdict->reasons[i].points;
+    for (size_t i = 0; i < count; i++) {
+        sum += rest[i].points;
+        assert_true(rest[i].text[0] != '\0');
+    }
+    assert_int_equal(sum, verdict->sum);
+    assert_true(count > 0);
+    snprintf(begin, sizeof begin, "%zu smaller reason", count);
+    assert_memory_equal(verdict->reasons[verdict->reason_count - 1].text, begin, strlen(begin));
+    assert_string_equal(fraud_rules_name(rules, verdict->reasons[verdict->reason_count - 1].rule),
+                        "rest");
+}
+
+static void test_reasons_read_as_words(void **state)
+{
+    static struct fraud_verdict verdict;
+    struct fraud_rules         *rules =
+        with_card("card 1 base 0 feature amount_to_mean_pct cuts 5 points 30 1 "
+                  "pair large_7d counterparty_fraud_share_7d_bp cuts 1 across 1 points 20 0 0 0 "
+                  "feature counterparty_fraud_age_days cuts 5 points 10 1 end");
+
+    (void)state;
+    judge(rules, 4000, 12, &verdict);
+    assert_int_equal(verdict.reason_count, 3);
+    assert_string_equal(verdict.reasons[0].text,
+                        "Amount as percent of the mean in its direction: none");
+    assert_string_equal(
+        verdict.reasons[1].text,
+        "Outgoing payments of the last 7 days of at least 2.5 times the mean before "
+        "them: 0; Share of frauds among the counterparty's findings of 7 days: 0 %");
+    assert_string_equal(verdict.reasons[2].text,
+                        "Days since a fraud at the counterparty last became known: none");
+    assert_string_equal(fraud_rules_name(rules, verdict.reasons[1].rule),
+                        "large_7d*counterparty_fraud_share_7d_bp");
+    fraud_rules_free(&rules);
 }
 
 static void test_reasons_add_up_and_explain_themselves(void **state)
@@ -133,6 +180,7 @@ static void test_reasons_add_up_and_explain_themselves(void **state)
         assert_int_equal(again.reason_count, verdict.reason_count);
         for (size_t i = 0; i < verdict.reason_count; i++)
             assert_string_equal(again.reasons[i].text, verdict.reasons[i].text);
+        check_rest(rules, &verdict);
         fraud_rules_free(&rules);
     }
 }
@@ -187,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_points_are_those_of_the_bins),
+        cmocka_unit_test(test_reasons_read_as_words),
         cmocka_unit_test(test_reasons_add_up_and_explain_themselves),
         cmocka_unit_test(test_broken_cards_are_refused),
         cmocka_unit_test(test_one_card_for_one_rule_set),

@@ -103,7 +103,7 @@ static bool pay(struct town *town, struct person *person, int64_t at_us, int32_t
     town->alerts += verdict.alert;
     town->holds += verdict.verdict != VERDICT_APPROVE;
     for (size_t i = 0; verdict.alert && i < verdict.reason_count; i++)
-        if (verdict.reasons[i].rule != FRAUD_RULE_CLAMP)
+        if (verdict.reasons[i].rule < FRAUD_RULE_REST)
             town->by_rule[verdict.reasons[i].rule]++;
     return verdict.alert;
 }

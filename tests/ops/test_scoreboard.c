@@ -79,7 +79,7 @@ static void recount(const struct seed *seed, int64_t from, int64_t to, uint16_t 
             continue;
         assert_true(fraud_explain(seed->rules, row->decision, row->decision_size, &verdict));
         while (verdict.reason_count > 0 &&
-               verdict.reasons[verdict.reason_count - 1].rule == FRAUD_RULE_CLAMP)
+               verdict.reasons[verdict.reason_count - 1].rule >= FRAUD_RULE_REST)
             verdict.reason_count--;
         out->payments[half]++;
         out->alerts += verdict.alert;
