@@ -16,5 +16,7 @@ MIGRATION(migration_0002, "data/migrations/0002_work.sql");
 
 MIGRATION(migration_0003, "data/migrations/0003_releases.sql");
 
+MIGRATION(migration_0004, "data/migrations/0004_log.sql");
+
 const char *const migration_texts[MIGRATION_COUNT] = { migration_0001, migration_0002,
-                                                       migration_0003 };
+                                                       migration_0003, migration_0004 };

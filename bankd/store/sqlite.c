@@ -245,10 +245,23 @@ static enum err check_identity(struct sqlite_store *store, const char *path, int
     return ERR_none;
 }
 
+/* The version has to be in the file itself, where all who open it see it before they read the log
+ * (sqlite_page.c). While somebody reads it may have to wait for the next time. */
+static enum err seal(struct sqlite_store *store, struct fault *fault)
+{
+    bool sealed = false;
+    int  rc = sqlite_page_is_sealed(store->db, &sealed);
+
+    if (rc == SQLITE_OK && !sealed)
+        rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return (rc & 0xff) == SQLITE_BUSY ? ERR_none : sqlite_fault(store, rc, fault);
+}
+
 /* Refuses what is not ours, and brings what is to the present version. */
 static enum err schema_check(struct sqlite_store *store, const char *path, struct fault *fault)
 {
     int64_t version = 0;
+    int64_t busy = 0;
 
     TRY(pragma_get(store, "PRAGMA user_version", &version, fault));
     TRY(check_identity(store, path, version, fault));
@@ -262,8 +275,14 @@ static enum err schema_check(struct sqlite_store *store, const char *path, struc
     }
     if (store->mode != STORE_READ) /* of the file, not of the handle; others may have changed it */
         TRY(exec(store, "PRAGMA journal_mode = WAL", fault));
+    if (version > 0 && version < MIGRATION_COUNT) /* a log of that time has no check bytes */
+        TRY(pragma_get(store, "PRAGMA wal_checkpoint(TRUNCATE)", &busy, fault));
+    if (busy != 0)
+        return fault_set(fault, ERR_busy, NULL, "%s is in use", path);
     while (version < MIGRATION_COUNT)
         TRY(migrate_step(store, ++version, fault));
+    if (store->mode != STORE_READ)
+        TRY(seal(store, fault));
     return ERR_none;
 }
 

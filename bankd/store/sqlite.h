@@ -94,12 +94,57 @@ int sqlite_page_pace(struct sqlite3 *db, enum page_pace pace);
 /* The target of a copy has check bytes when the source has. */
 int sqlite_page_same(struct sqlite3 *source, struct sqlite3 *target);
 
+/* The pages of the file, and the frames of its log: a head and a page each, behind the log's own
+ * head. */
+enum {
+    SQLITE_PAGE_BYTES = 4096,
+    SQLITE_LOG_HEAD = 32,
+    SQLITE_FRAME_HEAD = 24,
+    SQLITE_FRAME_BYTES = SQLITE_FRAME_HEAD + SQLITE_PAGE_BYTES,
+};
+/* Puts the check bytes on a page; whether they fit, or the page is of zeros. Numbers from 1. */
+void sqlite_page_stamp(uint8_t *page, uint32_t number);
+bool sqlite_page_fits(const uint8_t *page, uint32_t number);
+/* Of the file that a log belongs to, one of this VFS: whether its pages have check bytes, whether
+ * those of its log do since it was moved to this layout, and what a page that does not fit leads
+ * to, as a result of SQLite's. */
+bool sqlite_page_checked(struct sqlite3_file *main);
+bool sqlite_page_sealed(struct sqlite3_file *main);
+int  sqlite_page_misfit(struct sqlite3_file *main, uint32_t number);
+/* Changes whenever the handle becomes the writer, or ends being it. */
+int64_t sqlite_page_turns(struct sqlite3_file *main);
+/* Whether the handle's file says so. */
+int sqlite_page_is_sealed(struct sqlite3 *db, bool *sealed);
+
+/* sqlite_frame.c: where the writer of a log stands. */
+struct frame_sums {
+    uint32_t a, b;
+};
+struct frame_seal {
+    bool              started;
+    bool              big_endian;
+    bool              in_row; /* the next frame goes on from the last one, if it is at `next` */
+    long long         next;
+    int64_t           turn;       /* in which it wrote the last one */
+    struct frame_sums shift;      /* of the sums in the log from those that SQLite knows */
+    struct frame_sums of_a, of_b; /* what a frame makes of a shift by 1 */
+};
+/* `log_head` is how the log begins; again whenever the log begins anew. */
+void sqlite_frame_start(struct frame_seal *seal, const uint8_t *log_head);
+bool sqlite_frame_goes_on(const struct frame_seal *seal, long long at);
+bool sqlite_frame_has_sums(const uint8_t *frame);
+/* `sums_before` are the 8 bytes of sums in the frame (or the log's head) before one that does not
+ * go on; otherwise NULL. */
+void sqlite_frame_seal(struct frame_seal *seal, uint8_t *frame, long long at,
+                       const uint8_t *sums_before);
+
 /* sqlite_chain.c: the table whose rows are the sequences that `chain` is told, one by one. */
 int sqlite_chain_register(struct sqlite3 *db, struct sqlite_chain *chain);
 
-/* sqlite_gather.c: opens a log by the system's VFS, as a file of so many bytes. */
-int sqlite_gather_open(struct sqlite3_vfs *system, const char *name, struct sqlite3_file *file,
-                       int flags, int *out_flags);
+/* sqlite_gather.c: opens a log by the system's VFS, as a file of so many bytes. `main` is the file
+ * that it belongs to, as sqlite_page.c made it, or NULL for a log of anything. */
+int sqlite_gather_open(struct sqlite3_vfs *system, const char *name, struct sqlite3_file *main,
+                       struct sqlite3_file *file, int flags, int *out_flags);
 int sqlite_gather_bytes(const struct sqlite3_vfs *system);
 
 /* sqlite_log.c: ERR_storage_corrupt when the log of this name has lost commits that were done.

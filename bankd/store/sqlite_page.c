@@ -2,11 +2,14 @@
  * an error the moment it is read, and never an answer.
  *
  * A thin VFS over the system's own: the last 8 bytes of each page (SQLite keeps them free for
- * this) hold a sum over the page and its place in the file, made when the page is written and
- * compared when it is read whole. The log has sums of its own, which SQLite compares when it reads
- * the log at start; as only checkpoints write the file, no commit pays for this. A page of zeros
- * is let through: a free page may never have been written, and SQLite itself knows that no page in
- * use looks like that.
+ * this) hold a sum over the page and its place in the file, made when the page is written, to the
+ * file or to its log (sqlite_gather.c, sqlite_frame.c), and compared when it is read whole. A page
+ * of zeros is let through: a free page may never have been written, and SQLite itself knows that no
+ * page in use looks like that.
+ *
+ * Logs have check bytes since schema version 4. A file of an earlier version may have a log without
+ * them, so what is read from a log is compared only when the first page of the file itself says
+ * that version; a file gets it when all of such a log has been moved into it (sqlite.c).
  *
  * A handle may be told to write at a measured pace: a sync after each PACE_PAGES pages, and then a
  * rest of twice the time that it took. A checkpoint writes thousands of pages, and a commit whose
@@ -27,10 +30,13 @@
 #include "common/clock.h"
 
 enum {
-    PAGE_BYTES = 4096,
+    PAGE_BYTES = SQLITE_PAGE_BYTES,
     CHECK_BYTES = 8,
     CHECK_AT = PAGE_BYTES - CHECK_BYTES,
     RESERVED_AT = 20, /* in the first page: how many bytes of each page are kept free */
+    VERSION_AT = 60,  /* of the schema, big-endian */
+    SEALED_VERSION = 4,
+    WRITE_LOCK = 0, /* of the locks that handles share */
     LANES = 4,
     WORDS = CHECK_AT / 8,
     PACE_PAGES = 256,
@@ -40,6 +46,7 @@ enum {
     SET_EXAMINED,
     SET_PACE,
     GET_DAMAGE,
+    GET_SEALED,
 };
 
 static const char vfs_name[] = "bank";
@@ -47,6 +54,8 @@ static const char vfs_name[] = "bank";
 struct page_file {
     sqlite3_file       base;
     bool               checked;
+    bool               sealed;
+    int64_t            turns; /* how often it has taken or left the place of the writer */
     struct page_damage damage;
     enum page_pace     pace;
     int                unsynced; /* pages since the last sync, at a pace */
@@ -110,6 +119,29 @@ static bool is_blank(const uint8_t *page)
     return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
 }
 
+void sqlite_page_stamp(uint8_t *page, uint32_t number)
+{
+    uint64_t sum = page_sum(page, ((sqlite3_int64)number - 1) * PAGE_BYTES);
+
+    memcpy(page + CHECK_AT, &sum, CHECK_BYTES);
+}
+
+bool sqlite_page_fits(const uint8_t *page, uint32_t number)
+{
+    return sum_holds(page, ((sqlite3_int64)number - 1) * PAGE_BYTES) || is_blank(page);
+}
+
+/* What the head of the file says, whenever it is read or written. */
+static void page_learn(struct page_file *self, const uint8_t *page, int n, sqlite3_int64 at)
+{
+    if (at == 0 && n > RESERVED_AT)
+        self->checked = page[RESERVED_AT] == CHECK_BYTES;
+    if (at == 0 && n >= VERSION_AT + 4)
+        self->sealed = page[VERSION_AT] < 0x80 &&
+                       (page[VERSION_AT] != 0 || page[VERSION_AT + 1] != 0 ||
+                        page[VERSION_AT + 2] != 0 || page[VERSION_AT + 3] >= SEALED_VERSION);
+}
+
 /* What a page that does not fit leads to: an error, or for a proof a note. */
 static int misfit(struct page_file *self, sqlite3_int64 at)
 {
@@ -136,8 +168,7 @@ static int page_read(sqlite3_file *file, void *out, int n, sqlite3_int64 at)
 
     if (rc != SQLITE_OK)
         return rc;
-    if (at == 0 && n > RESERVED_AT)
-        self->checked = page[RESERVED_AT] == CHECK_BYTES;
+    page_learn(self, page, n, at);
     if (n != PAGE_BYTES || at % PAGE_BYTES != 0)
         return SQLITE_OK;
     if (!self->checked) { /* the first page's sum was made over the byte that says so */
@@ -179,8 +210,7 @@ static int page_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int6
     uint64_t          sum;
     int               rc;
 
-    if (at == 0 && n > RESERVED_AT)
-        self->checked = ((const uint8_t *)bytes)[RESERVED_AT] == CHECK_BYTES;
+    page_learn(self, bytes, n, at);
     if (!self->checked || n != PAGE_BYTES || at % PAGE_BYTES != 0)
         return real_of(file)->pMethods->xWrite(real_of(file), bytes, n, at);
     memcpy(page, bytes, PAGE_BYTES);
@@ -236,7 +266,9 @@ static int page_control(sqlite3_file *file, int op, void *argument)
         page_of(file)->pace = *(const enum page_pace *)argument;
     if (op == GET_DAMAGE)
         *(struct page_damage *)argument = page_of(file)->damage;
-    if (op >= GET_CHECKED && op <= GET_DAMAGE)
+    if (op == GET_SEALED)
+        *checked = page_of(file)->sealed;
+    if (op >= GET_CHECKED && op <= GET_SEALED)
         return SQLITE_OK;
     return real_of(file)->pMethods->xFileControl(real_of(file), op, argument);
 }
@@ -258,6 +290,8 @@ static int page_shm_map(sqlite3_file *file, int region, int size, int extend, vo
 
 static int page_shm_lock(sqlite3_file *file, int at, int n, int flags)
 {
+    if (at == WRITE_LOCK && (flags & SQLITE_SHM_EXCLUSIVE) != 0)
+        page_of(file)->turns++;
     return real_of(file)->pMethods->xShmLock(real_of(file), at, n, flags);
 }
 
@@ -298,7 +332,8 @@ static int page_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
 
     (void)vfs;
     if ((flags & SQLITE_OPEN_WAL) != 0)
-        return sqlite_gather_open(system_vfs, name, file, flags, out_flags);
+        return sqlite_gather_open(system_vfs, name, sqlite3_database_file_object(name), file, flags,
+                                  out_flags);
     if ((flags & SQLITE_OPEN_MAIN_DB) == 0) /* journal: as the system has it */
         return system_vfs->xOpen(system_vfs, name, file, flags, out_flags);
     memset(file, 0, sizeof(struct page_file));
@@ -345,6 +380,31 @@ int sqlite_page_prepare(struct sqlite3 *db)
 int sqlite_page_examine(struct sqlite3 *db)
 {
     return sqlite3_file_control(db, "main", SET_EXAMINED, NULL);
+}
+
+bool sqlite_page_checked(struct sqlite3_file *main)
+{
+    return page_of(main)->checked;
+}
+
+bool sqlite_page_sealed(struct sqlite3_file *main)
+{
+    return page_of(main)->checked && page_of(main)->sealed;
+}
+
+int64_t sqlite_page_turns(struct sqlite3_file *main)
+{
+    return page_of(main)->turns;
+}
+
+int sqlite_page_misfit(struct sqlite3_file *main, uint32_t number)
+{
+    return misfit(page_of(main), ((sqlite3_int64)number - 1) * PAGE_BYTES);
+}
+
+int sqlite_page_is_sealed(struct sqlite3 *db, bool *sealed)
+{
+    return sqlite3_file_control(db, "main", GET_SEALED, sealed);
 }
 
 int sqlite_page_pace(struct sqlite3 *db, enum page_pace pace)

@@ -51,7 +51,7 @@ static void world_open(struct world *world)
     world->model = calloc(1, SIZE_MAX_HERE);
     world->bytes = malloc(SIZE_MAX_HERE);
     assert_true(world->file != NULL && world->model != NULL && world->bytes != NULL);
-    assert_int_equal(sqlite_gather_open(world->system, world->path, world->file, flags, &got),
+    assert_int_equal(sqlite_gather_open(world->system, world->path, NULL, world->file, flags, &got),
                      SQLITE_OK);
 }
 
@@ -180,7 +180,7 @@ static void an_error_is_told_at_the_sync(void **state)
     file = malloc((size_t)sqlite_gather_bytes(&vfs));
     assert_non_null(file);
     assert_int_equal(
-        sqlite_gather_open(&vfs, path, file,
+        sqlite_gather_open(&vfs, path, NULL, file,
                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_WAL, &got),
         SQLITE_OK);
     assert_int_equal(file->pMethods->xWrite(file, "before", 7, 0), SQLITE_OK);

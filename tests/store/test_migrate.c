@@ -22,6 +22,7 @@
 
 #include "bankd/alert.h"
 #include "bankd/store/migrations.h"
+#include "bankd/store/sqlite.h"
 #include "bankd/verify.h"
 #include "common/check.h"
 #include "tests/lib/world.h"
@@ -215,6 +216,71 @@ static void test_every_earlier_version_is_taken_over(void **state)
         world_commit(&world);
         world_close(&world);
     }
+}
+
+/* A bank of version 2 as its bankd left it when it was killed: check bytes in the file, none in its
+ * log. `plain` is what SQLite itself writes with. */
+static void make_killed(const char *path)
+{
+    struct copy rows = take("tests/store/schema_2.sql", "");
+    sqlite3    *plain;
+    sqlite3    *db;
+
+    CHECK(rows.bytes != NULL);
+    rows.bytes[rows.n] = '\0';
+    CHECK(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "bank") ==
+          SQLITE_OK);
+    CHECK(sqlite_page_prepare(db) == SQLITE_OK);
+    CHECK(sqlite3_exec(db, "PRAGMA application_id = 1111576139", NULL, NULL, NULL) == SQLITE_OK);
+    for (int i = 0; i < 2; i++)
+        CHECK(sqlite3_exec(db, migration_texts[i], NULL, NULL, NULL) == SQLITE_OK);
+    CHECK(sqlite3_exec(db, "PRAGMA user_version = 2; PRAGMA journal_mode = WAL", NULL, NULL,
+                       NULL) == SQLITE_OK);
+    sqlite3_close(db);
+    CHECK(sqlite3_open(path, &plain) == SQLITE_OK);
+    sqlite3_db_config(plain, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    CHECK(sqlite3_exec(plain, (const char *)rows.bytes, NULL, NULL, NULL) == SQLITE_OK);
+    sqlite3_close(plain);
+    free(rows.bytes);
+}
+
+static void test_a_log_of_an_earlier_version_is_taken_over(void **state)
+{
+    struct world         world;
+    struct store_numbers numbers;
+    struct copy          log;
+    sqlite3             *plain;
+
+    (void)state;
+    world_open(&world, &store_sqlite, "killed");
+    world.ops->close(&world.store);
+    unlink(world.path);
+    make_killed(world.path);
+    log = take(world.path, "-wal");
+    assert_true(log.n > LOG_HEADER);
+    free(log.bytes);
+    assert_int_equal(open_path(world.path, STORE_READ, false, &world.store), ERR_storage);
+    assert_int_equal(open_path(world.path, STORE_WRITE, true, &world.store), ERR_none);
+    prove(world.store);
+    check_alerts(world.store);
+    assert_int_equal(world.ops->numbers(world.store, &numbers), ERR_none);
+    world.head = numbers.head;
+    world.before = numbers.head;
+    world_audit(&world, "goes.on");
+    world_commit(&world);
+    world.ops->close(&world.store);
+
+    /* From now on a page without check bytes is one that somebody else wrote, in a log too. */
+    CHECK(sqlite3_open(world.path, &plain) == SQLITE_OK);
+    sqlite3_db_config(plain, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    CHECK(sqlite3_exec(plain, "UPDATE account SET overdraft_limit = 1000000", NULL, NULL, NULL) ==
+          SQLITE_OK);
+    sqlite3_close(plain);
+    assert_int_equal(open_path(world.path, STORE_WRITE, true, &world.store), ERR_storage_corrupt);
+    give(world.path, "-wal", &(struct copy){ .n = 0 });
+    give(world.path, "-shm", &(struct copy){ .n = 0 });
+    assert_int_equal(open_path(world.path, STORE_WRITE, true, &world.store), ERR_none);
+    world_close(&world);
 }
 
 static void test_newer_version_stays_byte_for_byte(void **state)
@@ -504,6 +570,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_earlier_version_is_taken_over),
         cmocka_unit_test(test_newer_version_stays_byte_for_byte),
+        cmocka_unit_test(test_a_log_of_an_earlier_version_is_taken_over),
         cmocka_unit_test(test_damaged_file_is_never_served),
         cmocka_unit_test(test_damaged_log_is_never_cut_short),
         cmocka_unit_test(test_torn_commit_over_older_ones_is_no_damage),

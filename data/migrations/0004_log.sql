@@ -1,0 +1,2 @@
+-- No table changes. The version says that the pages of the log have check bytes like those of the
+-- file, as every bankd that knows it writes and expects them.
