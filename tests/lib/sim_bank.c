@@ -262,20 +262,19 @@ static enum err decode(struct sim *sim, struct sim_job *job)
 static enum err run(struct sim *sim, struct sim_job *job, struct store *store,
                     struct writer *writer, struct arena *arena, void **out)
 {
-    struct request request = { .op = job->op,
-                               .actor = job->actor,
-                               .store = store,
-                               .writer = writer,
-                               .bank = &sim->bank,
-                               .arena = arena,
-                               .fault = &job->fault,
-                               .now_us = sim->now_us };
-
+    job->request = (struct request){ .op = job->op,
+                                     .actor = job->actor,
+                                     .store = store,
+                                     .writer = writer,
+                                     .bank = &sim->bank,
+                                     .arena = arena,
+                                     .fault = &job->fault,
+                                     .now_us = sim->now_us };
     memset(&job->fault, 0, sizeof job->fault);
     arena_reset(arena);
     *out = arena_take(arena, job->op->reply->size);
     CHECK(*out != NULL);
-    return dispatch(&request, job->in, *out);
+    return dispatch(&job->request, job->in, *out);
 }
 
 /* What a question is answered must be what the model knows now. */

@@ -183,6 +183,7 @@ struct sim_job {
     struct actor            actor;
     int                     user;
     struct arena            arena;
+    struct request          request; /* its answer may point into it */
     void                   *in;
     void                   *out; /* of a write; in `out_arena` */
     struct arena            out_arena;
