@@ -11,6 +11,9 @@
  * bank at all rather than a half one: a log without its file is never left where SQLite would
  * take it for the new one's.
  *
+ * A run that is killed leaves its copy under the other name, which ends in the number of its
+ * process; the next run to the same place removes what belongs to processes that are gone.
+ *
  * The keys are not part of a backup: whoever finds one must not be able to speak or sign for the
  * bank. They are four small files that never change; keep a copy of them apart. */
 #include "bankd/command.h"
@@ -18,10 +21,13 @@
 #include "bankd/verify.h"
 #include "common/clock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +67,50 @@ static void remove_database(const char *path)
         snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
         unlink(name);
     }
+}
+
+/* Whether a name is MARK and the number of a process that is gone, or of this one, and what SQLite
+ * may add to it. */
+static bool is_left_behind(const char *name, const char *mark)
+{
+    static const char *const suffixes[] = { "", "-wal", "-shm", "-journal", ".lock" };
+    size_t                   n = strlen(mark);
+    char                    *end;
+    long                     pid;
+
+    if (strncmp(name, mark, n) != 0 || name[n] < '1' || name[n] > '9')
+        return false;
+    errno = 0;
+    pid = strtol(name + n, &end, 10);
+    if (errno != 0 || pid > INT_MAX)
+        return false;
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (strcmp(end, suffixes[i]) == 0)
+            return pid == (long)getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+    return false;
+}
+
+/* Removes what runs that were killed have left beside a place: PLACE, the mark, and their number.
+ * What cannot be removed stays; it is in nobody's way. */
+static void sweep(const char *place, const char *mark)
+{
+    char           folder[PATH_ROOM];
+    char           base[PATH_ROOM];
+    char           begins[PATH_ROOM];
+    struct dirent *entry;
+    DIR           *directory;
+
+    snprintf(folder, sizeof folder, "%s", place);
+    snprintf(base, sizeof base, "%s", place);
+    if (snprintf(begins, sizeof begins, "%s%s", basename(base), mark) >= (int)sizeof begins)
+        return;
+    directory = opendir(dirname(folder));
+    if (directory == NULL)
+        return;
+    while ((entry = readdir(directory)) != NULL)
+        if (is_left_behind(entry->d_name, begins))
+            unlinkat(dirfd(directory), entry->d_name, 0);
+    closedir(directory);
 }
 
 /* Brings the names in the directory of a file to the disk. */
@@ -158,6 +208,7 @@ static enum err backup(struct home *home, const char *file, struct verify_report
 
     if (is_there(file, ""))
         return fault_set(fault, ERR_exists, NULL, "%.180s is there and was left alone", file);
+    sweep(file, ".part-");
     snprintf(part, sizeof part, "%s.part-%d", file, (int)getpid());
     TRY(home->store->ops->backup(home->store, part, fault));
     err = prove(home, part, STORE_READ, report, fault);
@@ -263,6 +314,7 @@ static enum err restore(struct home *home, const char *file, bool force,
     char     part[PATH_ROOM];
     enum err err;
 
+    sweep(home->database, ".restore-");
     snprintf(part, sizeof part, "%s.restore-%d", home->database, (int)getpid());
     err = copy_file(file, part, fault);
     if (err == ERR_none)

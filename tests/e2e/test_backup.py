@@ -1,5 +1,6 @@
 """Backs the bank up while posts go on, restores into an empty data directory and over a bank, and
 tries everything that both must refuse. What was acknowledged before a backup began is in it."""
+import os
 import pathlib
 import shutil
 import sqlite3
@@ -176,6 +177,28 @@ def test_backup_overwrites_nothing(demo_home, tmp_path):
     assert "not-there" in bankd("backup", tmp_path / "not-there" / "x", "--data-dir", demo_home,
                                 code=1)
     bankd("backup", "--data-dir", demo_home, code=2)
+
+
+def test_what_killed_runs_left_is_cleared_away(demo_home, tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    alive = tmp_path / f"b.backup.part-{os.getpid()}"
+    others = [alive, tmp_path / f"b.backup.part-{gone.pid}.txt", tmp_path / "b.backup.part-x",
+              tmp_path / f"other.part-{gone.pid}"]
+    left = [tmp_path / f"b.backup.part-{gone.pid}{suffix}"
+            for suffix in ("", "-wal", "-shm", "-journal")]
+    for path in others + left:
+        path.write_text("half")
+    bankd("backup", tmp_path / "b.backup", "--data-dir", demo_home)
+    assert [path for path in left if path.exists()] == []
+    assert all(path.read_text() == "half" for path in others)
+
+    place = place_with_keys(demo_home, tmp_path / "bank")
+    left = [place / f"bank.db.restore-{gone.pid}{suffix}" for suffix in ("", "-wal", "-shm")]
+    for path in left:
+        path.write_text("half")
+    bankd("restore", tmp_path / "b.backup", "--data-dir", place)
+    assert [path for path in left if path.exists()] == []
 
 
 def test_backup_of_a_bad_bank_is_refused(demo_home, tmp_path):
