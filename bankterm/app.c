@@ -43,6 +43,7 @@ void app_notice(struct app *app, enum style style, const char *format, ...)
     vsnprintf(app->notice, sizeof app->notice, format, arguments);
     va_end(arguments);
     app->notice_style = style;
+    app->notice_here = false;
     app->notice_until_us = app_monotonic_us(app) + APP_NOTICE_MS * US_PER_MS;
     app->wish.draw = true;
 }
@@ -394,7 +395,7 @@ static void take_key(struct app *app, uint32_t key)
     struct screen *top = app_top(app);
     if (top == NULL || too_small(app))
         return;
-    if (app->notice[0] != '\0' && app->notice_style != STYLE_WARN)
+    if (app->notice[0] != '\0' && (app->notice_style != STYLE_WARN || app->notice_here))
         app->notice[0] = '\0';
     if (!works_everywhere(key) && top->ops->key != NULL && top->ops->key(top, key))
         return;
@@ -638,8 +639,10 @@ void app_act(struct app *app, enum action action, const char *argument)
     if (top->ops->act != NULL && top->ops->act(top, action, argument))
         return;
     if (!act_table(app, top, action, argument) && !act_global(app, action, argument) &&
-        !act_go(app, action, argument))
+        !act_go(app, action, argument)) {
         app_notice(app, STYLE_WARN, "\"%s\" means nothing on this screen", row->name);
+        app->notice_here = true;
+    }
 }
 
 void app_command(struct app *app, const char *line)
@@ -655,6 +658,7 @@ void app_command(struct app *app, const char *line)
     if (action == ACTION_none) {
         app_notice(app, STYLE_WARN, "There is no command \"%.*s\"; %s lists them", (int)name.n,
                    name.at, action_key(ACTION_help, key));
+        app->notice_here = true;
         return;
     }
     const char *wanted = action_row(action)->arguments;

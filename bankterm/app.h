@@ -87,6 +87,7 @@ struct app {
     struct pending     pending[APP_PENDING_MAX];
     char               notice[LIMIT_DETAIL_MAX];
     enum style         notice_style;
+    bool               notice_here; /* of the last key alone: the next one takes it away */
     int64_t            notice_until_us;
     int64_t            last_input_us; /* monotonic, as all below */
     int64_t            last_tick_us;

@@ -101,7 +101,7 @@ static void name_part(const struct fraud_rules *rules, struct card_part *part)
     const char *first = feature_rows[rules->slots[part->axes[0].slot]].name;
     const char *second = feature_rows[rules->slots[part->axes[1].slot]].name;
 
-    snprintf(part->name, sizeof part->name, "%s%s%s", first, part->pair ? "*" : "",
+    snprintf(part->name, sizeof part->name, "%s%s%s", first, part->pair ? " + " : "",
              part->pair ? second : "");
 }
 

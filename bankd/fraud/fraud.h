@@ -152,9 +152,9 @@ bool fraud_rules_asks_deny_list(const struct fraud_rules *rules, size_t rule);
 bool fraud_rules_asks_lists(const struct fraud_rules *rules, size_t rule);
 /* Whether the rule is of high severity: no single person may silence it. */
 bool fraud_rules_is_high(const struct fraud_rules *rules, size_t rule);
-/* A rule's name, or a part's features with * between them, at most FRAUD_NAME_MAX bytes; "clamp"
+/* A rule's name, or a part's features with + between them, at most FRAUD_NAME_MAX bytes; "clamp"
  * and "rest" for FRAUD_RULE_CLAMP and FRAUD_RULE_REST, "?" for one that does not exist. */
-enum { FRAUD_NAME_MAX = 64 };
+enum { FRAUD_NAME_MAX = LIMIT_PART_NAME_MAX };
 const char *fraud_rules_name(const struct fraud_rules *rules, size_t rule);
 
 /* What a rule says of itself; the texts live as long as the rule set. */

@@ -87,11 +87,27 @@ static void recall(struct palette *palette, int step)
     form_set(line_of(palette), at == 0 ? "" : app->commands[app->command_count - at].text);
 }
 
+/* What was typed; a name that only one command goes with stands for it. */
+static void whole_line(const struct palette *palette, char *out, size_t size)
+{
+    const struct app        *app = palette->screen.app;
+    const struct form_field *field = &palette->form.fields[0];
+    struct slice             rest = slice_of(field->value, field->n);
+    struct slice             name = { .at = "", .n = 0 };
+    enum action              only;
+    snprintf(out, size, "%.*s", (int)field->n, field->value);
+    if (!key_next(&rest, &name) || action_of_name(name) != ACTION_none)
+        return;
+    only = candidate(app, name, 0);
+    if (only != ACTION_none && candidate(app, name, 1) == ACTION_none)
+        snprintf(out, size, "%s%.*s", action_row(only)->name, (int)rest.n, rest.at);
+}
+
 static void run(struct palette *palette)
 {
     struct app *app = palette->screen.app;
     char        line[APP_COMMAND_MAX];
-    snprintf(line, sizeof line, "%.*s", (int)line_of(palette)->n, line_of(palette)->value);
+    whole_line(palette, line, sizeof line);
     if (line[0] != '\0')
         remember(app, line);
     app_pop(app, &palette->screen);

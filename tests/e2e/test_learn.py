@@ -196,7 +196,8 @@ def test_a_decision_is_recomputed(home):
     (["backtest", "--rules", "x", "--cards", "0"], "--cards goes from 1"),
     (["backtest", "--rules", "x", "--format", "xml"], "The format is table or json"),
     (["learn"], "--out names the file"),
-    (["learn", "--out", "/nowhere/x", "--from", "2030-01-01"], "Too few findings to learn from: 0 payments"),
+    (["learn", "--out", "/nowhere/x", "--from", "2030-01-01"],
+     "Too few findings to learn from: 0 payments"),
     (["learn", "--out", "x", "--pairs", "many"], "--pairs is yes or no"),
 ])
 def test_what_is_refused(home, command, says):

@@ -150,7 +150,7 @@ static void test_reasons_read_as_words(void **state)
     assert_string_equal(verdict.reasons[2].text,
                         "Days since a fraud at the counterparty last became known: none");
     assert_string_equal(fraud_rules_name(rules, verdict.reasons[1].rule),
-                        "large_7d*counterparty_fraud_share_7d_bp");
+                        "large_7d + counterparty_fraud_share_7d_bp");
     fraud_rules_free(&rules);
 }
 

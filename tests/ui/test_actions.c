@@ -128,6 +128,34 @@ static void every_action_is_reached_by_its_name(void **state)
     }
 }
 
+/* The beginning of a name is enough when only one command goes with it. */
+static void a_name_need_not_be_typed_in_full(void **state)
+{
+    struct test_console console;
+    (void)state;
+    console_open(&console, ROLE_FRAUD_ANALYST, 80, 24, true);
+    console_login(&console);
+    console_type(&console, ":scoreb\r");
+    assert_null(strstr(console_text(&console), "There is no command"));
+    assert_true(console_shows(&console, "Rules and parts of the scorecard"));
+    console_type(&console, ":nosuch\r");
+    assert_true(console_shows(&console, "There is no command \"nosuch\""));
+    console_close(&console);
+}
+
+static void a_refused_command_is_told_until_the_next_key(void **state)
+{
+    struct test_console console;
+    (void)state;
+    console_open(&console, ROLE_FRAUD_ANALYST, 80, 24, true);
+    console_login(&console);
+    console_type(&console, ":clear\r");
+    assert_true(console_shows(&console, "means nothing on this screen"));
+    console_type(&console, "2");
+    assert_false(console_shows(&console, "means nothing on this screen"));
+    console_close(&console);
+}
+
 static void the_help_lists_the_keys_of_the_screen_and_role(void **state)
 {
     struct test_console console;
@@ -153,6 +181,8 @@ int main(void)
         cmocka_unit_test(dangerous_actions_have_capital_keys),
         cmocka_unit_test(a_role_is_offered_what_the_server_allows),
         cmocka_unit_test(every_action_is_reached_by_its_name),
+        cmocka_unit_test(a_name_need_not_be_typed_in_full),
+        cmocka_unit_test(a_refused_command_is_told_until_the_next_key),
         cmocka_unit_test(the_help_lists_the_keys_of_the_screen_and_role),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
