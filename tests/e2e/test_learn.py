@@ -247,10 +247,15 @@ def test_a_broken_rule_file_is_named_and_makes_no_bank(home, tmp_path):
     assert served.returncode == 2 and f"{wrong}:" in served.stderr
 
 
+def heeds_interrupts():
+    """Who runs the tests in the background ignores the signal, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_learning_can_be_stopped(home, tmp_path):
     with subprocess.Popen([BUILD / "bankd", "learn", "--data-dir", home, "--out",
                            tmp_path / "card"], stderr=subprocess.PIPE, text=True,
-                          env=environment()) as process:
+                          env=environment(), preexec_fn=heeds_interrupts) as process:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode != 0
