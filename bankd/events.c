@@ -30,6 +30,7 @@ struct events {
     void                *outbox; /* the server's */
     bool                 running;
     atomic_bool          stopping;
+    _Atomic uint64_t     handed_over; /* events; who reads it sees all that was written of them */
     pthread_t            thread;
     char                 name[NAME_MAX_BYTES];
 };
@@ -83,6 +84,7 @@ static bool tell_next(struct events *events)
 
     zmq_msg_init(&message);
     n = zmq_msg_recv(&message, events->inbox, ZMQ_DONTWAIT);
+    (void)atomic_load(&events->handed_over);
     if (n > 1) {
         const char *bytes = zmq_msg_data(&message);
         size_t      topic_n = (unsigned char)bytes[0];
@@ -192,6 +194,7 @@ void events_send(struct events *events, const char *topic, struct slice bytes)
     at[0] = (char)topic_n;
     memcpy(at + 1, topic, topic_n);
     memcpy(at + 1 + topic_n, bytes.at, bytes.n);
+    atomic_fetch_add(&events->handed_over, 1);
     if (zmq_msg_send(&message, events->outbox, ZMQ_DONTWAIT) < 0)
         zmq_msg_close(&message);
 }

@@ -89,10 +89,9 @@ void *unread_make(struct unread *unread, uint64_t session, int file, bool must_g
     *copy = room;
     memcpy(copy->bytes, reply->at, reply->n);
     atomic_fetch_add(copy->connection, copy->n);
-    if (copy->session != NULL) {
+    if (copy->session != NULL)
         atomic_fetch_add(copy->session, copy->n);
-        atomic_fetch_add(&unread->all, copy->n);
-    }
+    atomic_fetch_add(&unread->all, copy->session != NULL ? copy->n : 0); /* always: the last word */
     return copy->bytes;
 }
 
@@ -101,8 +100,7 @@ void unread_forget(void *bytes, void *context)
     struct unread *unread = context;
     struct copy   *copy = (void *)((char *)bytes - offsetof(struct copy, bytes));
 
-    (void)atomic_load(
-        copy->connection); /* sees everything that was written before it was counted */
+    (void)atomic_load(&unread->all); /* sees everything that was written before it was counted */
     atomic_fetch_sub(copy->connection, copy->n);
     if (copy->session != NULL) {
         atomic_fetch_sub(copy->session, copy->n);

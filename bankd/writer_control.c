@@ -231,13 +231,14 @@ static enum err plan_counters(struct writer *writer, struct draft *draft, int32_
     struct msg_alert_counters_record body = { .threshold = threshold,
                                               .scores = slice_of((const char *)packed, n) };
     struct msg_alert_counters_record before;
+    int64_t                          now_us = writer_now_us(writer);
 
     TRY(counters_record(writer, draft, out));
     arena_reset(&writer->scratch);
     MSG_SET(&body, alert_counters_record, counted_to, writer->numbers.head.sequence);
-    MSG_SET(&body, alert_counters_record, counted_at, writer_now_us(writer));
+    MSG_SET(&body, alert_counters_record, counted_at, now_us);
     if (threshold != controls_threshold(writer->controls))
-        MSG_SET(&body, alert_counters_record, moved_at, writer_now_us(writer));
+        MSG_SET(&body, alert_counters_record, moved_at, now_us);
     else if ((*out)->version > 1 &&
              record_read(*out, &message_alert_counters_record, &before, &writer->scratch) ==
                  ERR_none &&
