@@ -48,6 +48,7 @@ FUZZ_C     := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_C    := $(wildcard tests/bench/bench_*.c)
 TOOL_C     := $(wildcard scripts/*.c)
 
+comma      := ,
 object     = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 TESTS      := $(patsubst %.c,$(BUILD)/%,$(TEST_C))
 TSAN_TESTS := $(foreach test,$(TESTS),$(if $(findstring /test_tsan_,$(test)),$(test)))
@@ -113,16 +114,17 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS) $(BUILD)/libbankd.a $(COMM
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD)
 
-# The simulation once more, with a fault planted in the writer: a test wants it to be found.
+# The simulation once more, with faults that stand between the parts of the bank: a call of each
+# WRAPPED function that crosses from one file to another goes through tests/fault/planted.c.
 PLANTED := $(BUILD)/tests/fault/sim_planted
-DEPS    += $(BUILD)/obj/planted/writer_post.d $(BUILD)/obj/tests/fault/sim_soak.d
-$(BUILD)/obj/planted/%.o: bankd/%.c
+WRAPPED := alert_finding chain_link_audit controls_take ledger_release profile_observe \
+           session_find writer_audit writer_change_book writer_commit writer_judge_by \
+           writer_may_have writer_post writer_profile_urgent writer_rollup
+PLANTED_O := $(call object,tests/fault/planted.c tests/fault/sim_soak.c)
+DEPS      += $(PLANTED_O:.o=.d)
+$(PLANTED): $(PLANTED_O) $(TEST_LIBS) $(BUILD)/libbankd.a $(COMMON)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DBANK_PLANT_FORGET_IDS $(CFLAGS) -MMD -MP -c $< -o $@
-$(PLANTED): $(BUILD)/obj/planted/writer_post.o $(BUILD)/obj/tests/fault/sim_soak.o $(TEST_LIBS) \
-    $(BUILD)/libbankd.a $(COMMON)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD)
+	$(CC) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(WRAPPED)) -o $@ $^ -lcmocka $(LIBS_BANKD)
 
 # The test of the N-th failure, in which the bank's own calls for memory can fail too.
 REFUSING := --redefine-sym malloc=fault_malloc --redefine-sym calloc=fault_calloc \

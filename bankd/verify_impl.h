@@ -65,6 +65,7 @@ struct verify_alert {
     int64_t made_transaction;
     int32_t made_score;
     int64_t made_loss; /* of those that wait */
+    int64_t made_waiting;
 };
 
 struct verify_hit {

@@ -310,6 +310,7 @@ static void take_hit(struct verify *verify, const struct transaction *row, struc
         alert->made_score = row->score;
         alert->made_transaction = row->sequence;
     }
+    alert->made_waiting += hit->waits;
     if (hit->waits && !money_add(alert->made_loss, loss, &alert->made_loss))
         alert->made_loss = INT64_MAX;
     if (alert->account != (row->incoming ? row->credit : row->debit))

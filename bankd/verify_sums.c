@@ -374,6 +374,10 @@ static void check_alert(struct verify *verify, const struct verify_alert *alert)
                        "%" PRId64 ", they make %" PRId64 ", %d and %" PRId64,
                        alert->key, alert->hits, alert->score, alert->expected_loss,
                        alert->made_hits, alert->made_score, alert->made_loss);
+    if (waits != (alert->made_waiting > 0))
+        verify_problem(verify, VERIFY_ALERTS,
+                       "alert %" PRId64 " is %sdecided, and %" PRId64 " of its transactions wait",
+                       alert->key, waits ? "not " : "", alert->made_waiting);
 }
 
 static void check_profile(struct verify *verify, const struct verify_profile *profile)

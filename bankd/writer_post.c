@@ -112,9 +112,6 @@ static enum err find_repeated(struct writer *writer, const struct post *post, st
     const struct draft *draft = writer_group_find(writer, &post->transaction_id);
     enum err            err;
 
-#ifdef BANK_PLANT_FORGET_IDS /* a fault for one test, which shows that the simulation finds it */
-    return ERR_not_found;
-#endif
     if (draft != NULL)
         return answer_planned(writer, post, draft, out, fault);
     if (!writer_may_have(writer, &post->transaction_id))

@@ -16,6 +16,8 @@ enum {
     PROVE_EVERY = 1500,
     CRASH_ONE_IN = 200,
     NIGHT_ONE_IN = 150,
+    PAUSE_ONE_IN = 40,
+    PAUSE_MINUTES = 25,
     STEPS_MAX = 1000, /* for each operation: a run ends */
     FULL_PERCENT = 3,
 };
@@ -85,6 +87,8 @@ static void happen(struct sim *sim)
         sim_bank_expire(sim);
     if (sim_chance(sim, NIGHT_ONE_IN))
         sim->now_us += (int64_t)random_below(&sim->random, 14) * US_PER_HOUR;
+    if (sim_chance(sim, PAUSE_ONE_IN))
+        sim->now_us += (int64_t)random_below(&sim->random, PAUSE_MINUTES) * US_PER_MINUTE;
     if (sim_chance(sim, CRASH_ONE_IN)) {
         sim_bank_crash(sim, (enum fault_cut)random_below(&sim->random, 3));
         sim_model_compare(sim);
@@ -159,6 +163,9 @@ void sim_add(struct sim_figures *sum, const struct sim_figures *more)
     sum->cases += more->cases;
     sum->approved += more->approved;
     sum->undone += more->undone;
+    sum->sessions += more->sessions;
+    sum->logouts += more->logouts;
+    sum->denied += more->denied;
     sum->proofs += more->proofs;
     sum->digest ^= more->digest;
 }

@@ -11,7 +11,7 @@
 #include "common/check.h"
 #include "tests/lib/bare_bank.h"
 
-enum { JOB_ARENA = 16384, OUT_ARENA = 65536, CUT_ONE_IN = 100, IDLE_US = 1800 * 1000 * 1000 };
+enum { JOB_ARENA = 16384, OUT_ARENA = 65536, CUT_ONE_IN = 100 };
 
 static struct sim *now_sim; /* whose clock and disk it is */
 
@@ -93,7 +93,7 @@ static void start(struct sim *sim)
     SIM_REQUIRE(sim, writer_open(&writing, &sim->writer, NULL) == ERR_none,
                 "the writer cannot be opened");
     fault_watch(before_sync, sim, false);
-    CHECK(sessions_open(IDLE_US, INT64_C(12) * US_PER_HOUR, &sim->sessions) == ERR_none);
+    sim_sessions_open(sim);
 }
 
 /* What is in memory is forgotten: nothing more reaches the store. */
@@ -212,27 +212,10 @@ static void answer_error(struct sim_job *job, enum err err)
 
 static void log_in(struct sim *sim, struct sim_job *job)
 {
-    const struct msg_session_login *in = job->in;
-    struct msg_session              out = { 0 };
-    struct session                 *session;
-    uint8_t                         token[LIMIT_TOKEN_BYTES];
-    int                             user = in->email.at[4] - '0';
+    enum err err = sim_session_start(sim, job);
 
-    CHECK(user >= 0 && user < SIM_USERS);
-    SIM_REQUIRE(sim,
-                session_start(sim->sessions, &sim->users[user], "User", sim->now_us, token,
-                              &session) == ERR_none,
-                "a session cannot be opened");
-    out.user_id = sim->users[user].user_id;
-    out.email = slice_from(sim->users[user].email);
-    out.name = slice_from("User");
-    out.role = slice_from(role_find(sim->users[user].role)->name);
-    out.expires_at = session->expires_us;
-    out.idle_seconds = IDLE_US / US_PER_SECOND;
-    out.server_time = sim->now_us;
-    MSG_SET(&out, session, token, slice_of((const char *)token, sizeof token));
-    buf_clear(&job->reply);
-    CHECK(reply_encode(job->envelope.id, &message_session, &out, &job->reply) == ERR_none);
+    if (err != ERR_none)
+        answer_error(job, err);
     say(sim, job);
 }
 
@@ -246,7 +229,7 @@ static enum err decode(struct sim *sim, struct sim_job *job)
     arena_reset(&job->arena);
     TRY(request_decode(bytes, &job->envelope, &job->fault));
     err = gate_check(sim->sessions, &job->envelope, false, sim->now_us, &pass, &job->fault);
-    SIM_REQUIRE(sim, err == ERR_none || err == ERR_session_invalid, "a request is refused");
+    sim_session_check(sim, &job->envelope, err);
     TRY(err);
     job->op = pass.op;
     if (pass.session != NULL) {
@@ -386,7 +369,8 @@ void sim_bank_take(struct sim *sim, const struct sim_message *message)
     enum err        err = read_job(sim, message, &job);
 
     if (err != ERR_none) {
-        SIM_REQUIRE(sim, err == ERR_session_invalid, "a message cannot be read");
+        SIM_REQUIRE(sim, err == ERR_session_invalid || err == ERR_role_denied,
+                    "a message cannot be read");
         answer_error(job, err);
         say(sim, job);
     } else if ((job->op->flags & OP_LOGIN) != 0) {
@@ -425,6 +409,9 @@ static void expect(struct sim *sim, struct sim_job *job, enum err err)
     case OP_INDEX_transaction_reject:
         sim_model_decide(sim, job, &((const struct msg_transaction_act *)job->in)->transaction_id,
                          job->op == &op_rows[OP_INDEX_transaction_release]);
+        break;
+    case OP_INDEX_session_logout:
+        job->expected = ERR_none;
         break;
     default:
         if (is_of_alerts(job))
@@ -512,7 +499,8 @@ static void check_judge(struct sim *sim, const struct sim_post *post)
     struct transaction row;
     int64_t            judge = post->reverses != SIM_NONE ? 0 : (int64_t)sim->active;
 
-    CHECK(sim->real->transaction_by_id(sim->reader, &post->id, &row) == ERR_none);
+    SIM_REQUIRE(sim, sim->real->transaction_by_id(sim->reader, &post->id, &row) == ERR_none,
+                "a payment is answered that is not there");
     SIM_REQUIRE(sim, row.rule_set == judge, "a payment is judged by rules that are not in force");
 }
 
@@ -549,6 +537,8 @@ static void learn(struct sim *sim, struct sim_job **jobs, size_t n)
             sim->figures.frozen++;
         else if (is_of_alerts(job))
             sim_alert_learn(sim, job);
+        else if (job->op == &op_rows[OP_INDEX_session_logout])
+            sim_session_end(sim, job);
         else
             sim_steer_learn(sim, job);
     }

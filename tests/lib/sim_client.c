@@ -14,6 +14,8 @@ enum {
     BEGIN_ONE_IN = 3,
     FROZEN_MAX = 4,
     SHORT_FREEZE_US = 60 * 1000 * 1000,
+    WRONG_ONE_IN = 10,   /* passwords */
+    FORGOTTEN_HOURS = 7, /* of which in one a user has the password mostly wrong */
 };
 
 void sim_clients_open(struct sim *sim)
@@ -54,11 +56,13 @@ void sim_client_send(struct sim *sim, struct sim_client *client, enum op_index o
 static void send_login(struct sim *sim, struct sim_client *client)
 {
     struct msg_session_login in = { .email = slice_from(sim->users[client->user].email),
-                                    .password = slice_from("a password") };
+                                    .password = slice_from(SIM_PASSWORD) };
+    bool forgotten = (sim->now_us / US_PER_HOUR + client->user) % FORGOTTEN_HOURS == 0;
 
+    if (sim_chance(sim, WRONG_ONE_IN) != forgotten)
+        in.password = slice_from("another password");
     client->logging_in = true;
     sim_client_send(sim, client, OP_INDEX_session_login, &in);
-    client->logging_in = true;
 }
 
 static void send_create(struct sim *sim, struct sim_client *client)
@@ -133,6 +137,22 @@ static void send_alert(struct sim *sim, struct sim_client *client)
         sim_client_send(sim, client, OP_INDEX_alert_decide, &decide);
 }
 
+/* Of the forbidden, one act for analysts and one for the others. */
+static void send_other(struct sim *sim, struct sim_client *client)
+{
+    struct msg_empty        nothing = { 0 };
+    struct msg_alert_next   next = { .has = 0 };
+    struct msg_controls_set set = { .reason = slice_from("a reason") };
+    bool is_analyst = client->user >= SIM_ANALYSTS && client->user < SIM_OFFICERS;
+
+    if (client->task == SIM_LOGOUT)
+        sim_client_send(sim, client, OP_INDEX_session_logout, &nothing);
+    else if (is_analyst)
+        sim_client_send(sim, client, OP_INDEX_controls_set, &set);
+    else
+        sim_client_send(sim, client, OP_INDEX_alert_next, &next);
+}
+
 static void send_task(struct sim *sim, struct sim_client *client)
 {
     struct msg_transaction_ref ref = { .transaction_id = sim->posts[client->post].id };
@@ -145,6 +165,8 @@ static void send_task(struct sim *sim, struct sim_client *client)
         send_create(sim, client);
     else if (client->task >= SIM_NEXT)
         sim_desk_send(sim, client);
+    else if (client->task >= SIM_LOGOUT)
+        send_other(sim, client);
     else if (client->task >= SIM_TAKE)
         send_alert(sim, client);
     else if (client->task >= SIM_ACCOUNT)
@@ -235,7 +257,11 @@ static enum sim_task draw_task(struct sim *sim, const struct sim_client *client)
         return SIM_LOOK;
     if (dice < 52)
         return SIM_ACCOUNT;
-    if (dice < 55)
+    if (dice < 53)
+        return SIM_LOGOUT;
+    if (dice < 54)
+        return SIM_FORBIDDEN;
+    if (dice < 56)
         return SIM_ALTERED;
     if (dice < 62)
         return SIM_NOTHING; /* an old post once more */
@@ -289,6 +315,7 @@ static void begin(struct sim *sim, struct sim_client *client)
     if (task == SIM_POST)
         client->post = make_post(sim, client);
     else if (task >= SIM_NEXT      ? !sim_desk_begin(sim, client, task)
+             : task >= SIM_LOGOUT  ? false
              : task >= SIM_TAKE    ? !find_alert(sim, client)
              : task >= SIM_ACCOUNT ? !find_account(sim, client, task)
                                    : !find_known(sim, client, own, &client->post))
@@ -369,10 +396,13 @@ static void hear_refusal(struct sim *sim, struct sim_client *client,
         }
         return;
     }
-    if (slice_is(reply->error_class, "internal"))
+    if (slice_is(reply->error_class, "internal") || slice_is(reply->error_name, "login_failed") ||
+        slice_is(reply->error_name, "login_locked"))
         return; /* asked again when it is time */
+    SIM_REQUIRE(sim, (client->task == SIM_FORBIDDEN) == slice_is(reply->error_name, "role_denied"),
+                "a client is denied what it may, or may do what it must not");
     SIM_REQUIRE(sim,
-                client->task >= SIM_NEXT || slice_is(reply->error_class, "conflict") ||
+                client->task >= SIM_LOGOUT || slice_is(reply->error_class, "conflict") ||
                     slice_is(reply->error_name, "own_transaction") ||
                     slice_is(reply->error_name, "alert_locked") ||
                     slice_is(reply->error_name, "range_invalid"),
@@ -411,6 +441,8 @@ void sim_client_hear(struct sim *sim, const struct sim_message *message)
         }
         return;
     }
+    if (client->task == SIM_LOGOUT)
+        client->has_token = false;
     if (client->task >= SIM_ACCOUNT)
         finish(sim, client);
     else

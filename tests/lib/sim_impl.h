@@ -1,7 +1,7 @@
 /* What the parts of the simulation share: sim.c (the run and the proofs), sim_net.c (the network),
  * sim_bank.c (the bank's side), sim_model.c (what must be true of money), sim_alert.c (of alerts),
- * sim_steer.c (of rules, lists, suppressions, settings and cases), sim_client.c, and sim_desk.c
- * (what clients do with all but money). */
+ * sim_steer.c (of rules, lists, suppressions, settings and cases), sim_session.c (of sessions),
+ * sim_client.c, and sim_desk.c (what clients do with all but money). */
 #ifndef TESTS_LIB_SIM_IMPL_H
 #define TESTS_LIB_SIM_IMPL_H
 
@@ -29,8 +29,10 @@ enum {
     SIM_CASES_MAX = 1024,
     SIM_CASE_ITEMS_MAX = 40,
     SIM_BULK = 3,
+    SIM_SESSIONS_MAX = 512,
 };
-#define SIM_NONE SIZE_MAX
+#define SIM_PASSWORD "a password"
+#define SIM_NONE     SIZE_MAX
 
 /* --- the network ----------------------------------------------------------------------------- */
 
@@ -116,6 +118,16 @@ struct sim_case {
     size_t      named;
 };
 
+struct sim_session {
+    uint8_t token[LIMIT_TOKEN_BYTES];
+    int     user;
+    int64_t seen_us, expires_us; /* 0 = ended */
+};
+
+struct sim_logins {
+    int64_t failures, last_us;
+};
+
 /* --- clients --------------------------------------------------------------------------------- */
 
 enum sim_task {
@@ -132,7 +144,9 @@ enum sim_task {
     SIM_TAKE,
     SIM_DECIDE,
     SIM_NOTE,
-    SIM_NEXT, /* from here on: sim_desk.c */
+    SIM_LOGOUT,
+    SIM_FORBIDDEN, /* what only another role may */
+    SIM_NEXT,      /* from here on: sim_desk.c */
     SIM_RETURN,
     SIM_ASSIGN,
     SIM_SNOOZE,
@@ -236,6 +250,8 @@ struct sim {
     struct store           *store, *reader;
     struct writer          *writer;
     struct sessions        *sessions;
+    struct sim_session      session_models[SIM_SESSIONS_MAX];
+    struct sim_logins       logins[SIM_USERS];
     struct arena            arena;
     struct sim_job         *jobs; /* SIM_GROUP_MAX */
     size_t                  job_count;
@@ -310,6 +326,12 @@ void sim_alert_prove(struct sim *sim);
 void sim_steer_expect(struct sim *sim, struct sim_job *job, enum err err);
 void sim_steer_learn(struct sim *sim, const struct sim_job *job);
 void sim_steer_prove(struct sim *sim);
+
+void sim_sessions_open(struct sim *sim);
+/* What the gate has said to a request must be so. */
+void     sim_session_check(struct sim *sim, const struct request_envelope *envelope, enum err err);
+enum err sim_session_start(struct sim *sim, struct sim_job *job); /* with the answer to a login */
+void     sim_session_end(struct sim *sim, const struct sim_job *job); /* a logout is durable */
 
 extern const char *const sim_rule_names[];
 enum { SIM_RULE_LARGE, SIM_RULE_HUGE, SIM_RULE_WATCHED, SIM_RULE_DENIED, SIM_RULES };

@@ -319,4 +319,5 @@ void sim_model_prove(struct sim *sim)
     if (err != ERR_none)
         fprintf(stderr, "%s: %s\n", err_name(err), fault.text);
     SIM_REQUIRE(sim, err == ERR_none, "the books do not prove themselves");
+    SIM_REQUIRE(sim, report.warning_count == 0, "the books prove themselves with warnings");
 }

@@ -120,6 +120,11 @@ static const struct damage damages[] = {
     { "UPDATE alert SET score = 999 WHERE number = 4", VERIFY_ALERTS, "alert 4 has" },
     { "UPDATE alert SET hits = hits + 1 WHERE number = 4", VERIFY_ALERTS, "alert 4 has" },
     { "UPDATE alert SET expected_loss = 1 WHERE state <> 3", VERIFY_ALERTS, "and expected loss" },
+    { "UPDATE alert SET state = 3 WHERE number = (SELECT max(number) FROM alert WHERE state <> 3)",
+      VERIFY_ALERTS, "is decided, and " },
+    { "UPDATE alert_hit SET finding = 2 WHERE alert = "
+      "(SELECT max(number) FROM alert WHERE state <> 3)",
+      VERIFY_ALERTS, "is not decided, and 0 of its transactions wait" },
     /* Figures and lists. */
     { "UPDATE rollup SET count = count + 1 WHERE scale = 1 AND metric = 97", VERIFY_FIGURES,
       "figure 97 of day" },
