@@ -32,15 +32,15 @@ static const struct {
 
 /* --- what it is worth ------------------------------------------------------------------------ */
 
-/* In two parts, so that no product leaves its range: score^2 is at most 10^6. */
-int64_t alert_loss(int64_t amount, int32_t score, bool declined)
+/* In two parts, so that no product leaves its range: weight^2 is at most 10^6. */
+int64_t alert_loss(int64_t amount, int32_t weight, bool declined)
 {
-    int64_t weight = (int64_t)score * score;
+    int64_t share = (int64_t)weight * weight;
 
-    CHECK(amount >= 0 && score >= 0 && weight <= SCORE_WHOLE);
+    CHECK(amount >= 0 && weight >= 0 && share <= SCORE_WHOLE);
     if (declined)
         return 0;
-    return amount / SCORE_WHOLE * weight + amount % SCORE_WHOLE * weight / SCORE_WHOLE;
+    return amount / SCORE_WHOLE * share + amount % SCORE_WHOLE * share / SCORE_WHOLE;
 }
 
 int64_t alert_urgency(int64_t loss, uint16_t currency)

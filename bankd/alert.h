@@ -1,9 +1,14 @@
 /* What an alert is worth, when it is due, and what may be done with it: pure functions over its row
  * and the tables of proto/alerts.def.
  *
- * Expected loss: amount x score^2 / 1,000,000, rounded down. The points are no measured probability
- * but grow with it; squared, 1000 points count the whole amount, 500 a quarter of it, 300 nine
- * hundredths. What was declined has not moved and cannot be lost: it adds nothing.
+ * Expected loss: amount x weight^2 / 1,000,000, rounded down. The weight are the points of the
+ * score; where a rule's own action raised the alert, held or declined, they are at least the
+ * threshold that its rule set has for the same (fraud_verdict.weight): who writes `action hold`
+ * says that a payment is as suspicious as one that is held for its points, whether the rule gives
+ * points or not. The rule's measured precision is no substitute: a new rule has none, and it would change
+ * under a decision that must be the same again. The points are no measured probability but grow
+ * with it; squared, 1000 points count the whole amount, 500 a quarter of it, 300 nine hundredths.
+ * What was declined has not moved and cannot be lost: it adds nothing.
  *
  * Urgency: the expected loss in thousandths of a whole unit of its currency, so that sums with and
  * without decimals stand in one queue. Currencies are not converted: the bank knows no rates, and
@@ -22,7 +27,7 @@ enum alert_act {
     ALERT_ACT_count
 };
 
-int64_t alert_loss(int64_t amount, int32_t score, bool declined);
+int64_t alert_loss(int64_t amount, int32_t weight, bool declined);
 int64_t alert_urgency(int64_t loss, uint16_t currency);
 /* When a hit of so many points must be decided: never after its hold has expired (0 = no hold). */
 int64_t alert_due_us(int32_t score, int64_t at_us, int64_t hold_expires_at_us);

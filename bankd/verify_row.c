@@ -210,19 +210,20 @@ static enum err rules_of(struct verify *verify, int64_t number)
     return ERR_none;
 }
 
-/* Makes the decision again; *flagged is what it said about an alert. */
 /* What comes out of a decision. */
 struct decided {
-    bool flagged;
-    bool given_up; /* to keep the alert budget */
+    bool    flagged;
+    bool    given_up; /* to keep the alert budget */
+    int32_t weight;   /* of its alert */
 };
 
+/* Makes the decision again. */
 static enum err take_decision(struct verify *verify, const struct transaction *row,
                               struct decided *out)
 {
     struct fraud_verdict verdict;
 
-    *out = (struct decided){ .flagged = row->verdict != VERDICT_APPROVE };
+    *out = (struct decided){ .flagged = row->verdict != VERDICT_APPROVE, .weight = row->score };
     if (row->rule_set == 0) {
         if (row->score != 0 || row->verdict != VERDICT_APPROVE || row->decision_size != 0)
             verify_problem(verify, VERIFY_DECISIONS,
@@ -245,6 +246,7 @@ static enum err take_decision(struct verify *verify, const struct transaction *r
         return ERR_none;
     }
     out->flagged = out->flagged || verdict.alert;
+    out->weight = verdict.weight;
     out->given_up = fraud_is_given_up(fraud_rules_thresholds(verify->rules), &verdict);
     verify_sparings(verify, verify->rules, row);
     if (verdict.verdict != row->verdict || verdict.score != row->score)
@@ -289,16 +291,27 @@ static void take_status(struct verify *verify, const struct transaction *row, bo
               row->sequence, row->flagged ? "" : "not ");
 }
 
+/* Hits from before an action had a weight of its own count by their points alone, until the
+ * writer weighs them anew; those that are decided stay as they were. */
+static int64_t loss_of(const struct transaction *row, const struct verify_hit *hit, int32_t weight)
+{
+    bool    declined = row->initial_status == STATUS_DECLINED;
+    int64_t by_points;
+
+    if (row->amount < 0 || row->score < 0 || row->score > weight || weight > 1000)
+        return -1;
+    by_points = alert_loss(row->amount, row->score, declined);
+    return hit->loss == by_points ? by_points : alert_loss(row->amount, weight, declined);
+}
+
 /* What one hit adds to its alert. */
-static void take_hit(struct verify *verify, const struct transaction *row, struct verify_hit *hit)
+static void take_hit(struct verify *verify, const struct transaction *row, int32_t weight,
+                     struct verify_hit *hit)
 {
     struct verify_alert *alert = verify_map_find(&verify->alerts, hit->alert);
-    bool                 is_sane = row->amount >= 0 && row->score >= 0 && row->score <= 1000;
-    int64_t              loss = -1;
+    int64_t              loss = loss_of(row, hit, weight);
 
     hit->seen = true;
-    if (is_sane)
-        loss = alert_loss(row->amount, row->score, row->initial_status == STATUS_DECLINED);
     if (alert == NULL) {
         verify_problem(verify, VERIFY_ALERTS,
                        "transaction %" PRId64 " belongs to alert %" PRId64 ", which is not there",
@@ -326,8 +339,8 @@ static void take_hit(struct verify *verify, const struct transaction *row, struc
 }
 
 /* A transaction belongs to an alert exactly when its decision said so; *raised: as the first. */
-static void take_alert(struct verify *verify, const struct transaction *row, bool flagged,
-                       bool *raised)
+static void take_alert(struct verify *verify, const struct transaction *row,
+                       const struct decided *decided, bool *raised)
 {
     size_t low = 0;
     size_t high = verify->hit_count;
@@ -343,14 +356,14 @@ static void take_alert(struct verify *verify, const struct transaction *row, boo
             high = middle;
     }
     for (; low < verify->hit_count && verify->hits[low].transaction == row->sequence; low++) {
-        take_hit(verify, row, &verify->hits[low]);
+        take_hit(verify, row, decided->weight, &verify->hits[low]);
         alerted = true;
         *raised = *raised || verify->hits[low].number == 1;
     }
-    if (flagged != alerted)
+    if (decided->flagged != alerted)
         verify_problem(verify, VERIFY_ALERTS, "transaction %" PRId64 " %s", row->sequence,
-                       flagged ? "was flagged on arrival and has no alert"
-                               : "has an alert that its decision did not raise");
+                       decided->flagged ? "was flagged on arrival and has no alert"
+                                        : "has an alert that its decision did not raise");
 }
 
 /* --- reversals -------------------------------------------------------------------------------- */
@@ -460,8 +473,8 @@ enum err verify_row_profiles(struct verify *verify, const struct transaction *ro
 
 enum err verify_row(struct verify *verify, const struct transaction *row)
 {
-    bool good = true;
-    bool raised = false;
+    bool           good = true;
+    bool           raised = false;
     struct decided decided;
 
     if (row->amount < 0 || row->debit == row->credit)
@@ -472,7 +485,7 @@ enum err verify_row(struct verify *verify, const struct transaction *row)
     take_party(verify, row, &good);
     TRY(take_decision(verify, row, &decided));
     take_status(verify, row, decided.flagged, &good);
-    take_alert(verify, row, decided.flagged, &raised);
+    take_alert(verify, row, &decided, &raised);
     TRY(take_reversal(verify, row));
     TRY(verify_row_figures(verify, row, raised));
     if (decided.given_up)

@@ -208,7 +208,7 @@ static void join(struct writer *writer, struct draft *draft, const struct alert 
 }
 
 void writer_alert_hit(struct writer *writer, struct draft *draft, const struct alert *waiting,
-                      int64_t account, int64_t at_us)
+                      int64_t account, int64_t at_us, int32_t weight)
 {
     const struct transaction *row = &draft->transaction;
     struct alert_hit         *hit = &draft->hit;
@@ -220,7 +220,7 @@ void writer_alert_hit(struct writer *writer, struct draft *draft, const struct a
     *hit = (struct alert_hit){ .alert = draft->alert.number,
                                .transaction = row->sequence,
                                .at_us = at_us,
-                               .loss = alert_loss(row->amount, row->score,
+                               .loss = alert_loss(row->amount, weight,
                                                   row->initial_status == STATUS_DECLINED),
                                .number = draft->alert.hits + 1,
                                .score = row->score };

@@ -53,6 +53,7 @@ enum err writer_controls_fresh(struct writer *writer)
 void writer_controls_forget(struct writer *writer)
 {
     controls_undo(writer->controls);
+    writer_weigh_forget(writer);
     writer->tripped = false;
     writer->controls_stale = writer->controls_stale || writer->controls_touched;
     writer->controls_touched = false;

@@ -81,5 +81,6 @@ enum err writer_expire(struct writer *writer, struct fault *fault)
     TRY(writer->store->ops->accounts(writer->store, &frozen, collect_frozen, &thaw));
     for (size_t i = 0; i < thaw.count; i++)
         TRY(end_freeze(writer, thaw.accounts[i]));
+    TRY(writer_weigh(writer));
     return writer_controls_expire(writer);
 }

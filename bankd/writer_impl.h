@@ -1,5 +1,5 @@
 /* The inside of the writer, shared by writer.c (group, caches, commit), writer_post.c (money in),
- * writer_alert.c (alerts), writer_decide.c (findings and what they do to
+ * writer_alert.c and writer_weigh.c (alerts), writer_decide.c (findings and what they do to
  * holds), writer_expire.c (time) and writer_save.c (profiles behind the commits). Nobody else
  * includes it. */
 #ifndef BANKD_WRITER_IMPL_H
@@ -151,6 +151,10 @@ struct writer {
     struct control_trip trip;
     int64_t             budget_at_us;   /* when it was looked at last */
     int64_t             counters_at_us; /* when they were written last */
+    /* Alerts that were weighed by points alone, see writer_weigh.c. */
+    int64_t             weighed;      /* the last alert that was looked at */
+    int64_t             weighed_from; /* where this group began */
+    bool                all_weighed;
     struct arena        scratch;
 };
 
@@ -162,9 +166,9 @@ void writer_alert_remember(struct writer *writer, struct draft *draft);
 ERR_MUST_USE enum err writer_alert_waiting(struct writer *writer, int64_t account,
                                            struct alert *out);
 /* Puts the hit into the draft, and the alert: new when its number is 0, else in its next version.
- */
+ * `weight` is the verdict's. */
 void writer_alert_hit(struct writer *writer, struct draft *draft, const struct alert *waiting,
-                      int64_t account, int64_t at_us);
+                      int64_t account, int64_t at_us, int32_t weight);
 ERR_MUST_USE enum err writer_alert_by_transaction(struct writer *writer, int64_t sequence,
                                                   struct alert *out);
 void                  writer_alert_tell(struct writer *writer, const struct alert *alert,
@@ -223,6 +227,10 @@ void writer_controls_count(struct writer *writer, const struct draft *draft, boo
                            const struct fraud_verdict *verdict);
 /* Plans what the valve wants; without room in the group it waits for the next call. */
 void writer_step_down(struct writer *writer);
+/* Weighs some of the alerts anew that stand at the queue's end for want of points; once all of them
+ * have been looked at it does nothing any more. */
+ERR_MUST_USE enum err writer_weigh(struct writer *writer);
+void                  writer_weigh_forget(struct writer *writer); /* the group came to nothing */
 /* Ends entries and suppressions whose time has come, and moves the thresholds. */
 ERR_MUST_USE enum err writer_controls_expire(struct writer *writer);
 /* Plans to write the counters when there is something new in them. */

@@ -225,6 +225,7 @@ static void judge(struct writer *writer, struct plan *plan, struct transaction *
     verdict->verdict = VERDICT_APPROVE;
     verdict->score = 0;
     verdict->alert = false;
+    verdict->weight = 0;
     verdict->reason_count = 0;
     verdict->decision_size = 0;
     plan->judged = writer->rules != NULL && !post->unjudged && plan->subject_profile != NULL;
@@ -307,7 +308,7 @@ static void raise_alert(struct writer *writer, struct draft *draft, const struct
     const struct transaction *row = &draft->transaction;
 
     writer_alert_hit(writer, draft, &plan->waiting, plan->account->number,
-                     plan->post->history ? row->at_us : plan->now_us);
+                     plan->post->history ? row->at_us : plan->now_us, verdict->weight);
     if (!plan->post->history)
         writer_alert_tell(writer, &draft->alert, row, &plan->account->account_id,
                           slice_from(verdict->reason_count > 0 ? verdict->reasons[0].text : ""));

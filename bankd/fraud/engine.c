@@ -252,6 +252,21 @@ static int within_limits(int sum)
     return sum < 0 ? 0 : sum > RULE_SCORE_MAX ? RULE_SCORE_MAX : sum;
 }
 
+/* A rule that holds by its action alone says as much of a payment as so many points do that hold
+ * it; without points of its own it would say nothing. The rule set's own thresholds count: those of
+ * the alert budget move with the day's load, and not with what a payment is suspected of. */
+static int32_t weight_of(const struct fraud_rules *rules, const struct finding *finding, int score)
+{
+    struct fraud_thresholds at = fraud_rules_thresholds(rules);
+    const int32_t           least[] = { [ACTION_SCORE] = 0,
+                                        [ACTION_ALERT] = at.alert,
+                                        [ACTION_HOLD] = at.hold,
+                                        [ACTION_DECLINE] = at.decline };
+    int                     weight = within_limits(least[finding->action]);
+
+    return weight > score ? weight : score;
+}
+
 static void find_verdict(const struct fraud_rules *rules, const struct finding *finding,
                          const struct fraud_controls *used, struct fraud_verdict *out)
 {
@@ -270,6 +285,7 @@ static void find_verdict(const struct fraud_rules *rules, const struct finding *
     else if (stopping >= at.hold || finding->action == ACTION_HOLD)
         out->verdict = VERDICT_HOLD;
     out->forced = finding->action != ACTION_SCORE;
+    out->weight = weight_of(rules, finding, out->score);
     out->alert = out->verdict != VERDICT_APPROVE || out->score >= at.alert || out->forced;
     memset(&out->stopping, 0, sizeof out->stopping);
     if (out->verdict != VERDICT_APPROVE || finding->sum >= at.hold ||

@@ -105,6 +105,9 @@ struct fraud_verdict {
     int32_t sum;     /* before it is kept within 0..1000; orders equal scores */
     bool    alert;   /* a person should look, whatever the verdict */
     bool    forced;  /* an action asks for the alert, whatever the score */
+    /* Points that it counts with among other alerts: the score, or what the rule set asks of points
+     * (1000 where they never do) for what a rule's own action did, whichever is more. */
+    int32_t weight;
     /* Rules without which the payment would not be held or declined, or that do so on their own;
      * those that are stepped down are among them when they would. */
     struct fraud_rule_bits stopping;

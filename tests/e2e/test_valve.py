@@ -83,6 +83,18 @@ def proved(bank):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_hold_without_points_is_not_the_last_in_the_queue(bank):
+    with logged_in(bank, "FINANCIAL_MANAGER") as finance, \
+            logged_in(bank, "FRAUD_ANALYST") as fraud:
+        target = new_account(finance)
+        held = pay(finance, new_account(finance, 500_00), target, 7)
+        assert held["status"] == "held" and held["score"] == 0
+        alert = fraud.call("alert.get", alert_id=held["alert_id"])
+        assert alert["expected_loss"] == 700 * 600**2 // 1_000_000
+        assert alert["hits"][0]["expected_loss"] == alert["expected_loss"]
+    proved(bank)
+
+
 def test_a_killed_daemon_steps_down_the_rule_that_was_about_to_be(bank):
     with logged_in(bank, "FINANCIAL_MANAGER") as finance, \
             logged_in(bank, "COMPLIANCE_OFFICER") as compliance:

@@ -147,6 +147,41 @@ static void test_a_suppressed_rule_gives_nothing_and_says_so(void **state)
     fraud_rules_free(&rules);
 }
 
+/* What a rule does by itself weighs as much as the points that do the same. */
+static void test_an_action_has_a_weight(void **state)
+{
+    struct fraud_rules *rules =
+        parse("version 1 threshold alert 300 threshold hold 600 threshold decline never "
+              "rule look when amount >= 100 and amount < 200 action alert because \"a\" "
+              "fires on amount=100 silent on amount=200 end "
+              "rule stop when amount >= 200 and amount < 500 action hold because \"b\" "
+              "fires on amount=200 silent on amount=500 end "
+              "rule end when amount >= 300 and amount < 400 action decline because \"c\" "
+              "fires on amount=300 silent on amount=400 end "
+              "rule sum when amount >= 400 score amount because \"d\" "
+              "fires on amount=400 silent on amount=300 end ");
+    static const struct {
+        int64_t amount;
+        int32_t score, weight;
+    } cases[] = { { 50, 0, 0 },      { 150, 0, 300 },   { 250, 0, 600 },  { 350, 0, 1000 },
+                  { 450, 450, 600 }, { 550, 550, 550 }, { 700, 700, 700 } };
+    /* The thresholds of a budget are not what the rules mean by their points. */
+    struct fraud_controls controls = { .threshold_alert = 100, .threshold_hold = 200 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct fraud_verdict verdict = judge(rules, cases[i].amount, NULL);
+
+        assert_int_equal(verdict.score, cases[i].score);
+        assert_int_equal(verdict.weight, cases[i].weight);
+        verdict = judge(rules, cases[i].amount, &controls);
+        assert_int_equal(verdict.weight, cases[i].weight);
+    }
+    controls = (struct fraud_controls){ .stepped_down = { { 2 } } };
+    assert_int_equal(judge(rules, 250, &controls).weight, 300); /* it only alerts */
+    fraud_rules_free(&rules);
+}
+
 static void test_a_rule_that_is_stepped_down_only_alerts(void **state)
 {
     struct fraud_rules *rules = parse(HEAD "rule stop when amount > 0 score 10 action decline" TAIL
@@ -326,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lists_are_features),
         cmocka_unit_test(test_a_suppressed_rule_gives_nothing_and_says_so),
+        cmocka_unit_test(test_an_action_has_a_weight),
         cmocka_unit_test(test_a_rule_that_is_stepped_down_only_alerts),
         cmocka_unit_test(test_who_stops_a_payment),
         cmocka_unit_test(test_thresholds_can_be_moved),

@@ -24,6 +24,13 @@ const char bare_rules_text[] = "version 1\n"
                                "  because \"{amount} is huge\"\n"
                                "  fires on is_outgoing=yes amount_major=90\n"
                                "  silent on is_outgoing=yes amount_major=89\n"
+                               "end\n"
+                               "rule forty_one\n"
+                               "  when is_outgoing and amount = 4141\n"
+                               "  action hold\n"
+                               "  because \"{amount} is forty-one\"\n"
+                               "  fires on is_outgoing=yes amount=4141\n"
+                               "  silent on is_outgoing=yes amount=4140\n"
                                "end\n";
 
 static int64_t clock_now(struct clock *clock)

@@ -382,7 +382,8 @@ static void judge(struct seed *seed, struct transaction *row, const struct accou
         row->hold_expires_at_us = row->posted_at_us + 72 * US_PER_HOUR;
 }
 
-static void raise_alert(struct seed *seed, struct change *change, const struct transaction *row)
+static void raise_alert(struct seed *seed, struct change *change, const struct transaction *row,
+                        int32_t weight)
 {
     CHECK(seed->alert_count < SEED_ALERTS_MAX);
     struct alert *alert = &seed->alerts[seed->alert_count++];
@@ -399,7 +400,7 @@ static void raise_alert(struct seed *seed, struct change *change, const struct t
         .transaction = row->sequence,
         .score = row->score,
         .at_us = row->posted_at_us,
-        .loss = alert_loss(row->amount, row->score, row->initial_status == STATUS_DECLINED),
+        .loss = alert_loss(row->amount, weight, row->initial_status == STATUS_DECLINED),
     };
     alert_join(alert, hit, row);
     change->alert = alert;
@@ -445,7 +446,7 @@ static void enter(struct seed *seed, struct transaction *row, bool judged)
     if (row->amount >= bank_large(&seed->bank, row->currency))
         time_cells(change, row, METRIC_LARGE, 1);
     if (row->flagged)
-        raise_alert(seed, change, row);
+        raise_alert(seed, change, row, verdict.weight);
     /* A party's row is read by the store at the commit, so it must not move before. */
     if (party != NULL) {
         flush(seed);

@@ -817,6 +817,55 @@ static void loss_and_urgency_grow_and_fit(void **state)
     assert_int_equal(alert_due_us(0, 5, 77), 77);
 }
 
+/* As a bankd has left it that knew no weight of actions. */
+static void forget_weight(struct desk *desk, const struct uuid *id)
+{
+    struct draft     *draft = writer_draft(desk->writer);
+    struct act        act = { .kind = AUDIT_ACTION, .operation = "test.forget", .subject = id };
+    struct alert      alert = alert_of(desk, id);
+    struct alert_hits hits;
+
+    assert_int_equal(writer_alert_hits(desk->writer, &alert, &hits), ERR_none);
+    draft->hit = hits.rows[0];
+    draft->hit.loss = 0;
+    draft->change.hit = &draft->hit;
+    alert.expected_loss = 0;
+    alert.urgency = 0;
+    writer_alert_change(draft, &alert);
+    writer_audit(desk->writer, draft, &act);
+    writer_add(desk->writer, draft);
+    commit(desk);
+}
+
+static void what_a_rule_holds_by_itself_has_its_place(void **state)
+{
+    enum { FORTY_ONE = 4141, HOLD = 600 };
+
+    struct desk          *desk = *state;
+    struct msg_alert_next next = { 0 };
+    struct msg_alert      out;
+    int64_t               loss = alert_loss(FORTY_ONE, HOLD, false);
+    struct uuid           id = suspect(desk, 0, FORTY_ONE);
+
+    assert_true(loss > 0);
+    assert_int_equal(alert_of(desk, &id).score, 0);
+    assert_int_equal(alert_of(desk, &id).expected_loss, loss);
+    prove(desk);
+    forget_weight(desk, &id);
+    prove(desk); /* what was made by the formula of its time is good */
+    writer_close(&desk->writer);
+    open_writer(desk);
+    assert_int_equal(writer_expire(desk->writer, &desk->fault), ERR_none);
+    writer_abandon(desk->writer); /* the disk was full, say */
+    assert_int_equal(alert_of(desk, &id).expected_loss, 0);
+    assert_int_equal(writer_expire(desk->writer, &desk->fault), ERR_none);
+    commit(desk);
+    assert_int_equal(alert_of(desk, &id).expected_loss, loss);
+    assert_int_equal(alert_of(desk, &id).urgency, alert_urgency(loss, BARE_USD));
+    assert_int_equal(ASK(desk, ANN, alert, next, &next, &out), ERR_none);
+    assert_int_equal(out.hits.at[0].expected_loss, loss);
+}
+
 #define AT_DESK(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -835,6 +884,7 @@ int main(void)
         AT_DESK(what_joins_in_the_same_group_is_seen),
         AT_DESK(nobody_judges_what_she_posted),
         AT_DESK(all_notes_are_kept),
+        AT_DESK(what_a_rule_holds_by_itself_has_its_place),
         cmocka_unit_test(loss_and_urgency_grow_and_fit),
     };
 
