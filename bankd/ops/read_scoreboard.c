@@ -1,7 +1,9 @@
 /* rules.scoreboard: what each rule and each part of the scorecard did in a period. Which rules
  * fired and what the card gave is recalled from the stored decisions, each by the rule set that
  * made it; how it ended comes from the findings. A part fires where it adds points: to a payment
- * from which it takes points, or that it leaves as it is, it has nothing to say.
+ * from which it takes points, or that it leaves as it is, it has nothing to say. What the verdict
+ * asked for is not what was done: a payment that was brought in as history has run its course,
+ * whatever the rules say of it, so it was not stopped and no money of it saved.
  *
  * One walk over the period's payments, in pieces: while the store shows rows nothing else is read
  * from it, so a piece ends when its list of payments that rules fired on is full, or when the next
@@ -55,18 +57,18 @@ struct line {
 
 /* A payment on which rules fired, until its finding is known. */
 struct hit {
-    int64_t sequence;
-    int64_t amount;
-    bool    counts_money;
-    bool    alert;
-    bool    stopped;
-    bool    kept_back; /* its money has not gone: held, rejected or declined */
-    uint8_t half;
-    uint8_t count;
-    int16_t alone; /* the only rule that speaks against it; NOBODY when there are more or none */
-    uint8_t lines[TOGETHER_MAX];
-    uint8_t part_count;
-    uint8_t parts[FRAUD_PARTS_MAX]; /* lines of the parts that added points */
+    int64_t  sequence;
+    int64_t  amount;
+    bool     counts_money;
+    bool     alert;
+    bool     stopped;   /* held or declined when it came */
+    bool     kept_back; /* its money has not gone: held, rejected or declined */
+    uint8_t  half;
+    uint8_t  count;
+    int16_t  alone; /* the only rule that speaks against it; NOBODY when there are more or none */
+    uint8_t  lines[TOGETHER_MAX];
+    uint8_t  part_count;
+    uint8_t  parts[FRAUD_PARTS_MAX]; /* lines of the parts that added points */
     uint64_t needed; /* those of them without whose points it would be no alert, by place */
 };
 
@@ -185,8 +187,8 @@ static bool speaks_against(const struct line *line, const struct fraud_fired *fi
 static void note_parts(struct board *board, const struct transaction *row, struct hit *hit)
 {
     const struct fraud_recall *recall = &board->recall;
-    size_t                     count = fraud_recall_parts(board->rules, row->decision,
-                                                          row->decision_size, board->part_points);
+    size_t                     count =
+        fraud_recall_parts(board->rules, row->decision, row->decision_size, board->part_points);
 
     for (size_t i = 0; i < count; i++) {
         int16_t points = board->part_points[i];
@@ -212,7 +214,7 @@ static void note_hit(struct board *board, const struct transaction *row, uint8_t
                       .amount = row->amount,
                       .counts_money = row->currency == board->period.currency,
                       .alert = recall->alert,
-                      .stopped = recall->verdict != VERDICT_APPROVE,
+                      .stopped = row->initial_status != STATUS_COMPLETED,
                       .kept_back = row->status == STATUS_HELD || row->status == STATUS_REJECTED ||
                                    row->status == STATUS_DECLINED,
                       .half = half,
@@ -430,8 +432,8 @@ static void advise_part(const struct board *board, const struct line *line, stru
         snprintf(out->text, sizeof out->text, "It is not in the scorecard in force any more");
     } else if (line->fired == 0 && payments >= ENOUGH_PAYMENTS) {
         out->word = ADVICE_RETIRE;
-        snprintf(out->text, sizeof out->text,
-                 "It has added points to none of %" PRId64 " payments", payments);
+        snprintf(out->text, sizeof out->text, "It has added points to none of %" PRId64 " payments",
+                 payments);
     } else if (decided >= ENOUGH && line->confirmed == 0) {
         out->word = ADVICE_TIGHTEN;
         snprintf(out->text, sizeof out->text,

@@ -47,7 +47,7 @@ static void find_out(struct seed *seed, int64_t every)
 static void count_rule(struct recount *rule, const struct transaction *row, int finding, int half,
                        const struct fraud_verdict *verdict)
 {
-    bool stopped = verdict->verdict != VERDICT_APPROVE;
+    bool stopped = row->initial_status == STATUS_HELD || row->initial_status == STATUS_DECLINED;
 
     rule->fired++;
     rule->half[half]++;
