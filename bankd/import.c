@@ -27,6 +27,7 @@ enum {
     TELL_TTY_EVERY_US = 250 * 1000,
     TELL_ROWS = 512, /* the clock is looked at after so many rows */
     DISAGREEMENTS_TOLD = 10,
+    UNKNOWN_TOLD = 10,
     CHECKPOINT_COMMITS = 64,
     HASH_CHUNK = 65536,
 };
@@ -45,6 +46,7 @@ struct job {
     struct writer        *writer;
     struct import_map    *map;
     struct import_loader *loader;
+    struct import_labels *late; /* of a map of labels alone; else NULL */
     struct clock         *clock;
     FILE                 *file;
     int                   raw; /* the same file, for the text of bad rows */
@@ -59,6 +61,7 @@ struct job {
     int64_t               told_rows;
     int64_t               checkpointed;
     int64_t               disagreements_told;
+    int64_t               unknown_told;
     struct csv_reader     reader;
 };
 
@@ -319,22 +322,6 @@ static enum err make_room(struct job *job, struct fault *fault)
     return conf_set(job->conf, "profiles_max", "65536", CONF_DEFAULT, fault);
 }
 
-static enum err open_bank(struct job *job, struct fault *fault)
-{
-    struct import_options options = { .check_balances = job->check_balances,
-                                      .labels = job->labels,
-                                      .disagreement = tell_disagreement,
-                                      .context = job };
-
-    TRY(make_room(job, fault));
-    TRY(home_open(job->conf, job->dry_run ? STORE_READ : STORE_WRITE, !job->dry_run, &job->home,
-                  fault));
-    if (job->dry_run)
-        TRY(open_scratch(job, fault));
-    TRY(home_writer(&job->home, job->clock, &job->writer, fault));
-    return import_loader_open(job->map, job->writer, &options, &job->loader);
-}
-
 static enum err record(struct job *job, const char *operation, const char *outcome,
                        struct fault *fault)
 {
@@ -351,10 +338,10 @@ static enum err record(struct job *job, const char *operation, const char *outco
     snprintf(detail, sizeof detail,
              "file=%.80s hash=%s bytes=%" PRId64 " rows=%" PRId64 " loaded=%" PRId64
              " repeated=%" PRId64 " skipped=%" PRId64 " rejected=%" PRId64 " labels=%" PRId64
-             " changed=%" PRId64,
+             " changed=%" PRId64 " unknown=%" PRId64,
              slash != NULL ? slash + 1 : job->file_name, job->hash, job->size, counts->rows,
              counts->loaded, counts->repeated, counts->skipped, counts->rejected, counts->labels,
-             counts->labels_changed);
+             counts->labels_changed, counts->unknown);
     act.detail = slice_from(detail);
     draft = writer_draft(job->writer);
     if (draft == NULL)
@@ -381,10 +368,11 @@ static enum err rejects_open(struct job *job, struct fault *fault)
 }
 
 /* The row's own bytes, without the line end behind it and empty lines before it. */
-static struct slice raw_row(struct job *job, int64_t from, char *out, size_t size)
+static struct slice raw_row(struct job *job, const struct import_place *place, char *out,
+                            size_t size)
 {
-    int64_t      n = job->reader.bytes - from;
-    ssize_t      got = pread(job->raw, out, n < (int64_t)size ? (size_t)n : size, from);
+    int64_t      n = place->to - place->from;
+    ssize_t      got = pread(job->raw, out, n < (int64_t)size ? (size_t)n : size, place->from);
     struct slice text = slice_of(out, got > 0 ? (size_t)got : 0);
 
     while (text.n > 0 && (text.at[0] == '\n' || text.at[0] == '\r'))
@@ -394,20 +382,20 @@ static struct slice raw_row(struct job *job, int64_t from, char *out, size_t siz
     return text;
 }
 
-static enum err reject(struct job *job, int64_t from, enum err err, const struct fault *why,
-                       struct fault *fault)
+static enum err reject(struct job *job, const struct import_place *place, enum err err,
+                       const struct fault *why, struct fault *fault)
 {
     static char  raw[CSV_RECORD_MAX];
     char         line[24];
     struct slice cells[5];
 
     TRY(rejects_open(job, fault));
-    snprintf(line, sizeof line, "%" PRId64, job->reader.line);
+    snprintf(line, sizeof line, "%" PRId64, place->line);
     cells[0] = slice_from(line);
     cells[1] = slice_from(why->field);
     cells[2] = slice_from(err_name(err));
     cells[3] = slice_from(why->text[0] != '\0' ? why->text : err_what(err));
-    cells[4] = raw_row(job, from, raw, sizeof raw);
+    cells[4] = raw_row(job, place, raw, sizeof raw);
     buf_clear(&job->cells);
     for (size_t i = 0; i < ARRAY_COUNT(cells); i++) {
         if (i > 0)
@@ -420,6 +408,21 @@ static enum err reject(struct job *job, int64_t from, enum err err, const struct
     return ERR_none;
 }
 
+/* A label that found no payment; the first of them are told at once. */
+static enum err refuse_label(void *context, const struct import_place *place, enum err err,
+                             const struct fault *why)
+{
+    struct job  *job = context;
+    struct fault fault = { 0 };
+
+    if (err == ERR_not_found && job->unknown_told++ < UNKNOWN_TOLD)
+        fprintf(stderr, "line %" PRId64 ": %s\n", place->line, why->text);
+    err = reject(job, place, err, why, &fault);
+    if (err != ERR_none)
+        fprintf(stderr, "bankd import: %s\n", fault.text);
+    return err;
+}
+
 static enum err rejects_close(struct job *job, struct fault *fault)
 {
     FILE *file = job->rejects;
@@ -428,6 +431,28 @@ static enum err rejects_close(struct job *job, struct fault *fault)
     if (file != NULL && fclose(file) != 0)
         return file_fault(job->rejects_name, fault);
     return ERR_none;
+}
+
+/* --- all parts of it -------------------------------------------------------------------------- */
+
+static enum err open_bank(struct job *job, struct fault *fault)
+{
+    struct import_options options = { .check_balances = job->check_balances,
+                                      .labels = job->labels,
+                                      .disagreement = tell_disagreement,
+                                      .context = job };
+
+    TRY(make_room(job, fault));
+    TRY(home_open(job->conf, job->dry_run ? STORE_READ : STORE_WRITE, !job->dry_run, &job->home,
+                  fault));
+    if (job->dry_run)
+        TRY(open_scratch(job, fault));
+    TRY(home_writer(&job->home, job->clock, &job->writer, fault));
+    TRY(import_loader_open(job->map, job->writer, &options, &job->loader));
+    if (!job->map->labels_only)
+        return ERR_none;
+    return import_labels_open(job->map, job->home.store, job->loader, refuse_label, job,
+                              &job->late);
 }
 
 /* --- the loop -------------------------------------------------------------------------------- */
@@ -499,23 +524,28 @@ static enum err take_record(struct job *job, bool *end, struct fault *fault)
 {
     struct import_counts *counts = import_loader_counts(job->loader);
     struct fault          why = { 0 };
-    int64_t               from = job->reader.bytes;
+    struct import_place   place = { .from = job->reader.bytes };
     enum err              err = csv_read(&job->reader, &why);
 
+    place.line = job->reader.line;
+    place.to = job->reader.bytes;
     if (err == ERR_file_syntax) {
         counts->rows++;
         counts->rejected++;
-        TRY(step_back(job, from, fault));
-        return reject(job, from, err, &why, fault);
+        TRY(step_back(job, place.from, fault));
+        place.to = job->reader.bytes;
+        return reject(job, &place, err, &why, fault);
     }
     if (err == ERR_none && job->reader.count == 0) {
         *end = true;
         return ERR_none;
     }
-    if (err == ERR_none)
+    if (err == ERR_none && job->late != NULL)
+        err = import_labels_row(job->late, &place, job->reader.cells, job->reader.count, &why);
+    else if (err == ERR_none)
         err = import_loader_row(job->loader, job->reader.cells, job->reader.count, &why);
     if (err != ERR_none && is_own(err))
-        return reject(job, from, err, &why, fault);
+        return reject(job, &place, err, &why, fault);
     if (err != ERR_none && fault != NULL)
         *fault = why;
     return err;
@@ -533,6 +563,8 @@ static enum err load_rows(struct job *job, struct fault *fault)
         if (counts->rows % TELL_ROWS == 0)
             TRY(tick(job, fault));
     }
+    if (job->late != NULL && stop_asked == 0)
+        TRY(import_labels_flush(job->late, fault));
     TRY(import_loader_commit(job->loader, fault));
     return stop_asked != 0 ? ERR_cancelled : ERR_none;
 }
@@ -543,18 +575,20 @@ static void print_summary(struct job *job)
 {
     const struct import_counts *counts = import_loader_counts(job->loader);
     int64_t                     past_us = job->clock->monotonic_us(job->clock) - job->started_us;
+    bool                        payments = !job->map->labels_only;
     struct {
         const char *name;
         int64_t     value;
         bool        shown;
     } lines[] = {
         { "rows read", counts->rows, true },
-        { "loaded", counts->loaded, true },
+        { "loaded", counts->loaded, payments },
         { "repeated", counts->repeated, true },
         { "skipped", counts->skipped, true },
         { "rejected", counts->rejected, true },
-        { "accounts created", counts->accounts, true },
-        { "customers created", counts->customers, true },
+        { "of them unknown", counts->unknown, !payments },
+        { "accounts created", counts->accounts, payments },
+        { "customers created", counts->customers, payments },
         { "roundings posted", counts->roundings, job->map->rounding.count > 0 },
         { "labels stored", counts->labels, job->labels },
         { "of them fraud", counts->frauds, job->labels },
@@ -563,8 +597,8 @@ static void print_summary(struct job *job)
         { "balances agree", counts->agree, job->check_balances },
         { "balances disagree", counts->disagree, job->check_balances },
         { "balances not checked", counts->unchecked, job->check_balances },
-        { "suspicious rows", counts->suspicious, true },
-        { "alerts raised", counts->alerts, true },
+        { "suspicious rows", counts->suspicious, payments },
+        { "alerts raised", counts->alerts, payments },
     };
 
     if (job->told && job->is_tty)
@@ -593,6 +627,9 @@ static enum err run(struct job *job, struct fault *fault)
     enum err     end;
 
     TRY(load_map(job, fault));
+    job->labels = job->labels || job->map->labels_only;
+    if (job->map->labels_only && job->check_balances)
+        return usage(fault, "A file of labels alone has no balances to check", "");
     TRY(open_file(job, fault));
     if (stop_asked != 0)
         return ERR_cancelled;
@@ -621,6 +658,7 @@ static enum err run(struct job *job, struct fault *fault)
 
 static void finish(struct job *job)
 {
+    import_labels_close(&job->late);
     import_loader_close(&job->loader);
     writer_close(&job->writer);
     if (job->home.store != NULL && job->scratch[0] == '\0' && !job->dry_run)

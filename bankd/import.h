@@ -7,7 +7,9 @@
  *
  * The rule that must not be broken: everything that an import makes has an id that is derived from
  * the map's source name and the row, so that the same row never becomes two transactions, however
- * often and however far an import was run. */
+ * often and however far an import was run.
+ *
+ * A file may also bring labels alone, of payments that are there (import_label.c). */
 #ifndef BANKD_IMPORT_H
 #define BANKD_IMPORT_H
 
@@ -65,7 +67,9 @@ struct import_map {
     bool header;
 
     struct import_template currency, time, amount, account, account_name, customer, customer_name;
-    struct import_template other, party, transaction, description, label, balance, rounding;
+    struct import_template other, party, transaction, description, label, known_at;
+    struct import_template balance, rounding;
+    bool                   labels_only;     /* it names nothing of a payment but its id and label */
     char                   time_format[64]; /* empty: ISO 8601 */
     bool                   amount_minor;
     bool                   amount_signed;
@@ -116,6 +120,8 @@ struct import_row {
     int64_t                   at_us;
     bool                      has_label;
     bool                      fraud;
+    bool                      has_known_at; /* else the map's delay counts */
+    int64_t                   known_at_us;
     bool                      has_balance; /* and it is to be compared */
     int64_t                   balance;
     int64_t                   rounding;
@@ -127,7 +133,8 @@ struct import_row {
     char description[LIMIT_DESCRIPTION_MAX + 1];
 };
 
-/* Turns a record into a row. fault: field = the column, text = what is wrong with it. */
+/* Turns a record into a row; by a map of labels alone into one that has an id and a label only, or
+ * is skipped because it has no label. fault: field = the column, text = what is wrong with it. */
 ERR_MUST_USE enum err import_row_read(const struct import_map *map, const struct slice *cells,
                                       size_t count, struct import_row *out, struct fault *fault);
 /* What a template makes of a record. `out` is only used when the value has several pieces; the
@@ -158,6 +165,7 @@ struct import_counts {
     int64_t frauds;     /* of them */
     int64_t labels_changed;
     int64_t labels_kept; /* not changed, because an analyst had decided */
+    int64_t unknown;     /* labels of transactions that are not there; they are rejected too */
 };
 
 struct import_loader;
@@ -181,5 +189,39 @@ ERR_MUST_USE enum err import_loader_row(struct import_loader *loader, const stru
                                         size_t count, struct fault *fault);
 ERR_MUST_USE enum err import_loader_commit(struct import_loader *loader, struct fault *fault);
 struct import_counts *import_loader_counts(struct import_loader *loader);
+/* Gives a label to a transaction that is there; the row has one. Errors as of import_loader_row,
+ * whose place it takes for maps of labels alone. */
+ERR_MUST_USE enum err import_loader_label(struct import_loader *loader, int64_t sequence,
+                                          const struct import_row *row, struct fault *fault);
+/* Whether the row stands beside another one that has the same external id. */
+bool import_is_rounding(const struct transaction *row);
+
+/* --- labels alone ---------------------------------------------------------------------------- */
+
+/* Where in a file a record is. */
+struct import_place {
+    int64_t line;
+    int64_t from, to; /* bytes */
+};
+
+/* Tells of a row that found no place; what it answers ends the import unless it is ERR_none. */
+typedef enum err import_refuse(void *context, const struct import_place *place, enum err err,
+                               const struct fault *why);
+
+struct import_labels;
+
+/* For a map with labels_only. The rows are kept until there are many, and find their transactions
+ * with one walk over the bank. */
+ERR_MUST_USE enum err import_labels_open(const struct import_map *map, struct store *store,
+                                         struct import_loader *loader, import_refuse *refuse,
+                                         void *context, struct import_labels **out);
+void                  import_labels_close(struct import_labels **labels);
+/* As import_loader_row; what is wrong with the row itself is answered, what the bank has to say of
+ * it comes later by `refuse`. */
+ERR_MUST_USE enum err import_labels_row(struct import_labels      *labels,
+                                        const struct import_place *place, const struct slice *cells,
+                                        size_t count, struct fault *fault);
+/* Gives out the labels that are kept; nothing is committed that does not fill a group. */
+ERR_MUST_USE enum err import_labels_flush(struct import_labels *labels, struct fault *fault);
 
 #endif

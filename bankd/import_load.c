@@ -336,6 +336,14 @@ static enum err check_rounded(struct import_loader *loader, const struct post *p
                         post->incoming ? &rounded : other, fault);
 }
 
+#define ROUNDING_TEXT "Rounding"
+
+bool import_is_rounding(const struct transaction *row)
+{
+    return row->type == TYPE_ADJUSTMENT && row->rule_set == 0 &&
+           strcmp(row->description, ROUNDING_TEXT) == 0;
+}
+
 static enum err post_rounding(struct import_loader *loader, const struct import_row *row,
                               const struct post *post, struct fault *fault)
 {
@@ -345,7 +353,7 @@ static enum err post_rounding(struct import_loader *loader, const struct import_
                                     .currency = post->currency,
                                     .at_us = post->at_us,
                                     .external_id = post->external_id,
-                                    .description = slice_from("Rounding"),
+                                    .description = slice_from(ROUNDING_TEXT),
                                     .history = true,
                                     .unjudged = true };
     struct transaction known;
@@ -401,11 +409,25 @@ static void count_label(struct import_loader *loader, const struct import_row *r
     loader->counts.frauds += row->fraud ? 1 : 0;
 }
 
+/* When a finding about what happened at `at_us` became known. */
+static enum err known_at(const struct import_loader *loader, const struct import_row *row,
+                         int64_t at_us, int64_t *out, struct fault *fault)
+{
+    *out = row->has_known_at ? row->known_at_us : at_us + loader->map->known_after_us;
+    if (*out < at_us)
+        return fault_set(fault, ERR_field_invalid, "label.known_at",
+                         "It would be known before the payment");
+    if (row->has_known_at && *out > writer_now_us(loader->writer) + US_PER_DAY)
+        return fault_set(fault, ERR_field_invalid, "label.known_at", "The time lies in the future");
+    return ERR_none;
+}
+
 /* A row that was loaded before without its label gets it now; with another one, it gets this, as a
  * charge-back may come after the first file. */
-static enum err add_label(struct import_loader *loader, const struct import_row *row)
+static enum err add_label(struct import_loader *loader, const struct transaction *payment,
+                          const struct import_row *row, int64_t known_at_us)
 {
-    int64_t       sequence = loader->posted.row->sequence;
+    int64_t       sequence = payment->sequence;
     bool          decided = false;
     struct draft *draft;
     struct label  known;
@@ -426,8 +448,7 @@ static enum err add_label(struct import_loader *loader, const struct import_row 
     draft = writer_draft(loader->writer);
     if (draft == NULL)
         return ERR_busy;
-    TRY(writer_label(loader->writer, draft, loader->posted.row, row->fraud,
-                     row->at_us + loader->map->known_after_us));
+    TRY(writer_label(loader->writer, draft, payment, row->fraud, known_at_us));
     writer_add(loader->writer, draft);
     loader->late_labels++;
     count_label(loader, row);
@@ -451,7 +472,7 @@ static enum err fill_post(struct import_loader *loader, const struct slice *cell
     if (loader->options.labels && row->has_label) {
         post->has_label = true;
         post->fraud = row->fraud;
-        post->label_known_at_us = row->at_us + loader->map->known_after_us;
+        TRY(known_at(loader, row, row->at_us, &post->label_known_at_us, fault));
     }
     if (row->external_id[0] != '\0')
         post->transaction_id = id_of_name(loader, "transaction", row->external_id, row->at_us);
@@ -477,7 +498,7 @@ static enum err load(struct import_loader *loader, const struct slice *cells, si
     if (loader->posted.repeated) {
         loader->counts.repeated++;
         if (post.has_label)
-            TRY(add_label(loader, row));
+            TRY(add_label(loader, loader->posted.row, row, post.label_known_at_us));
     } else {
         loader->counts.loaded++;
         loader->counts.alerts += loader->posted.raised ? 1 : 0;
@@ -490,9 +511,35 @@ static enum err load(struct import_loader *loader, const struct slice *cells, si
     return ERR_none;
 }
 
+/* Room for what one row may plan. */
+static enum err make_room(struct import_loader *loader, struct fault *fault)
+{
+    if (writer_planned(loader->writer) >= LIMIT_BATCH_MAX - LOADER_SLACK ||
+        loader->late_labels >= LOADER_LATE_LABELS)
+        return import_loader_commit(loader, fault);
+    return ERR_none;
+}
+
 static bool is_own(enum err err)
 {
     return err_class(err) == ERR_CLASS_INPUT || err_class(err) == ERR_CLASS_CONFLICT;
+}
+
+enum err import_loader_label(struct import_loader *loader, int64_t sequence,
+                             const struct import_row *row, struct fault *fault)
+{
+    struct import_counts *counts = &loader->counts;
+    int64_t               before = counts->labels + counts->labels_kept;
+    struct transaction    payment;
+    int64_t               known_at_us;
+
+    TRY(make_room(loader, fault));
+    TRY(writer_look(loader->writer));
+    TRY(loader->store->ops->transaction_by_sequence(loader->store, sequence, &payment));
+    TRY(known_at(loader, row, payment.at_us, &known_at_us, fault));
+    TRY(add_label(loader, &payment, row, known_at_us));
+    counts->repeated += counts->labels + counts->labels_kept == before ? 1 : 0;
+    return ERR_none;
 }
 
 enum err import_loader_row(struct import_loader *loader, const struct slice *cells, size_t count,
@@ -501,14 +548,14 @@ enum err import_loader_row(struct import_loader *loader, const struct slice *cel
     struct import_row row;
     enum err          err = import_row_read(loader->map, cells, count, &row, fault);
 
+    CHECK(!loader->map->labels_only);
     loader->counts.rows++;
     if (err == ERR_none && row.skipped) {
         loader->counts.skipped++;
         return ERR_none;
     }
-    if (err == ERR_none && (writer_planned(loader->writer) >= LIMIT_BATCH_MAX - LOADER_SLACK ||
-                            loader->late_labels >= LOADER_LATE_LABELS))
-        TRY(import_loader_commit(loader, fault));
+    if (err == ERR_none)
+        TRY(make_room(loader, fault));
     if (err == ERR_none)
         err = writer_look(loader->writer); /* every row asks whether its id is known */
     if (err == ERR_none)

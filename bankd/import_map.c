@@ -354,52 +354,56 @@ static enum err key_type(struct reader *reader, struct slice value)
     return parse_type(reader, value, &reader->map->types[0]);
 }
 
-#define TEMPLATE(key, member, required)                                                            \
+/* Where a key belongs. What only payments have makes a map one of payments. */
+enum key_place { KEY_ANYWHERE, KEY_PAYMENT, KEY_PAYMENT_NEEDED, KEY_NEEDED };
+
+#define TEMPLATE(key, member, place)                                                               \
     {                                                                                              \
-        key, required, offsetof(struct import_map, member), NULL                                   \
+        key, place, offsetof(struct import_map, member), NULL                                      \
     }
-#define CUSTOM(key, required, parse)                                                               \
+#define CUSTOM(key, place, parse)                                                                  \
     {                                                                                              \
-        key, required, 0, parse                                                                    \
+        key, place, 0, parse                                                                       \
     }
 
 static const struct key_row {
-    const char *name;
-    bool        required;
-    size_t      offset; /* of a template */
-    key_parse  *parse;  /* NULL: a template */
+    const char    *name;
+    enum key_place place;
+    size_t         offset; /* of a template */
+    key_parse     *parse;  /* NULL: a template */
 } keys[] = {
-    CUSTOM("source", true, key_source),
-    CUSTOM("delimiter", false, key_delimiter),
-    CUSTOM("header", false, key_header),
-    TEMPLATE("currency", currency, true),
-    TEMPLATE("time", time, true),
-    CUSTOM("time.format", false, key_time_format),
-    TEMPLATE("amount", amount, true),
-    CUSTOM("amount.unit", false, key_amount_unit),
-    CUSTOM("amount.mark", false, key_amount_mark),
-    CUSTOM("amount.signed", false, key_amount_signed),
-    CUSTOM("amount.zero", false, key_amount_zero),
-    CUSTOM("type", false, key_type),
-    CUSTOM("type.columns", false, key_type_columns),
-    TEMPLATE("account", account, true),
-    TEMPLATE("account.name", account_name, false),
-    CUSTOM("account.overdraft", false, key_overdraft),
-    TEMPLATE("customer", customer, false),
-    TEMPLATE("customer.name", customer_name, false),
-    CUSTOM("customer.country", false, key_country),
-    CUSTOM("customer.verified", false, key_verified),
-    TEMPLATE("other", other, false),
-    TEMPLATE("party", party, false),
-    TEMPLATE("transaction", transaction, false),
-    TEMPLATE("description", description, false),
-    TEMPLATE("label", label, false),
-    CUSTOM("label.fraud", false, key_fraud),
-    CUSTOM("label.honest", false, key_honest),
-    CUSTOM("label.known_after", false, key_known_after),
-    TEMPLATE("balance", balance, false),
-    CUSTOM("balance.when", false, key_check),
-    TEMPLATE("rounding", rounding, false),
+    CUSTOM("source", KEY_NEEDED, key_source),
+    CUSTOM("delimiter", KEY_ANYWHERE, key_delimiter),
+    CUSTOM("header", KEY_ANYWHERE, key_header),
+    TEMPLATE("currency", currency, KEY_PAYMENT_NEEDED),
+    TEMPLATE("time", time, KEY_PAYMENT_NEEDED),
+    CUSTOM("time.format", KEY_ANYWHERE, key_time_format),
+    TEMPLATE("amount", amount, KEY_PAYMENT_NEEDED),
+    CUSTOM("amount.unit", KEY_PAYMENT, key_amount_unit),
+    CUSTOM("amount.mark", KEY_PAYMENT, key_amount_mark),
+    CUSTOM("amount.signed", KEY_PAYMENT, key_amount_signed),
+    CUSTOM("amount.zero", KEY_PAYMENT, key_amount_zero),
+    CUSTOM("type", KEY_PAYMENT, key_type),
+    CUSTOM("type.columns", KEY_PAYMENT, key_type_columns),
+    TEMPLATE("account", account, KEY_PAYMENT_NEEDED),
+    TEMPLATE("account.name", account_name, KEY_PAYMENT),
+    CUSTOM("account.overdraft", KEY_PAYMENT, key_overdraft),
+    TEMPLATE("customer", customer, KEY_PAYMENT),
+    TEMPLATE("customer.name", customer_name, KEY_PAYMENT),
+    CUSTOM("customer.country", KEY_PAYMENT, key_country),
+    CUSTOM("customer.verified", KEY_PAYMENT, key_verified),
+    TEMPLATE("other", other, KEY_PAYMENT),
+    TEMPLATE("party", party, KEY_PAYMENT),
+    TEMPLATE("transaction", transaction, KEY_ANYWHERE),
+    TEMPLATE("description", description, KEY_PAYMENT),
+    TEMPLATE("label", label, KEY_ANYWHERE),
+    CUSTOM("label.fraud", KEY_ANYWHERE, key_fraud),
+    CUSTOM("label.honest", KEY_ANYWHERE, key_honest),
+    CUSTOM("label.known_after", KEY_ANYWHERE, key_known_after),
+    TEMPLATE("label.known_at", known_at, KEY_ANYWHERE),
+    TEMPLATE("balance", balance, KEY_PAYMENT),
+    CUSTOM("balance.when", KEY_PAYMENT, key_check),
+    TEMPLATE("rounding", rounding, KEY_PAYMENT),
 };
 
 static enum err take_key(struct reader *reader, struct slice name, struct slice value,
@@ -492,25 +496,23 @@ static bool uses_sign(const struct import_map *map)
     return false;
 }
 
-/* What no single line can tell. */
-static enum err check_whole(struct reader *reader, const bool seen[ARRAY_COUNT(keys)])
+/* A map that names ids and labels, and nothing of a payment. */
+static bool is_of_labels(const struct import_map *map, const bool seen[ARRAY_COUNT(keys)])
+{
+    bool of_payment = map->type_count > 0;
+
+    for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
+        of_payment =
+            of_payment ||
+            (seen[i] && (keys[i].place == KEY_PAYMENT || keys[i].place == KEY_PAYMENT_NEEDED));
+    return !of_payment && map->label.count > 0 && map->transaction.count > 0;
+}
+
+/* Numbers are all that a file without a header has to name its columns. */
+static enum err check_numbers(struct reader *reader)
 {
     struct import_map *map = reader->map;
 
-    reader->key = NULL;
-    for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
-        if (keys[i].required && !seen[i])
-            return wrong(reader, "the map needs a line \"%s = ...\"", keys[i].name);
-    if (map->type_count == 0)
-        return wrong(reader, "the map needs a line \"type = ...\" or a section [types]");
-    for (size_t i = 0; i < map->type_count; i++)
-        if (map->types[i].count != map->type_column_count)
-            return wrong(reader, "row %zu of [types] has %zu values, type.columns has %zu", i + 1,
-                         map->types[i].count, map->type_column_count);
-    if (uses_sign(map) && !map->amount_signed)
-        return wrong(reader, "a type by sign needs \"amount.signed = yes\"");
-    if (map->header)
-        return ERR_none;
     for (size_t i = 0; i < map->column_count; i++) {
         int number = column_number(map->columns[i].name);
 
@@ -522,6 +524,32 @@ static enum err check_whole(struct reader *reader, const bool seen[ARRAY_COUNT(k
             map->record_columns = (size_t)number;
     }
     return ERR_none;
+}
+
+/* What no single line can tell. */
+static enum err check_whole(struct reader *reader, const bool seen[ARRAY_COUNT(keys)])
+{
+    struct import_map *map = reader->map;
+
+    reader->key = NULL;
+    map->labels_only = is_of_labels(map, seen);
+    for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
+        if (!seen[i] && (keys[i].place == KEY_NEEDED ||
+                         (keys[i].place == KEY_PAYMENT_NEEDED && !map->labels_only)))
+            return wrong(reader, "the map needs a line \"%s = ...\"", keys[i].name);
+    if (map->known_at.count > 0 && map->label.count == 0)
+        return wrong(reader, "label.known_at needs a line \"label = ...\"");
+    if (map->labels_only)
+        return map->header ? ERR_none : check_numbers(reader);
+    if (map->type_count == 0)
+        return wrong(reader, "the map needs a line \"type = ...\" or a section [types]");
+    for (size_t i = 0; i < map->type_count; i++)
+        if (map->types[i].count != map->type_column_count)
+            return wrong(reader, "row %zu of [types] has %zu values, type.columns has %zu", i + 1,
+                         map->types[i].count, map->type_column_count);
+    if (uses_sign(map) && !map->amount_signed)
+        return wrong(reader, "a type by sign needs \"amount.signed = yes\"");
+    return map->header ? ERR_none : check_numbers(reader);
 }
 
 /* UTF-8 with any line ends; NUL would end a slice's text early. */

@@ -207,22 +207,29 @@ static enum err read_amount(struct source *source, struct import_row *row)
     return ERR_none;
 }
 
-static enum err read_time(const struct source *source, struct import_row *row)
+static enum err read_time(const struct source *source, const struct import_template *template,
+                          struct slice value, int64_t *at_us)
 {
     const struct import_map *map = source->map;
-    char                     buffer[IMPORT_CELL_MAX];
-    struct slice             value;
     enum err                 err;
 
-    TRY(value_of(source, &map->time, buffer, &value));
     err = map->time_format[0] == '\0'
-              ? time_parse(value.at, value.n, &row->at_us)
-              : time_parse_format(value.at, value.n, map->time_format, &row->at_us);
+              ? time_parse(value.at, value.n, at_us)
+              : time_parse_format(value.at, value.n, map->time_format, at_us);
     if (err != ERR_none)
-        return bad(source, &map->time, ERR_field_invalid, "The value is not a time of the format");
-    if (row->at_us < 0)
-        return bad(source, &map->time, ERR_field_invalid, "The time lies before 1970");
+        return bad(source, template, ERR_field_invalid, "The value is not a time of the format");
+    if (*at_us < 0)
+        return bad(source, template, ERR_field_invalid, "The time lies before 1970");
     return ERR_none;
+}
+
+static enum err read_moment(const struct source *source, struct import_row *row)
+{
+    char         buffer[IMPORT_CELL_MAX];
+    struct slice value;
+
+    TRY(value_of(source, &source->map->time, buffer, &value));
+    return read_time(source, &source->map->time, value, &row->at_us);
 }
 
 static enum err read_names(const struct source *source, struct import_row *row)
@@ -244,14 +251,13 @@ static enum err read_names(const struct source *source, struct import_row *row)
     return read_text(source, &map->description, NULL, row->description, sizeof row->description);
 }
 
-static enum err read_rest(const struct source *source, struct import_row *row)
+static enum err read_label(const struct source *source, struct import_row *row)
 {
     const struct import_map *map = source->map;
     char                     buffer[IMPORT_CELL_MAX];
     struct slice             label;
-    struct slice             value;
+    struct slice             known;
 
-    row->rounding = 0;
     TRY(value_of(source, &map->label, buffer, &label));
     row->has_label = label.n > 0;
     row->fraud = slice_is(label, map->fraud_value);
@@ -259,6 +265,20 @@ static enum err read_rest(const struct source *source, struct import_row *row)
         !slice_is(label, map->honest_value))
         return bad(source, &map->label, ERR_field_invalid,
                    "The label is neither label.fraud nor label.honest");
+    TRY(value_of(source, &map->known_at, buffer, &known));
+    row->has_known_at = row->has_label && known.n > 0;
+    return row->has_known_at ? read_time(source, &map->known_at, known, &row->known_at_us)
+                             : ERR_none;
+}
+
+static enum err read_rest(const struct source *source, struct import_row *row)
+{
+    const struct import_map *map = source->map;
+    char                     buffer[IMPORT_CELL_MAX];
+    struct slice             value;
+
+    row->rounding = 0;
+    TRY(read_label(source, row));
     TRY(value_of(source, &map->rounding, buffer, &value));
     if (value.n > 0)
         TRY(read_money(source, &map->rounding, row, &row->rounding));
@@ -267,6 +287,20 @@ static enum err read_rest(const struct source *source, struct import_row *row)
         value.n > 0 &&
         (map->check_always || slice_equal(cell(source, map->check.column), map->check.value));
     return row->has_balance ? read_money(source, &map->balance, row, &row->balance) : ERR_none;
+}
+
+/* What was found out about a payment that is there already. */
+static enum err read_finding(const struct source *source, struct import_row *row)
+{
+    const struct import_map *map = source->map;
+
+    TRY(read_text(source, &map->transaction, map->source, row->external_id,
+                  sizeof row->external_id));
+    TRY(read_label(source, row));
+    row->skipped = !row->has_label;
+    if (!row->skipped && row->external_id[0] == '\0')
+        return bad(source, &map->transaction, ERR_field_missing, "The row names no transaction");
+    return ERR_none;
 }
 
 enum err import_row_read(const struct import_map *map, const struct slice *cells, size_t count,
@@ -287,8 +321,10 @@ enum err import_row_read(const struct import_map *map, const struct slice *cells
             out->skipped = true;
             return ERR_none;
         }
+    if (map->labels_only)
+        return read_finding(&source, out);
     TRY(read_amount(&source, out));
-    TRY(read_time(&source, out));
+    TRY(read_moment(&source, out));
     TRY(read_names(&source, out));
     return read_rest(&source, out);
 }

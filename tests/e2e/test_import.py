@@ -19,7 +19,8 @@ import time
 
 import pytest
 
-from conftest import BUILD, LIMIT, PASSWORD, ROOT, Bank, environment
+from bankclient import uuid7
+from conftest import BUILD, LIMIT, PASSWORD, ROOT, USERS, Bank, environment
 
 DATA = pathlib.Path(os.environ.get("BANK_TEST_DATA", ROOT.parent / "shared" / "data"))
 FULL = os.environ.get("BANK_TEST_FULL") == "1"
@@ -327,6 +328,115 @@ def test_what_an_analyst_decided_outlasts_a_file(own_bank, tmp_path):
     assert 0 < tried["alerts_found"] < tried["alerts"]["count"]  # the demo has undecided ones
     assert abs(tried["precision"] - tried["frauds_caught"]["count"] / tried["alerts_found"]) < 1e-6
     own_bank.start()
+
+
+def test_labels_come_alone_for_payments_that_are_there(home, tmp_path):
+    day = datetime.date.today() - datetime.timedelta(days=40)
+    rows = [f"{day}T08:00:00Z,1001,opening,500.00,USD,,,,o-0,"]
+    rows += [f"{day + datetime.timedelta(days=n)}T08:00:00Z,1001,payment,-{n}.00,USD,,shop:{n},,"
+             f"o-{n},{500 - n}" for n in range(1, 7)]
+    rows.append(rows[6].replace(f"{day + datetime.timedelta(days=6)}", f"{day}"))  # the id again
+    assert summary(load(home, write(tmp_path / "plain.csv", *rows)))["loaded"] == 8
+    tables = ("SELECT * FROM balance", "SELECT * FROM alert", "SELECT * FROM account",
+              "SELECT sequence, status, flagged, score FROM transactions", "SELECT * FROM rollup")
+    before = [records(home, table) for table in tables]
+    known = f"{day + datetime.timedelta(days=20)}T12:00:00Z"
+    late = write(tmp_path / "late.csv", f"o-2,1,{known}", "o-1,0,", "nobody-1,1,", "o-3,maybe,",
+                 f"o-4,1,{day}T00:00:00Z", "o-5,,", ",1,", "o-6,1,", "o-4,1,2999-01-01",
+                 "nobody-2,0,", "o-2,1", header="id,fraud,known")
+    done = load(home, late, "--dry-run", name="labels")
+    assert done.returncode == 0 and records(home, "SELECT * FROM label") == []
+    done = load(home, late, name="labels")
+    assert done.returncode == 0, done.stderr
+    told = summary(done)
+    assert "loaded" not in told and "alerts raised" not in told
+    assert [told[name] for name in ("rows read", "repeated", "skipped", "rejected",
+                                    "of them unknown", "labels stored", "of them fraud")] \
+        == [11, 0, 1, 8, 2, 2, 1]
+    assert "line 4: The bank has no payment plain:nobody-1" in done.stderr
+    with open(tmp_path / "late.csv.rejects.csv", encoding="utf-8", newline="") as rejects:
+        refused = {int(row["line"]): row for row in csv.DictReader(rejects)}
+    assert {line: (row["error"], row["row"]) for line, row in refused.items()} == {
+        4: ("not_found", "nobody-1,1,"), 5: ("field_invalid", "o-3,maybe,"),
+        6: ("field_invalid", f"o-4,1,{day}T00:00:00Z"), 8: ("field_missing", ",1,"),
+        9: ("field_invalid", "o-6,1,"), 10: ("field_invalid", "o-4,1,2999-01-01"),
+        11: ("not_found", "nobody-2,0,"), 12: ("file_syntax", "o-2,1")}
+    assert "Several payments" in refused[9]["text"]
+    assert "before the payment" in refused[6]["text"] and "future" in refused[10]["text"]
+    found = ("SELECT t.external_id, l.fraud, l.known_at_us - t.at_us FROM label l "
+             "JOIN transactions t ON t.sequence = l.transaction_sequence ORDER BY 1")
+    day_us = 86400 * 10**6
+    labels = [("plain:o-1", 0, 7 * day_us), ("plain:o-2", 1, 18 * day_us + day_us // 6)]
+    assert records(home, found) == labels
+    assert [records(home, table) for table in tables] == before
+    (detail,), = records(home, "SELECT detail FROM audit WHERE operation = 'import.done' "
+                               "ORDER BY sequence DESC LIMIT 1")
+    assert "rejected=8 labels=2 changed=0 unknown=2" in detail
+    told = summary(load(home, late, name="labels"))  # again
+    assert (told["repeated"], told["labels stored"], told["of them unknown"]) == (2, 0, 2)
+    assert records(home, found) == labels
+    late.write_text("id,fraud,known\no-1,1,\n", encoding="utf-8")
+    told = summary(load(home, late, name="labels"))
+    assert (told["labels stored"], told["of them changed"]) == (1, 1)
+    assert_proved(home)
+    assert load(home, late, "--check-balances", name="labels").returncode == 2
+
+
+def test_what_history_has_seen_completed_was_not_stopped(own_bank, tmp_path):
+    """The rules would have held both payments, but one of them had been made before they were asked."""
+    rules = """version 1
+threshold alert 300
+threshold hold 600
+threshold decline 900
+rule sevens
+  when is_outgoing and amount_major = 777
+  score 700
+  because "{amount} is a seven"
+  fires on is_outgoing=yes amount_major=777
+  silent on is_outgoing=yes amount_major=8
+end
+"""
+    def client(role):
+        client = own_bank.client()
+        client.login(USERS[role], PASSWORD)
+        return client
+
+    with client("FRAUD_ANALYST") as fraud, client("COMPLIANCE_OFFICER") as compliance:
+        version = fraud.call("rules.propose", rules=rules, scorecard="", reason="A test")
+        compliance.call("rules.approve", hash=version["hash"])
+    own_bank.stop()
+    plain = (ROOT / "data/maps/plain.map").read_text(encoding="utf-8")
+    labels = tmp_path / "labels.map"
+    labels.write_text(re.sub(r"(?m)^#(label)", r"\1", plain), encoding="utf-8")
+    day = datetime.date.today() - datetime.timedelta(days=20)
+    file = write(tmp_path / "old.csv", f"{day}T08:00:00Z,old,opening,9000.00,USD,,,,h-0,,",
+                 f"{day}T09:00:00Z,old,payment,-777.00,USD,,shop:1,,h-1,,1",
+                 header=HEADER + ",fraud")
+    told = summary(load(own_bank.directory, file, "--labels", name=labels))
+    assert (told["loaded"], told["of them fraud"], told["alerts raised"]) == (2, 1, 1)
+    own_bank.start()
+    with client("FRAUD_ANALYST") as fraud, client("FINANCIAL_MANAGER") as finance:
+        period = {"from": int((time.time() - 90 * 86400) * 1e6),
+                  "to": int((time.time() + 86400) * 1e6)}
+
+        def sevens():
+            board = fraud.call("rules.scoreboard", currency="USD", **period)
+            row, = [row for row in board["items"] if row["rule"] == "sevens"]
+            return tuple(row[name] for name in
+                         ("fired", "alerted", "stopped", "confirmed", "saved"))
+
+        assert sevens() == (1, 1, 0, 1, 0)
+        customer = finance.call("customer.create", customer_id=uuid7(), name="Live")
+        source, target = (finance.call("account.create", account_id=uuid7(), currency="USD",
+                                       customer_id=customer["customer_id"])["account_id"]
+                          for _ in range(2))
+        finance.call("transaction.create", transaction_id=uuid7(), type="deposit",
+                     account_id=source, amount=9000_00)
+        held = finance.call("transaction.create", transaction_id=uuid7(), type="transfer",
+                            account_id=source, counterparty_account_id=target, amount=777_00)
+        fraud.call("alert.decide", alert_id=held["alert_id"], decision="confirmed_fraud",
+                   note="Not hers")
+        assert sevens() == (2, 2, 1, 2, 777_00)
 
 
 def test_card_payments_keep_their_labels(home, tmp_path):
