@@ -5,10 +5,10 @@
  * score; where a rule's own action raised the alert, held or declined, they are at least the
  * threshold that its rule set has for the same (fraud_verdict.weight): who writes `action hold`
  * says that a payment is as suspicious as one that is held for its points, whether the rule gives
- * points or not. The rule's measured precision is no substitute: a new rule has none, and it would change
- * under a decision that must be the same again. The points are no measured probability but grow
- * with it; squared, 1000 points count the whole amount, 500 a quarter of it, 300 nine hundredths.
- * What was declined has not moved and cannot be lost: it adds nothing.
+ * points or not. The rule's measured precision is no substitute: a new rule has none, and it
+ * would change under a decision that must be the same again. The points are no measured
+ * probability but grow with it; squared, 1000 points count the whole amount, 500 a quarter of it,
+ * 300 nine hundredths. What was declined has not moved and cannot be lost: it adds nothing.
  *
  * Urgency: the expected loss in thousandths of a whole unit of its currency, so that sums with and
  * without decimals stand in one queue. Currencies are not converted: the bank knows no rates, and

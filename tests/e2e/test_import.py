@@ -383,7 +383,7 @@ def test_labels_come_alone_for_payments_that_are_there(home, tmp_path):
 
 
 def test_what_history_has_seen_completed_was_not_stopped(own_bank, tmp_path):
-    """The rules would have held both payments, but one of them had been made before they were asked."""
+    """The rules would have held both payments, but one was over before they were asked."""
     rules = """version 1
 threshold alert 300
 threshold hold 600
