@@ -86,13 +86,18 @@ enum err bank_rules_fault(enum err err, const char *path, struct fault *fault)
     return fault_set(fault, err, fault->field, "%.100s:%s", path, text);
 }
 
-enum err bank_rules_parse(struct slice rules, const char *rules_name, struct slice card,
-                          const char *card_name, struct fraud_rules **out, struct fault *fault)
+enum err bank_rules_parse(const struct bank_texts *texts, struct fraud_rules **out,
+                          struct fault *fault)
 {
-    TRY(fraud_rules_parse(rules, rules_name, out, fault));
-    if (card.n == 0)
+    enum err err = texts->rules_stored
+                       ? fraud_rules_parse_stored(texts->rules, texts->rules_name, out, fault)
+                       : fraud_rules_parse(texts->rules, texts->rules_name, out, fault);
+
+    TRY(err);
+    if (texts->card.n == 0)
         return ERR_none;
-    enum err err = fraud_rules_card(*out, card, card_name, fault);
+    err = texts->card_stored ? fraud_rules_card_stored(*out, texts->card, texts->card_name, fault)
+                             : fraud_rules_card(*out, texts->card, texts->card_name, fault);
     if (err != ERR_none)
         fraud_rules_free(out);
     return err;
@@ -108,8 +113,14 @@ static enum err load(struct store *store, int64_t number, struct fraud_rules **o
     buf_init(&card, LIMIT_RULES_FILE_MAX);
     enum err err = store->ops->rule_set_get(store, number, &row, &text, &card);
     if (err == ERR_none) {
-        err = bank_rules_parse(slice_of(text.at, text.n), "stored rules",
-                               slice_of(card.at, card.n), "stored scorecard", out, &fault);
+        struct bank_texts texts = { .rules = slice_of(text.at, text.n),
+                                    .card = slice_of(card.at, card.n),
+                                    .rules_name = "stored rules",
+                                    .card_name = "stored scorecard",
+                                    .rules_stored = true,
+                                    .card_stored = true };
+
+        err = bank_rules_parse(&texts, out, &fault);
         /* It was good when it was stored, so the store or this build is not. */
         if (err == ERR_file_syntax) {
             log_event(LOG_ERROR, "stored_rules_not_understood",

@@ -19,17 +19,17 @@ enum { BANK_RULE_SETS_MAX = 16 };
 
 struct bank_settings {
     uint16_t main_currency; /* for figures when none is asked for; 0 = the one with most accounts */
-    int64_t  high_value_major; /* high-value threshold in whole currency units */
-    int64_t  large_major;      /* regulatory reporting threshold (CTR) in whole currency units */
-    int64_t  hold_hours;       /* a hold expires after so long */
+    int64_t  high_value_major;   /* high-value threshold in whole currency units */
+    int64_t  large_major;        /* regulatory reporting threshold (CTR) in whole currency units */
+    int64_t  hold_hours;         /* a hold expires after so long */
     int64_t  alert_lock_seconds; /* an analyst's lock on an alert; 0 = LIMIT_ALERT_LOCK_SECONDS */
     int64_t  alert_undo_seconds; /* time to undo a decision; 0 = LIMIT_ALERT_UNDO_SECONDS */
     /* Unless compliance has set them, see controls.h. */
-    int64_t  valve_share_bp;
-    int64_t  valve_window_min;
-    int64_t  valve_minimum;
-    int64_t  alert_budget;
-    int64_t  id_skew_hours;    /* how far the time in a client's id may be from ours */
+    int64_t valve_share_bp;
+    int64_t valve_window_min;
+    int64_t valve_minimum;
+    int64_t alert_budget;
+    int64_t id_skew_hours; /* how far the time in a client's id may be from ours */
 };
 
 struct bank {
@@ -61,10 +61,19 @@ void                  bank_rules_release(struct bank *bank, const struct fraud_r
 void bank_rules_hash(struct slice rules, struct slice card, uint8_t out[CHAIN_HASH_BYTES]);
 /* Puts the file before the line and column of a fault in rules or a scorecard; returns err. */
 ERR_MUST_USE enum err bank_rules_fault(enum err err, const char *path, struct fault *fault);
-/* Both texts as one rule set; an empty card is none. The names are for faults. */
-ERR_MUST_USE enum err bank_rules_parse(struct slice rules, const char *rules_name,
-                                       struct slice card, const char *card_name,
-                                       struct fraud_rules **out, struct fault *fault);
+/* The texts of a rule set; an empty card is none. The names are for faults. What is stored was
+ * approved before, and is good although a new text that is like it would be refused. */
+struct bank_texts {
+    struct slice rules;
+    struct slice card;
+    const char  *rules_name;
+    const char  *card_name;
+    bool         rules_stored;
+    bool         card_stored;
+};
+/* Both texts as one rule set. */
+ERR_MUST_USE enum err bank_rules_parse(const struct bank_texts *texts, struct fraud_rules **out,
+                                       struct fault *fault);
 
 /* Thresholds in minor units of a currency; INT64_MAX when it does not fit. */
 int64_t bank_high_value(const struct bank *bank, uint16_t currency);

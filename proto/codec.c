@@ -137,9 +137,12 @@ static enum err check_number(const struct walk *walk, const struct field_desc *f
 
 /* Control characters would be obeyed by a terminal, so only texts of several lines have line
  * ends and tabs. A server's texts may come from imported files: there the two are let pass
- * everywhere, so that one old record does not make a whole page unreadable. */
-static bool text_is_good(struct slice text, bool lines)
+ * everywhere, so that one old record does not make a whole page unreadable. True when `at` is
+ * where it is bad. */
+static bool text_is_bad(struct slice text, bool lines, size_t *at)
 {
+    const char *begin = text.at;
+
     while (text.n > 0) {
         uint32_t code = 0;
         size_t   n;
@@ -149,14 +152,37 @@ static bool text_is_good(struct slice text, bool lines)
             continue;
         }
         n = slice_char(text, &code);
+        *at = (size_t)(text.at - begin);
         if (n == 0)
-            return false;
+            return true;
         if (char_is_control(code) && !(lines && (code == '\n' || code == '\t')) &&
             !(lines && code == '\r' && text.n > 1 && text.at[1] == '\n'))
-            return false;
+            return true;
         text = slice_of(text.at + n, text.n - n);
     }
-    return true;
+    return false;
+}
+
+/* A text of many lines is a file that somebody wrote: the place is told as of one. */
+static enum err fail_text(const struct walk *walk, const struct field_desc *field,
+                          struct slice content, size_t at)
+{
+    static const char what[] = "It is not UTF-8 or has control characters";
+    size_t            line = 1;
+    size_t            column = 1;
+
+    if ((field->flags & MULTILINE) == 0)
+        return walk_fail(walk, ERR_field_invalid, slice_from(field->name), "%s", what);
+    for (size_t i = 0; i < at; i++) {
+        if (content.at[i] == '\n')
+            line++;
+        if (content.at[i] == '\n')
+            column = 1;
+        else if (((unsigned char)content.at[i] & 0xc0) != 0x80)
+            column++;
+    }
+    return walk_fail(walk, ERR_field_invalid, slice_from(field->name), "%zu:%zu: %s", line, column,
+                     what);
 }
 
 /* Blanks and line ends tell a reader of the log nothing. */
@@ -172,6 +198,7 @@ static enum err check_content(const struct walk *walk, const struct field_desc *
                               struct slice content)
 {
     struct slice name = slice_from(field->name);
+    size_t       at = 0;
 
     if (field->limit > 0 && content.n > (size_t)field->limit)
         return walk_fail(walk, ERR_field_too_long, name, "It has %zu bytes; at most %lld may be",
@@ -179,9 +206,8 @@ static enum err check_content(const struct walk *walk, const struct field_desc *
     if ((field->flags & FILLED) != 0 && is_blank(content))
         return walk_fail(walk, ERR_field_invalid, name, "It must not be empty");
     if (field->type == FIELD_TEXT &&
-        !text_is_good(content, walk->lenient || (field->flags & MULTILINE) != 0))
-        return walk_fail(walk, ERR_field_invalid, name,
-                         "It is not UTF-8 or has control characters");
+        text_is_bad(content, walk->lenient || (field->flags & MULTILINE) != 0, &at))
+        return fail_text(walk, field, content, at);
     return ERR_none;
 }
 

@@ -160,24 +160,34 @@ static enum err parse_card(struct parser *p)
     return ERR_none;
 }
 
-enum err fraud_rules_card(struct fraud_rules *rules, struct slice text, const char *file,
-                          struct fault *fault)
+static enum err add_card(struct fraud_rules *rules, struct slice text, const char *file,
+                         bool stored, struct fault *fault)
 {
-    struct parser p = { .file = file, .fault = fault, .rules = rules };
-    struct token  bad;
+    struct parser p = { .file = file, .fault = fault, .rules = rules, .stored = stored };
 
     if (rules->card.loaded)
         return fault_set(fault, ERR_file_syntax, file, "1:1: the rules have a card already");
     if (text.n > LIMIT_RULES_FILE_MAX)
         return fault_set(fault, ERR_file_syntax, file, "1:1: the file is larger than %d bytes",
                          (int)LIMIT_RULES_FILE_MAX);
-    if (lexer_find_bad(text, &bad))
-        return parser_fail(&p, &bad, "%s", bad.error);
+    TRY(parser_check_text(&p, text));
     lexer_init(&p.lexer, text);
     TRY(parse_card(&p));
     rules->card.loaded = true;
     rules->slots_print = rules_print_slots(rules);
     return ERR_none;
+}
+
+enum err fraud_rules_card(struct fraud_rules *rules, struct slice text, const char *file,
+                          struct fault *fault)
+{
+    return add_card(rules, text, file, false, fault);
+}
+
+enum err fraud_rules_card_stored(struct fraud_rules *rules, struct slice text, const char *file,
+                                 struct fault *fault)
+{
+    return add_card(rules, text, file, true, fault);
 }
 
 /* --- judging --------------------------------------------------------------------------------- */

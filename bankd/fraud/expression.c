@@ -5,6 +5,7 @@
  * kind of value it is; it bounds the depth and finds mistakes like `amount and 5`. */
 #include "bankd/fraud/parser.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/check.h"
@@ -175,7 +176,7 @@ static enum err emit_two(struct expression *e, const struct token *at, enum rule
         return parser_fail(e->p, at, "a condition is yes or no and cannot be larger or smaller");
     if (is_comparison(op))
         TRY(parser_check_kinds(e->p, at, *left, *right));
-    if (op == OP_DIVIDE && divides_by_zero(e))
+    if (op == OP_DIVIDE && !e->p->stored && divides_by_zero(e))
         return parser_fail(e->p, at, "this divides by 0");
     *left = kind_of(op, *left, *right);
     e->depth--;
@@ -230,13 +231,35 @@ static enum err parse_money(struct expression *e)
     return ERR_none;
 }
 
+/* Somebody who writes `type = wire` looks for the words that there are. */
+static enum err fail_word(struct expression *e, const struct token *at)
+{
+    const struct enum_desc *types = &enum_transaction_type;
+    char                    hint[HINT_MAX];
+    char                    words[160] = "";
+    size_t                  used = 0;
+    bool compared = e->waiting_count > 0 && is_comparison(e->waiting[e->waiting_count - 1].op) &&
+                    e->waiting[e->waiting_count - 1].strength == STRENGTH_COMPARE;
+
+    parser_hint(e->p, at->text, hint);
+    if (!compared || e->kinds[e->depth - 1] != KIND_TYPE)
+        return parser_fail(e->p, at,
+                           "`%.*s` is neither a feature, nor a list, nor a value such as transfer, "
+                           "monday or yes%s",
+                           (int)at->text.n, at->text.at, hint);
+    for (size_t i = 0; i < types->count && used < sizeof words; i++)
+        used += (size_t)snprintf(words + used, sizeof words - used, "%s%s", i > 0 ? ", " : "",
+                                 types->values[i].text);
+    return parser_fail(e->p, at, "`%.*s` is none of the types of payment, which are %s%s",
+                       (int)at->text.n, at->text.at, words, hint);
+}
+
 static enum err parse_word(struct expression *e)
 {
     const struct token at = e->p->now;
     struct rule_step   step = { .op = OP_SLOT };
     int                feature = feature_find(at.text);
     enum kind          kind = KIND_PLAIN;
-    char               hint[HINT_MAX];
 
     if (feature >= 0) {
         step.first = parser_slot(e->p, feature);
@@ -245,8 +268,7 @@ static enum err parse_word(struct expression *e)
         step.op = OP_PUSH;
         TRY(emit_operand(e, &at, step, kind));
     } else {
-        return parser_fail(e->p, &at, "there is no feature `%.*s`%s", (int)at.text.n, at.text.at,
-                           parser_hint(e->p, at.text, hint));
+        return fail_word(e, &at);
     }
     parser_advance(e->p);
     return ERR_none;

@@ -126,10 +126,16 @@ struct fraud_rules;
  * with a hint, field = the file's name. The text is not kept. */
 ERR_MUST_USE enum err fraud_rules_parse(struct slice text, const char *file,
                                         struct fraud_rules **out, struct fault *fault);
+/* The same for a text that was approved before, perhaps by an older build: checks that came later
+ * and only keep people from mistakes are left out, so that what judged once judges the same. */
+ERR_MUST_USE enum err fraud_rules_parse_stored(struct slice text, const char *file,
+                                               struct fraud_rules **out, struct fault *fault);
 /* Adds a scorecard to a rule set that nobody judges by yet. After an error the rule set is only
  * good to be freed. */
 ERR_MUST_USE enum err fraud_rules_card(struct fraud_rules *rules, struct slice text,
                                        const char *file, struct fault *fault);
+ERR_MUST_USE enum err fraud_rules_card_stored(struct fraud_rules *rules, struct slice text,
+                                              const char *file, struct fault *fault);
 void                  fraud_rules_free(struct fraud_rules **rules);
 size_t                fraud_rules_count(const struct fraud_rules *rules);
 

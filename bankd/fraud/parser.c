@@ -41,6 +41,15 @@ enum err parser_expected_here(struct parser *p, const char *what)
     return parser_fail(p, &p->behind, "expected %s, but the line ends", what);
 }
 
+enum err parser_check_text(struct parser *p, struct slice text)
+{
+    struct token bad;
+
+    if (p->stored && slice_is_utf8(text))
+        return ERR_none;
+    return lexer_find_bad(text, &bad) ? parser_fail(p, &bad, "%s", bad.error) : ERR_none;
+}
+
 void parser_advance(struct parser *p)
 {
     p->behind = p->now;
@@ -107,7 +116,7 @@ static const struct {
 enum err parser_check_kinds(struct parser *p, const struct token *at, enum kind left,
                             enum kind right)
 {
-    if (left == right || left == KIND_PLAIN || right == KIND_PLAIN)
+    if (left == right || left == KIND_PLAIN || right == KIND_PLAIN || p->stored)
         return ERR_none;
     return parser_fail(p, at, "%s does not go with %s; write %s like %s", kinds[right].name,
                        kinds[left].name, kinds[left].name, kinds[left].like);

@@ -32,6 +32,7 @@ struct parser {
     unsigned            seen;      /* statements of the rule, by bit */
     unsigned            fires;     /* examples of the rule that passed */
     unsigned            silent;
+    bool                stored; /* was good once: not all that is refused today is */
     const char         *file;
     struct fault       *fault;
 };
@@ -45,8 +46,10 @@ ERR_MUST_USE enum err parser_expected(struct parser *p, const char *what);
 /* The same, but told at the end of the line before when `now` stands on a later one. */
 ERR_MUST_USE enum err parser_expected_here(struct parser *p, const char *what);
 
-void parser_advance(struct parser *p);
-bool parser_is(const struct parser *p, enum token_kind kind, const char *text);
+/* Refuses what no file may have; for stored ones only what is no UTF-8. */
+ERR_MUST_USE enum err parser_check_text(struct parser *p, struct slice text);
+void                  parser_advance(struct parser *p);
+bool                  parser_is(const struct parser *p, enum token_kind kind, const char *text);
 
 /* -1 when there is no such feature. */
 int feature_find(struct slice name);

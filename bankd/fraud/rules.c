@@ -30,7 +30,7 @@ static enum err parse_choice(struct parser *p, const char *const *names, size_t 
 /* A new name of the user's: a word that is not too long. */
 static enum err parse_name(struct parser *p, const char *what, char out[LIMIT_RULE_NAME_MAX + 1])
 {
-    if (p->now.kind != TOKEN_WORD || p->now.line > p->behind.line)
+    if (p->now.kind != TOKEN_WORD || (p->now.line > p->behind.line && !p->stored))
         return parser_expected_here(p, what);
     if (p->now.text.n > LIMIT_RULE_NAME_MAX)
         return parser_fail(p, &p->now, "the name is longer than %d letters",
@@ -53,7 +53,7 @@ static enum err parse_score(struct parser *p)
     int64_t            points = 0;
 
     TRY(expression_parse(p, false, &p->rule->score));
-    if (expression_constant(p->rules, p->rule->score, &points) &&
+    if (!p->stored && expression_constant(p->rules, p->rule->score, &points) &&
         (points > RULE_SCORE_MAX || points < -RULE_SCORE_MAX))
         return parser_fail(p, &at, "a score is -%d to %d points, and this is %" PRId64,
                            (int)RULE_SCORE_MAX, (int)RULE_SCORE_MAX, points);
@@ -189,7 +189,7 @@ static enum err parse_example_value(struct parser *p, struct example *example)
     value = p->now;
     TRY(parser_constant(p, true, &example->values[feature], &kind));
     TRY(parser_check_kinds(p, &value, feature_kind(feature), kind));
-    if (feature_kind(feature) == KIND_YES && (uint64_t)example->values[feature] > 1)
+    if (!p->stored && feature_kind(feature) == KIND_YES && (uint64_t)example->values[feature] > 1)
         return parser_fail(p, &value, "`%s` is yes or no", feature_rows[feature].name);
     return ERR_none;
 }
@@ -419,7 +419,7 @@ static enum err parse_threshold(struct parser *p)
     parser_advance(p);
     if (parser_is(p, TOKEN_WORD, "never"))
         *threshold = RULE_SCORE_NEVER;
-    else if (p->now.kind != TOKEN_NUMBER || p->now.scale != '\0')
+    else if (p->now.kind != TOKEN_NUMBER || (p->now.scale != '\0' && !p->stored))
         return parser_expected_here(p, "a number of points or never");
     else if (p->now.value < 1 || p->now.value > RULE_SCORE_MAX)
         return parser_fail(p, &p->now, "a threshold is 1 to %d points, or never",
@@ -505,20 +505,18 @@ uint16_t rules_print_slots(const struct fraud_rules *rules)
     return (uint16_t)(print ^ print >> 16);
 }
 
-enum err fraud_rules_parse(struct slice text, const char *file, struct fraud_rules **out,
-                           struct fault *fault)
+static enum err parse_text(struct slice text, const char *file, bool stored,
+                           struct fraud_rules **out, struct fault *fault)
 {
     struct arena  memory;
-    struct parser p = { .file = file, .fault = fault };
-    struct token  bad;
+    struct parser p = { .file = file, .fault = fault, .stored = stored };
     enum err      err;
 
     *out = NULL;
     if (text.n > LIMIT_RULES_FILE_MAX)
         return fault_set(fault, ERR_file_syntax, file, "1:1: the file is larger than %d bytes",
                          (int)LIMIT_RULES_FILE_MAX);
-    if (lexer_find_bad(text, &bad))
-        return parser_fail(&p, &bad, "%s", bad.error);
+    TRY(parser_check_text(&p, text));
     TRY(arena_init(&memory, sizeof *p.rules + 16)); /* whole units of 16 bytes */
     p.rules = arena_take(&memory, sizeof *p.rules);
     CHECK(p.rules != NULL);
@@ -534,6 +532,18 @@ enum err fraud_rules_parse(struct slice text, const char *file, struct fraud_rul
         rule_shorten(p.rules, i);
     *out = p.rules;
     return ERR_none;
+}
+
+enum err fraud_rules_parse(struct slice text, const char *file, struct fraud_rules **out,
+                           struct fault *fault)
+{
+    return parse_text(text, file, false, out, fault);
+}
+
+enum err fraud_rules_parse_stored(struct slice text, const char *file, struct fraud_rules **out,
+                                  struct fault *fault)
+{
+    return parse_text(text, file, true, out, fault);
 }
 
 void fraud_rules_free(struct fraud_rules **rules)

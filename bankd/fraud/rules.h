@@ -7,12 +7,16 @@
  *   list NAME = CONSTANT, CONSTANT ...
  *   rule NAME
  *     when CONDITION
- *     score EXPRESSION                            points; 0 when absent. A constant is -1000 to
- * 1000, what is computed is cut to that action score|alert|hold|decline             score when
- * absent because "text with {feature}"               texts that follow each other are one severity
- * low|medium|high                    medium when absent tags NAME, NAME ... fires on
- * FEATURE=CONSTANT ...               at least one; what is not named is 0 silent on
- * FEATURE=CONSTANT ...              at least one end
+ *     score EXPRESSION                  points, 0 when absent
+ *     action score|alert|hold|decline   score when absent
+ *     because "text with {feature}"     texts that follow each other are one
+ *     severity low|medium|high          medium when absent
+ *     tags NAME, NAME ...
+ *     fires on FEATURE=CONSTANT ...     at least one; what is not named is 0
+ *     silent on FEATURE=CONSTANT ...    at least one
+ *   end
+ *
+ * Points that are a constant are -1000 to 1000; those that are computed are cut to that.
  *
  * Expressions, from the weakest: or; and; not; < <= > >= = == != and `in`, `not in` with a list's
  * name or (constants); + -; * /; a sign; min(a, b) max(a, b) abs(a); parentheses. All values are

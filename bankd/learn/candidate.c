@@ -118,9 +118,16 @@ enum err candidate_stored(struct store *store, const char *hash, const char *car
         buf_clear(&card);
         err = read_file(card_file, &card, fault);
     }
-    if (err == ERR_none)
-        err = bank_rules_parse(slice_of(text.at, text.n), "stored rules", slice_of(card.at, card.n),
-                               card_file != NULL ? card_file : "stored scorecard", out, fault);
+    if (err == ERR_none) {
+        struct bank_texts texts = { .rules = slice_of(text.at, text.n),
+                                    .card = slice_of(card.at, card.n),
+                                    .rules_name = "stored rules",
+                                    .card_name = card_file != NULL ? card_file : "stored scorecard",
+                                    .rules_stored = true,
+                                    .card_stored = card_file == NULL };
+
+        err = bank_rules_parse(&texts, out, fault);
+    }
     if (card_file != NULL)
         err = bank_rules_fault(err, card_file, fault);
     buf_free(&text);

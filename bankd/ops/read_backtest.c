@@ -79,20 +79,22 @@ static enum err describe(struct request *request, const struct msg_rules_backtes
 static enum err parse(struct request *request, const struct msg_rules_backtest *in,
                       struct fraud_rules **out, struct slice *candidate)
 {
-    struct slice rules;
-    struct slice card;
-    int64_t      base = 0;
+    struct bank_texts texts = { .rules_name = "rules",
+                                .card_name = "scorecard",
+                                .rules_stored = !MSG_HAS(in, rules_backtest, rules),
+                                .card_stored = !MSG_HAS(in, rules_backtest, scorecard) };
+    int64_t           base = 0;
 
     TRY(base_of(request, in, &base));
-    TRY(read_rule_texts(request, base, &rules, &card));
-    if (MSG_HAS(in, rules_backtest, rules))
-        rules = in->rules;
-    if (MSG_HAS(in, rules_backtest, scorecard))
-        card = in->scorecard;
-    TRY(describe(request, in, rules.n > 0, card.n > 0, candidate));
-    if (rules.n == 0)
-        rules = slice_from(bare_rules);
-    return bank_rules_parse(rules, "rules", card, "scorecard", out, request->fault);
+    TRY(read_rule_texts(request, base, &texts.rules, &texts.card));
+    if (!texts.rules_stored)
+        texts.rules = in->rules;
+    if (!texts.card_stored)
+        texts.card = in->scorecard;
+    TRY(describe(request, in, texts.rules.n > 0, texts.card.n > 0, candidate));
+    if (texts.rules.n == 0)
+        texts.rules = slice_from(bare_rules);
+    return bank_rules_parse(&texts, out, request->fault);
 }
 
 /* --- the reply ------------------------------------------------------------------------------- */

@@ -54,18 +54,17 @@ static void finish(struct request *request, struct draft *draft, const struct ru
 /* --- rules.propose --------------------------------------------------------------------------- */
 
 /* The two texts of a proposal: as given, and as in force where nothing is given. */
-struct texts {
-    struct slice rules;
-    struct slice card;
-};
-
 static enum err find_texts(struct request *request, const struct msg_rules_propose *in,
-                           int64_t active, struct texts *out)
+                           int64_t active, struct bank_texts *out)
 {
+    *out = (struct bank_texts){ .rules_name = rules_field,
+                                .card_name = card_field,
+                                .rules_stored = !MSG_HAS(in, rules_propose, rules),
+                                .card_stored = !MSG_HAS(in, rules_propose, scorecard) };
     TRY(read_rule_texts(request, active, &out->rules, &out->card));
-    if (MSG_HAS(in, rules_propose, rules))
+    if (!out->rules_stored)
         out->rules = in->rules;
-    if (MSG_HAS(in, rules_propose, scorecard))
+    if (!out->card_stored)
         out->card = in->scorecard;
     return ERR_none;
 }
@@ -114,7 +113,7 @@ enum err op_rules_propose(struct request *request, const struct msg_rules_propos
     struct store_numbers numbers;
     struct fraud_rules  *rules = NULL;
     struct rule_set     *row;
-    struct texts         texts;
+    struct bank_texts    texts;
 
     CHECK(draft != NULL && writer_planned(request->writer) == 0);
     if (!MSG_HAS(in, rules_propose, rules) && !MSG_HAS(in, rules_propose, scorecard))
@@ -124,7 +123,7 @@ enum err op_rules_propose(struct request *request, const struct msg_rules_propos
     memset(row, 0, sizeof *row);
     TRY(request->store->ops->numbers(request->store, &numbers));
     TRY(find_texts(request, in, numbers.rules_active, &texts));
-    TRY(bank_rules_parse(texts.rules, rules_field, texts.card, card_field, &rules, request->fault));
+    TRY(bank_rules_parse(&texts, &rules, request->fault));
     row->rules = (int64_t)fraud_rules_count(rules);
     fraud_rules_free(&rules);
     bank_rules_hash(texts.rules, texts.card, row->hash);

@@ -91,6 +91,15 @@ def test_rules_that_are_wrong_are_refused_and_the_old_ones_stay(staff):
                     scorecard=CARD.replace("amount_major", "amount_mayor"))
     assert error.field == "scorecard" and error.text.startswith("3:9: ")
     assert "amount_major" in error.text
+    for field, text in (("rules", SHIPPED), ("scorecard", CARD)):
+        lines = text.split("\n")
+        lines[2] = "# \u00e9" + lines[2] + "\x1b[2J"
+        error = refused(staff["fraud"], "field_invalid", "rules.propose", reason="A bell",
+                        **{field: "\n".join(lines)})
+        assert error.field == field and error.text.startswith(f"3:{len(lines[2]) - 3}: ")
+    refused(staff["fraud"], "file_syntax", "rules.propose", reason="Too much",
+            rules=OURS + "rule much when amount > 0 score 2000 because \"x\" "
+                         "fires on amount=1 silent on amount=0 end\n")
     refused(staff["fraud"], "field_missing", "rules.propose", reason="Nothing")
     refused(staff["fraud"], "exists", "rules.propose", rules=SHIPPED, reason="The same again")
     refused(staff["finance"], "role_denied", "rules.propose", rules=OURS, reason="Not hers")

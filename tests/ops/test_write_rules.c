@@ -390,12 +390,78 @@ static void test_many_proposals(void **state)
     world_close(world);
 }
 
+/* Rules that a new proposal must not have any more, but that were approved once: the bank starts
+ * with them, judges by them and proves what they decided. */
+static void rules_of_an_older_build_stay_in_force(void **state)
+{
+    static const char old[] = "version 1\n"
+                              "threshold hold 600\n"
+                              "threshold decline never\n"
+                              "rule large\n"
+                              "  when amount_major >= 50 and count_1h < 5%\n"
+                              "  score 2000\n"
+                              "  because \"{amount} is large\"\n"
+                              "  fires on amount_major=50\n"
+                              "  silent on amount_major=49\n"
+                              "end\n";
+
+    struct bank_settings settings = {
+        .high_value_major = 60, .large_major = 80, .hold_hours = 24, .id_skew_hours = 24
+    };
+    struct store_config        config = { .cache_kib = 4096 };
+    struct world              *world = calloc(1, sizeof *world);
+    struct actor               actor = { .user = 1 };
+    const struct account_book *cash;
+    const struct fraud_rules  *rules;
+    struct verify_report       report;
+    struct posted              posted;
+
+    (void)state;
+    assert_non_null(world);
+    bare_clock_start(&world->clock);
+    bank_init(&world->bank, &settings);
+    assert_int_equal(store_memory.open(&config, STORE_CREATE, &world->store, &world->fault),
+                     ERR_none);
+    bare_rules_of(world->store, &world->bank, &world->clock.clock, old);
+    world->active = 1;
+    open_writer(world);
+    add_user(world, 1);
+    world->account = bare_account(world->writer, 0)->number;
+    assert_int_equal(writer_commit(world->writer, NULL), ERR_none);
+    assert_int_equal(
+        writer_book_of_bank(world->writer, ACCOUNT_CASH, BARE_USD, &cash, &world->fault), ERR_none);
+    struct post post = { .transaction_id = uuid_v7(world->clock.now_us),
+                         .type = TYPE_DEPOSIT,
+                         .account = world->account,
+                         .other = cash->number,
+                         .amount = 6000,
+                         .currency = BARE_USD,
+                         .incoming = true,
+                         .at_us = world->clock.now_us,
+                         .actor = &actor };
+    assert_int_equal(writer_post(world->writer, &post, &posted, &world->fault), ERR_none);
+    assert_int_equal(posted.row->score, 1000);
+    assert_int_equal(posted.row->status, STATUS_HELD);
+    assert_int_equal(writer_commit(world->writer, NULL), ERR_none);
+    assert_int_equal(writer_idle(world->writer, &world->fault), ERR_none);
+    assert_int_equal(verify_bank(world->store, &world->bank, NULL, stderr, &report, &world->fault),
+                     ERR_none);
+    assert_true(report.proved[VERIFY_DECISIONS] > 0);
+    assert_int_equal(bank_rules(&world->bank, world->store, 1, &rules), ERR_none);
+    bank_rules_release(&world->bank, rules);
+    writer_close(&world->writer);
+    world->store->ops->close(&world->store);
+    bank_free(&world->bank);
+    free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_sqlite),
         cmocka_unit_test(test_many_proposals),
+        cmocka_unit_test(rules_of_an_older_build_stay_in_force),
     };
 
     if (sodium_init() < 0)
