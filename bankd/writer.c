@@ -596,6 +596,8 @@ void writer_add(struct writer *writer, struct draft *draft)
         writer_group_remember(writer, &draft->change.transaction->transaction_id, draft);
     if (draft->alert_account != 0)
         writer_alert_remember(writer, draft);
+    if (draft->change.update_count > 0)
+        writer->updates[writer->update_count++] = (uint32_t)writer->count;
     writer->changes[writer->count++] = &draft->change;
 }
 
@@ -641,6 +643,53 @@ bool writer_may_have(struct writer *writer, const struct uuid *id)
     return recent_may_have(writer->recent, id, hash_of_id(writer, id));
 }
 
+/* --- transactions as the group leaves them --------------------------------------------------- */
+
+void writer_transaction_newest(const struct writer *writer, struct transaction *row)
+{
+    for (size_t i = 0; i < writer->update_count; i++) {
+        const struct change *change = writer->changes[writer->updates[i]];
+
+        for (size_t k = 0; k < change->update_count; k++) {
+            const struct transaction_update *update = &change->updates[k];
+
+            if (update->sequence != row->sequence)
+                continue;
+            row->status = update->status_after;
+            row->flagged = update->flagged_after;
+            if (update->reversed_by != 0)
+                row->reversed_by = update->reversed_by;
+        }
+    }
+}
+
+enum err writer_transaction_by_id(struct writer *writer, const struct uuid *id,
+                                  struct transaction *out)
+{
+    TRY(writer_look(writer));
+    TRY(writer->store->ops->transaction_by_id(writer->store, id, out));
+    writer_transaction_newest(writer, out);
+    return ERR_none;
+}
+
+enum err writer_transaction_id(struct writer *writer, int64_t sequence, struct uuid *out)
+{
+    struct transaction row;
+
+    for (size_t i = 0; i < writer->update_count; i++) {
+        const struct transaction *undoing = writer->changes[writer->updates[i]]->transaction;
+
+        if (undoing == NULL || undoing->sequence != sequence)
+            continue;
+        *out = undoing->transaction_id;
+        return ERR_none;
+    }
+    TRY(writer_look(writer));
+    TRY(writer->store->ops->transaction_by_sequence(writer->store, sequence, &row));
+    *out = row.transaction_id;
+    return ERR_none;
+}
+
 /* --- events ---------------------------------------------------------------------------------- */
 
 void writer_emit(struct writer *writer, enum event_index event, const void *body)
@@ -675,6 +724,7 @@ static void group_clear(struct writer *writer)
         memset(writer->group_alerts, 0, sizeof writer->group_alerts);
     }
     writer->count = 0;
+    writer->update_count = 0;
     writer->record_count = 0;
     cache_unpin_all(writer->books);
     cache_unpin_all(writer->ids);

@@ -115,6 +115,13 @@ struct decision {
 ERR_MUST_USE enum err writer_decide(struct writer *writer, const struct decision *decision,
                                     struct transaction *row, struct fault *fault);
 
+/* A transaction that is in the store, as the acts of this group leave it. */
+ERR_MUST_USE enum err writer_transaction_by_id(struct writer *writer, const struct uuid *id,
+                                               struct transaction *out);
+/* The id of one that is in the store, or undoes one in this group. */
+ERR_MUST_USE enum err writer_transaction_id(struct writer *writer, int64_t sequence,
+                                            struct uuid *out);
+
 /* --- alerts ---------------------------------------------------------------------------------- */
 
 /* The transactions of an alert as planned so far, in the order in which they joined. */

@@ -120,10 +120,13 @@ enum err writer_alert_row(struct writer *writer, int64_t account, int64_t sequen
         if (draft->change.transaction == NULL || draft->transaction.sequence != sequence)
             continue;
         *out = draft->transaction;
+        writer_transaction_newest(writer, out);
         return ERR_none;
     }
     TRY(writer_look(writer));
-    return writer->store->ops->transaction_by_sequence(writer->store, sequence, out);
+    TRY(writer->store->ops->transaction_by_sequence(writer->store, sequence, out));
+    writer_transaction_newest(writer, out);
+    return ERR_none;
 }
 
 /* --- joining --------------------------------------------------------------------------------- */

@@ -276,8 +276,7 @@ enum err writer_decide(struct writer *writer, const struct decision *decision,
     CHECK(decision->status == STATUS_COMPLETED || decision->status == STATUS_REJECTED);
     if (draft == NULL)
         return ERR_busy;
-    TRY(writer_look(writer));
-    err = writer->store->ops->transaction_by_id(writer->store, &decision->transaction_id, row);
+    err = writer_transaction_by_id(writer, &decision->transaction_id, row);
     if (err != ERR_none)
         return fault_set(fault, err, "transaction_id", "%s", "");
     if (decision->actor != NULL && decision->actor->user != 0 &&

@@ -129,6 +129,8 @@ struct writer {
         struct uuid id;
         uint32_t    draft; /* 1 + index; 0 = empty */
     } group_ids[WRITER_ID_SLOTS];
+    uint32_t       updates[LIMIT_BATCH_MAX]; /* the drafts that change stored transactions */
+    size_t         update_count;
     struct record *records; /* WRITER_RECORDS_MAX */
     size_t         record_count;
     struct {
@@ -188,6 +190,8 @@ void writer_label_make(struct writer *writer, struct draft *draft, const struct 
 
 /* The draft of this group that has the transaction id, or NULL. */
 struct draft *writer_group_find(struct writer *writer, const struct uuid *id);
+/* Changes a transaction as it was read into what the acts of this group leave of it. */
+void writer_transaction_newest(const struct writer *writer, struct transaction *row);
 /* Whether the store may have a transaction with this id. */
 bool writer_may_have(struct writer *writer, const struct uuid *id);
 void writer_group_remember(struct writer *writer, const struct uuid *id, const struct draft *draft);

@@ -110,17 +110,12 @@ static enum err find_repeated(struct writer *writer, const struct post *post, st
                               struct fault *fault)
 {
     const struct draft *draft = writer_group_find(writer, &post->transaction_id);
-    enum err            err;
 
     if (draft != NULL)
         return answer_planned(writer, post, draft, out, fault);
     if (!writer_may_have(writer, &post->transaction_id))
         return ERR_not_found;
-    TRY(writer_look(writer));
-    err =
-        writer->store->ops->transaction_by_id(writer->store, &post->transaction_id, &writer->found);
-    if (err != ERR_none)
-        return err;
+    TRY(writer_transaction_by_id(writer, &post->transaction_id, &writer->found));
     return answer_repeated(writer, post, &writer->found, out, fault);
 }
 

@@ -94,6 +94,8 @@ static enum err transaction_id(struct request *request, int64_t sequence, struct
     struct transaction row;
     if (sequence == 0)
         return ERR_none;
+    if (request->writer != NULL)
+        return must_be_there(writer_transaction_id(request->writer, sequence, out));
     struct store *store = request->store;
     TRY(must_be_there(store->ops->transaction_by_sequence(store, sequence, &row)));
     *out = row.transaction_id;

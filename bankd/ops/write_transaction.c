@@ -125,7 +125,7 @@ enum err op_transaction_create(struct request *request, const struct msg_transac
 static enum err find_transaction(struct request *request, const struct uuid *id,
                                  struct transaction *row)
 {
-    enum err err = request->store->ops->transaction_by_id(request->store, id, row);
+    enum err err = writer_transaction_by_id(request->writer, id, row);
 
     return err == ERR_none ? ERR_none : fault_set(request->fault, err, "transaction_id", "%s", "");
 }
@@ -133,7 +133,7 @@ static enum err find_transaction(struct request *request, const struct uuid *id,
 static enum err check_reversible(struct request *request, const struct msg_transaction_reverse *in,
                                  const struct transaction *row)
 {
-    struct transaction earlier;
+    struct uuid earlier;
 
     if (row->posted_by == request->actor.user)
         return fault_set(request->fault, ERR_own_transaction, "transaction_id", "%s", "");
@@ -142,9 +142,8 @@ static enum err check_reversible(struct request *request, const struct msg_trans
                          "A reversal cannot be reversed; post the payment again");
     if (row->status == STATUS_REVERSED && row->reversed_by != 0) {
         /* The same reversal again is a retry and gets its first answer. */
-        TRY(request->store->ops->transaction_by_sequence(request->store, row->reversed_by,
-                                                         &earlier));
-        if (uuid_equal(&earlier.transaction_id, &in->reversal_id))
+        TRY(writer_transaction_id(request->writer, row->reversed_by, &earlier));
+        if (uuid_equal(&earlier, &in->reversal_id))
             return ERR_none;
     }
     if (row->status != STATUS_COMPLETED)

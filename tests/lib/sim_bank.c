@@ -325,20 +325,9 @@ static bool is_of_alerts(const struct sim_job *job)
     return strncmp(job->op->name, "alert.", 6) == 0;
 }
 
-/* A reversal is planned from what is durable: beside the release of what it undoes it would be
- * refused, rightly, as if it had come before. */
 static bool must_wait(const struct sim *sim, const struct sim_job *job)
 {
-    const struct msg_transaction_reverse *in = job->in;
-
-    if (!is_grouped(job))
-        return sim->job_count > 0 && !may_follow(job);
-    for (size_t i = 0; i < sim->job_count && job->op == &op_rows[OP_INDEX_transaction_reverse]; i++)
-        if (sim->jobs[i].op == &op_rows[OP_INDEX_transaction_release] &&
-            uuid_equal(&((const struct msg_transaction_act *)sim->jobs[i].in)->transaction_id,
-                       &in->transaction_id))
-            return true;
-    return false;
+    return sim->job_count > 0 && !is_grouped(job) && !may_follow(job);
 }
 
 /* The next free job, read from the message. What waited may have crashed the bank meanwhile. */
@@ -436,7 +425,7 @@ static const char *judge_answer(struct sim *sim, const struct sim_job *job)
         return account->status == job->expected_status ? NULL : "an account is told wrongly";
     if (!is_of_transactions(job))
         return NULL;
-    if (row->status != job->expected_status && row->status != job->also_status) {
+    if (row->status != job->expected_status) {
         snprintf(sim->wrong, sizeof sim->wrong, "%s: a post is %s, and must be %s", job->op->name,
                  enum_text(&enum_transaction_status, row->status),
                  enum_text(&enum_transaction_status, job->expected_status));
@@ -466,10 +455,7 @@ static const char *plan(struct sim *sim, struct sim_job *job)
 {
     enum err err = run(sim, job, sim->store, sim->writer, &job->out_arena, &job->out);
 
-    job->also_expected = ERR_none;
     expect(sim, job, err);
-    if (err != ERR_none && err == job->also_expected)
-        job->expected = err;
     if (err != job->expected) {
         snprintf(sim->wrong, sizeof sim->wrong,
                  "%s of %lld is answered with %s, and must be with %s", job->op->name,

@@ -204,12 +204,10 @@ struct sim_job {
     struct fault            fault;
     struct buf              reply;
     enum err                expected;
-    enum err                also_expected; /* another refusal that is as right; 0 = none */
-    size_t                  post;          /* that it is about */
+    size_t                  post; /* that it is about */
     bool                    expected_repeat;
     int32_t                 expected_status;
-    int32_t                 also_status; /* before the group, in which a decision may come too */
-    bool                    first;       /* the bank does it now */
+    bool                    first; /* the bank does it now */
 };
 
 struct sim {

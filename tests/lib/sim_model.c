@@ -59,16 +59,6 @@ static void set_status(struct sim *sim, size_t i, int32_t status)
         sim->books.balances[post->to] += post->amount;
 }
 
-/* Requests of one group are there at the same time: a repetition beside a decision may be answered
- * as if it had come before. */
-static int32_t status_before_group(const struct sim *sim, size_t i)
-{
-    for (size_t k = 0; k < sim->undo_count; k++)
-        if (sim->undo[k].post == i)
-            return sim->undo[k].status;
-    return sim->posts[i].status;
-}
-
 static bool is_frozen(const struct sim *sim, int account, int32_t free_direction)
 {
     const struct sim_freeze *freeze = account < 0 ? NULL : &sim->books.freezes[account];
@@ -109,7 +99,6 @@ void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_tra
     if (job->expected != ERR_none || !job->first) {
         job->first = false;
         job->expected_status = post->status;
-        job->also_status = status_before_group(sim, i);
         return;
     }
     CHECK(in->amount == post->amount);
@@ -117,7 +106,6 @@ void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_tra
     if (status == STATUS_HELD)
         post->hold_until_us = sim->now_us + sim->hold_hours * US_PER_HOUR;
     job->expected_status = status;
-    job->also_status = status;
 }
 
 void sim_model_decide(struct sim *sim, struct sim_job *job, const struct uuid *id, bool release)
@@ -140,7 +128,6 @@ void sim_model_decide(struct sim *sim, struct sim_job *job, const struct uuid *i
     if (job->expected == ERR_none)
         set_status(sim, i, release ? STATUS_COMPLETED : STATUS_REJECTED);
     job->expected_status = sim->posts[i].status;
-    job->also_status = job->expected_status;
 }
 
 void sim_model_reverse(struct sim *sim, struct sim_job *job,
@@ -157,7 +144,6 @@ void sim_model_reverse(struct sim *sim, struct sim_job *job,
     job->expected_repeat = sim->posts[undone].reversed_by == i;
     job->first = false;
     job->expected_status = STATUS_COMPLETED;
-    job->also_status = STATUS_COMPLETED;
     if (sim->posts[undone].user == job->user)
         job->expected = ERR_own_transaction;
     else if (sim->posts[undone].reverses != SIM_NONE)
@@ -168,8 +154,6 @@ void sim_model_reverse(struct sim *sim, struct sim_job *job,
         job->expected = ERR_state_conflict;
     else
         job->expected = may_move(sim, post, false);
-    if (job->expected == ERR_state_conflict && status_before_group(sim, undone) == STATUS_COMPLETED)
-        job->also_expected = may_move(sim, post, false); /* another reversal comes along */
     if (job->expected != ERR_none)
         return;
     job->first = true;
