@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ enum {
     TRIM_WORTH_BYTES = 16 * 1024 * 1024, /* beyond the calm size */
     TRIM_REST_US = 5 * 1000 * 1000,
     SLOW_CUT_US = 10 * 1000 * 1000,
+    POLL_FILES = 512,
     HELPS_WITHIN_US = 5 * 1000 * 1000, /* the library takes apart thousands of connections */
 };
 
@@ -57,6 +59,7 @@ struct connection {
     int64_t  topics_us; /* since when they are counted */
     int      topics, topics_refused;
     int64_t  lost_us; /* since when it wants only what it may not have; 0 = not so */
+    bool     is_open; /* the number was taken when it was looked at last */
 };
 
 struct guard {
@@ -64,9 +67,9 @@ struct guard {
     int               files_stay;
     int               turn; /* of those who have to go, when too many are in */
     int64_t           turn_us;
-    int               files; /* that are open, counted now and then */
-    int64_t           counted_us;
-    int               statm; /* /proc/self/statm */
+    int               files;     /* that are open, as each was when it was looked at last */
+    int               look_from; /* the next number to look at */
+    int               statm;     /* /proc/self/statm */
     int64_t           page_bytes;
     int64_t           calm_bytes;
     int64_t           bytes_max; /* beyond it no stranger is welcome, however slowly it grew */
@@ -74,7 +77,6 @@ struct guard {
     int64_t           cut_us, cut_bytes; /* when strangers were cut, and nobody else yet; 0 = no */
     int               trim_in;           /* ticks after a cut; 0 = no cut */
     int64_t           trim_us;           /* the last one */
-    int64_t           lost_look_us;
     size_t            watched_count;
     struct watched    watched[WATCHED_MAX];
     pthread_mutex_t   lock; /* of the connections */
@@ -186,7 +188,7 @@ static bool is_connection(const struct guard *guard, int file)
 
 static bool cut(struct guard *guard, int file)
 {
-    memset(&guard->connections[file], 0, sizeof guard->connections[file]);
+    guard->connections[file] = (struct connection){ .is_open = guard->connections[file].is_open };
     return is_connection(guard, file) && shutdown(file, SHUT_RDWR) == 0;
 }
 
@@ -274,14 +276,11 @@ bool guard_took_topic(struct guard *guard, int file, bool good, int64_t now_us)
 
 /* Whoever comes with topics of sessions that have ended, and no other, comes again with those that
  * are open by then. Cutting them bounds what strangers can leave behind with patience. */
-static void cut_the_lost(struct guard *guard, int64_t now_us)
+static int cut_the_lost(struct guard *guard, int from, int to, int64_t now_us)
 {
     int count = 0;
 
-    if (now_us - guard->lost_look_us < US_PER_SECOND)
-        return;
-    guard->lost_look_us = now_us;
-    for (int file = 0; file < guard->files_max; file++) {
+    for (int file = from; file < to; file++) {
         const struct connection *connection = &guard->connections[file];
 
         if (connection->lost_us != 0 && connection->topics_socket != 0 &&
@@ -289,6 +288,46 @@ static void cut_the_lost(struct guard *guard, int64_t now_us)
             !is_trusted(guard, file, now_us))
             count += connection->topics_socket == socket_number(file) && cut(guard, file);
     }
+    return count;
+}
+
+/* One call tells of many files whether they are open, in a tenth of the time of a call for each. */
+static void count_files(struct guard *guard, int from, int to)
+{
+    struct pollfd some[POLL_FILES];
+
+    while (from < to) {
+        int n = to - from < POLL_FILES ? to - from : POLL_FILES;
+
+        for (int i = 0; i < n; i++)
+            some[i] = (struct pollfd){ .fd = from + i };
+        if (poll(some, (nfds_t)n, 0) < 0)
+            return;
+        for (int i = 0; i < n; i++) {
+            struct connection *connection = &guard->connections[from + i];
+            bool               is_open = (some[i].revents & POLLNVAL) == 0;
+
+            guard->files += is_open - connection->is_open;
+            connection->is_open = is_open;
+        }
+        from += n;
+    }
+}
+
+/* Every number is looked at once a second, as many with each tick as the time since the last one
+ * makes due. To look at all of them at once, with a call for each, took the server's thread for
+ * 2.5 ms of each second, in which no message came or went. */
+static void look_at_some(struct guard *guard, int64_t now_us)
+{
+    int64_t passed_us = guard->last_us == 0 ? US_PER_SECOND : now_us - guard->last_us;
+    int64_t due = guard->files_max * passed_us / US_PER_SECOND + 1;
+    int     from = due < guard->files_max ? guard->look_from : 0;
+    int     to = due < guard->files_max - from ? from + (int)due : guard->files_max;
+    int     count;
+
+    guard->look_from = to < guard->files_max ? to : 0;
+    count_files(guard, from, to);
+    count = cut_the_lost(guard, from, to, now_us);
     if (count > 0)
         log_event(LOG_INFO, "connections_cut", "reason=\"topics of no session\" count=%d", count);
 }
@@ -314,16 +353,6 @@ static bool is_full(const struct guard *guard)
         return guard->statm >= 0;
     close(file);
     return file >= guard->files_stay;
-}
-
-static void count_files(struct guard *guard, int64_t now_us)
-{
-    if (now_us - guard->counted_us < US_PER_SECOND)
-        return;
-    guard->counted_us = now_us;
-    guard->files = 0;
-    for (int file = 0; file < guard->files_max; file++)
-        guard->files += fcntl(file, F_GETFD) >= 0 ? 1 : 0;
 }
 
 static void look_at_files(struct guard *guard, int64_t now_us)
@@ -393,7 +422,6 @@ static void look_at_memory(struct guard *guard, int64_t now_us)
     int64_t allowed;
 
     guard->last_us = now_us;
-    count_files(guard, now_us);
     if (bytes < 0)
         return;
     bytes = give_back(guard, bytes, now_us);
@@ -415,7 +443,7 @@ void guard_tick(struct guard *guard, int64_t now_us)
 {
     pthread_mutex_lock(&guard->lock);
     look_at_files(guard, now_us);
-    cut_the_lost(guard, now_us);
+    look_at_some(guard, now_us);
     look_at_memory(guard, now_us);
     pthread_mutex_unlock(&guard->lock);
 }

@@ -18,7 +18,14 @@
 #include "common/check.h"
 #include "common/limits.h"
 
-enum { FILES_MAX = 1024, CLIENTS = 6, SECOND_US = 1000000, BLOCKS = 16384, BLOCK_BYTES = 4000 };
+enum {
+    FILES_MAX = 1024,
+    CLIENTS = 6,
+    SECOND_US = 1000000,
+    BLOCKS = 16384,
+    BLOCK_BYTES = 4000,
+    FILES_MANY = 800
+};
 
 struct house {
     char          folder[64], path[80], endpoint[96];
@@ -151,6 +158,46 @@ static void test_memory_that_is_free_goes_back_to_the_machine(void **state)
     close_house(&house);
 }
 
+/* Ten looks in a second, as the server's thread does it. */
+static void look_for_a_second(struct guard *guard, int64_t from_us)
+{
+    for (int i = 1; i <= 10; i++)
+        guard_tick(guard, from_us + i * SECOND_US / 10);
+}
+
+/* Each look tells only of some of the files, and all of them together of each: those that are open
+ * make room, and those that were closed make none any more. */
+static void test_open_files_are_counted_within_a_second(void **state)
+{
+    const int64_t room = LIMIT_STRANGERS_BYTES + FILES_MANY / 2 * (int64_t)LIMIT_CONNECTION_BYTES;
+    struct house  house;
+    int           files[FILES_MANY];
+    char         *block = malloc((size_t)room);
+
+    (void)state;
+    assert_non_null(block);
+    open_house(&house, FILES_MAX, INT64_MAX);
+    look_for_a_second(house.guard, SECOND_US);
+    for (int i = 0; i < FILES_MANY; i++) {
+        files[i] = fcntl(house.listening, F_DUPFD_CLOEXEC, 0);
+        assert_true(files[i] >= 0);
+    }
+    look_for_a_second(house.guard, 2 * SECOND_US);
+    memset(block, 1, (size_t)room);
+    look_for_a_second(house.guard, 3 * SECOND_US);
+    assert_int_equal(count_cut(&house), 0);
+    for (int i = 0; i < FILES_MANY; i++)
+        close(files[i]);
+    look_for_a_second(house.guard, 4 * SECOND_US);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    assert_int_equal(count_cut(&house), 0); /* nothing is known of the memory */
+#else
+    assert_int_equal(count_cut(&house), CLIENTS);
+#endif
+    free(block);
+    close_house(&house);
+}
+
 static void test_too_many_files_are_for_those_who_work(void **state)
 {
     struct house house;
@@ -230,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_nobody_is_cut_in_calm),
         cmocka_unit_test(test_too_large_a_process_is_for_those_who_work),
         cmocka_unit_test(test_memory_that_is_free_goes_back_to_the_machine),
+        cmocka_unit_test(test_open_files_are_counted_within_a_second),
         cmocka_unit_test(test_too_many_files_are_for_those_who_work),
         cmocka_unit_test(test_topics_of_nobody_are_counted),
         cmocka_unit_test(test_the_lost_and_the_restless_are_cut),
