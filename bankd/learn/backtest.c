@@ -14,6 +14,9 @@
 
 enum { NEVER = INT32_MAX, BACKTEST_LINE_MAX = 4096 };
 
+/* The years 0 to 9999, which is what a payment can be dated: a bit for each day takes 457 kB. */
+enum { DAY_FIRST = -719528, DAY_COUNT = 3652425, DAY_BITS = 64 };
+
 struct backtest {
     const struct backtest_options *options;
     struct backtest_result        *result;
@@ -21,12 +24,25 @@ struct backtest {
     size_t                         count, room;
     int32_t                       *known_day; /* by account: its first known fraud */
     size_t                         accounts;
-    int64_t                        last_day;
     struct controls               *controls; /* NULL = none bear on it */
     struct fraud_verdict           verdict;
     struct buf                     line;
     struct fault                  *fault;
+    uint64_t                       days[DAY_COUNT / DAY_BITS + 1]; /* that had a payment */
 };
+
+/* Payments come in the ledger's order, which is not that of their days: one may come late. */
+static void count_day(struct backtest *test, int64_t day)
+{
+    int64_t   place = day < DAY_FIRST               ? 0
+                      : day - DAY_FIRST < DAY_COUNT ? day - DAY_FIRST
+                                                    : DAY_COUNT - 1;
+    uint64_t *word = &test->days[place / DAY_BITS];
+    uint64_t  bit = UINT64_C(1) << (place % DAY_BITS);
+
+    test->result->days += (*word & bit) == 0 ? 1 : 0;
+    *word |= bit;
+}
 
 static size_t currency_place(struct backtest_result *result, uint16_t currency)
 {
@@ -266,8 +282,7 @@ static enum err visit(void *context, const struct replay_event *event)
     judge(test, event);
     test->result->judged++;
     test->result->labelled += event->label != NULL ? 1 : 0;
-    test->result->days += test->result->judged == 1 || day != test->last_day ? 1 : 0;
-    test->last_day = day;
+    count_day(test, day);
     count(test, event);
     tell_change(test, event);
     TRY(write_lines(test, event));

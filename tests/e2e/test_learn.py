@@ -154,6 +154,24 @@ def test_known_cards_are_left_out(home, tmp_path):
     assert 0 < found["measured"] < found["judged"]
 
 
+def test_days_are_counted_once_in_whatever_order_their_payments_come(tmp_path):
+    """Every tenth payment is a day late, so the day changes to and fro all the time."""
+    rows = [row[:] for row in payments()]
+    for row in rows[150::10]:
+        row[1] = f"2018-06-{row[6]:02}{row[1][10:]}"
+    with open(tmp_path / "late.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        writer.writerows(rows)
+    assert bankd("init", "--data-dir", tmp_path / "bank").returncode == 0
+    done = load(tmp_path / "bank", tmp_path / "late.csv", "--labels", name="handbook")
+    assert done.returncode == 0, done.stderr
+    found = backtest(tmp_path / "bank")
+    assert found["days"] == DAYS
+    assert abs(found["alerts_per_day"] - found["alerts"]["count"] / DAYS) < 1e-3
+    assert backtest(tmp_path / "bank", "--from", "2018-06-04", "--to", "2018-06-09")["days"] == 5
+
+
 def test_the_rules_in_force_change_nothing(home, tmp_path):
     found = backtest(home)
     assert found.pop("candidate") == "the version in force"
