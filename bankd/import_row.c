@@ -220,6 +220,9 @@ static enum err read_time(const struct source *source, const struct import_templ
         return bad(source, template, ERR_field_invalid, "The value is not a time of the format");
     if (*at_us < 0)
         return bad(source, template, ERR_field_invalid, "The time lies before 1970");
+    if (*at_us == 0) /* what other programs write for none */
+        return bad(source, template, ERR_field_invalid,
+                   "The time is the very beginning of 1970, which stands for no time");
     return ERR_none;
 }
 

@@ -298,7 +298,8 @@ static bool note_edge(void *context, const void *row)
     return false;
 }
 
-/* A question for one day must find its first and its last transaction. */
+/* A question for one day must find its first and its last transaction. That for the first day of
+ * 1970 has no beginning, as 0 stands for none, and nothing lies before. */
 static enum err check_day(struct verify *verify, const struct verify_day *day)
 {
     struct transaction_filter filter = { .from_us = day->key * US_PER_DAY,
@@ -308,8 +309,6 @@ static enum err check_day(struct verify *verify, const struct verify_day *day)
     int64_t                   stopped_at;
     struct store             *store = verify->store;
 
-    if (filter.from_us == 0) /* 0 stands for open */
-        filter.from_us = 1;
     TRY(store->ops->transactions(store, &filter, note_edge, &newest, &stopped_at));
     filter.ascending = true;
     TRY(store->ops->transactions(store, &filter, note_edge, &oldest, &stopped_at));

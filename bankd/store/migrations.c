@@ -18,5 +18,8 @@ MIGRATION(migration_0003, "data/migrations/0003_releases.sql");
 
 MIGRATION(migration_0004, "data/migrations/0004_log.sql");
 
-const char *const migration_texts[MIGRATION_COUNT] = { migration_0001, migration_0002,
-                                                       migration_0003, migration_0004 };
+MIGRATION(migration_0005, "data/migrations/0005_losses.sql");
+
+const char *const migration_texts[MIGRATION_COUNT] = {
+    migration_0001, migration_0002, migration_0003, migration_0004, migration_0005,
+};

@@ -4,7 +4,7 @@
 #ifndef BANKD_STORE_MIGRATIONS_H
 #define BANKD_STORE_MIGRATIONS_H
 
-enum { MIGRATION_COUNT = 4 };
+enum { MIGRATION_COUNT = 5 };
 
 extern const char *const migration_texts[MIGRATION_COUNT];
 

@@ -144,6 +144,20 @@ def test_bad_rows_are_kept_aside_and_the_rest_is_loaded(home, tmp_path):
     assert len(other.read_text().splitlines()) == 3
 
 
+def test_the_first_moment_of_1970_is_no_time(home, tmp_path):
+    """Other programs write it where they know none. The first day itself is one as all others."""
+    none = "1970-01-01T00:00:00Z,1001,deposit,1.00,USD,,,,n-1,"
+    file = write(tmp_path / "old.csv", none, none.replace("00:00Z", "00:01Z").replace("n-1", "n-2"),
+                 none.replace("-01T", "-02T").replace("n-1", "n-3"))
+    told = summary(load(home, file))
+    assert (told["loaded"], told["rejected"]) == (2, 1)
+    with open(tmp_path / "old.csv.rejects.csv", encoding="utf-8", newline="") as rejects:
+        (row,) = csv.DictReader(rejects)
+    assert (row["line"], row["column"], row["error"]) == ("2", "time", "field_invalid")
+    assert "no time" in row["text"]
+    assert_proved(home)
+
+
 def test_a_column_that_is_there_twice_is_told(home, tmp_path):
     file = write(tmp_path / "plain.csv", *ROWS)
     file.write_text(file.read_text().replace("description", "amount", 1))

@@ -218,6 +218,36 @@ static void test_every_earlier_version_is_taken_over(void **state)
     }
 }
 
+/* Alerts of version 1 that are worth different sums; and what an earlier bankd, which gave all of
+ * them the sum of the first, left behind at version 4. */
+static void test_each_alert_comes_with_its_own_loss(void **state)
+{
+    (void)state;
+    for (int version = 1; version <= 4; version += 3) {
+        struct world  world;
+        struct store *store;
+        sqlite3      *db;
+
+        world_open(&world, &store_sqlite, "losses");
+        world.ops->close(&world.store);
+        unlink(world.path);
+        make_version(world.path, version);
+        CHECK(sqlite3_open(world.path, &db) == SQLITE_OK);
+        CHECK(sqlite3_exec(db,
+                           "UPDATE transactions SET initial_status = 2 WHERE sequence = 25;"
+                           "UPDATE transactions SET currency = 392 WHERE sequence = 25",
+                           NULL, NULL, NULL) == SQLITE_OK);
+        if (version > 1)
+            CHECK(sqlite3_exec(db, "UPDATE alert_hit SET loss = 11774 WHERE alert = 2", NULL, NULL,
+                               NULL) == SQLITE_OK);
+        sqlite3_close(db);
+        assert_int_equal(open_path(world.path, STORE_WRITE, true, &store), ERR_none);
+        check_alerts(store);
+        world.ops->close(&store);
+        world_close(&world);
+    }
+}
+
 /* A bank of version 2 as its bankd left it when it was killed: check bytes in the file, none in its
  * log. `plain` is what SQLite itself writes with. */
 static void make_killed(const char *path)
@@ -570,6 +600,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_earlier_version_is_taken_over),
         cmocka_unit_test(test_newer_version_stays_byte_for_byte),
+        cmocka_unit_test(test_each_alert_comes_with_its_own_loss),
         cmocka_unit_test(test_a_log_of_an_earlier_version_is_taken_over),
         cmocka_unit_test(test_damaged_file_is_never_served),
         cmocka_unit_test(test_damaged_log_is_never_cut_short),
