@@ -17,6 +17,7 @@ enum {
     CRASH_ONE_IN = 200,
     NIGHT_ONE_IN = 150,
     PAUSE_ONE_IN = 40,
+    END_ONE_IN = 200,
     PAUSE_MINUTES = 25,
     STEPS_MAX = 1000, /* for each operation: a run ends */
     FULL_PERCENT = 3,
@@ -79,6 +80,18 @@ static void deliver(struct sim *sim)
     }
 }
 
+/* The moment at which a hold ends, or one before or after. */
+static void go_to_end_of_hold(struct sim *sim)
+{
+    size_t  hold = sim_model_next_hold(sim);
+    int64_t at_us = hold == SIM_NONE ? 0
+                                     : sim->posts[hold].hold_until_us - 1 +
+                                           (int64_t)random_below(&sim->random, 3);
+
+    if (at_us > sim->now_us)
+        sim->now_us = at_us;
+}
+
 static void happen(struct sim *sim)
 {
     if (sim_chance(sim, 40))
@@ -87,6 +100,8 @@ static void happen(struct sim *sim)
         sim_bank_expire(sim);
     if (sim_chance(sim, NIGHT_ONE_IN))
         sim->now_us += (int64_t)random_below(&sim->random, 14) * US_PER_HOUR;
+    if (sim_chance(sim, END_ONE_IN))
+        go_to_end_of_hold(sim);
     if (sim_chance(sim, PAUSE_ONE_IN))
         sim->now_us += (int64_t)random_below(&sim->random, PAUSE_MINUTES) * US_PER_MINUTE;
     if (sim_chance(sim, CRASH_ONE_IN)) {
@@ -163,6 +178,10 @@ void sim_add(struct sim_figures *sum, const struct sim_figures *more)
     sum->cases += more->cases;
     sum->approved += more->approved;
     sum->undone += more->undone;
+    sum->seconded += more->seconded;
+    sum->restored += more->restored;
+    sum->stepped += more->stepped;
+    sum->moved += more->moved;
     sum->sessions += more->sessions;
     sum->logouts += more->logouts;
     sum->denied += more->denied;

@@ -30,6 +30,8 @@ struct sim_figures {
     int64_t  expired;                  /* holds and freezes */
     int64_t  rules, steered, cases;    /* done: on versions, on lists and settings, on cases */
     int64_t  approved, undone;         /* versions put into force, decisions taken back */
+    int64_t  seconded, restored;       /* suppressions by a second person, rules that were down */
+    int64_t  stepped, moved;           /* rules stepped down, thresholds moved, by the system */
     int64_t  sessions, logouts, denied; /* opened, ended by their users, acts of another role */
     int64_t  proofs;
     uint64_t digest; /* of all that the bank answered: two runs of a seed have the same */

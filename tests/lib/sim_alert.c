@@ -14,6 +14,14 @@ enum { WAITING_MAX = 256 };
 /* Where an alert stands for somebody, as the acts that were told say. */
 enum standing { STANDS_OPEN, STANDS_MINE, STANDS_THEIRS, STANDS_SNOOZED, STANDS_DECIDED };
 
+/* What the act that is planned next is about, as the acts before it leave it. */
+static struct {
+    enum standing standing[SIM_BULK];
+    int64_t       decided_at_us;
+    size_t        free_count; /* alerts that alert.next may hand out */
+    struct alert  free[WAITING_MAX];
+} before;
+
 static int user_of(const struct sim *sim, int64_t number)
 {
     for (int i = 0; i < SIM_USERS; i++)
@@ -55,11 +63,12 @@ static void check(struct sim *sim, const struct alert *row, const struct sim_ale
                 "a decided alert is not as it was decided");
 }
 
+/* As the acts before it in the group leave it. */
 static enum standing look(struct sim *sim, const struct uuid *id, int user, struct alert *row)
 {
     const struct sim_alert *alert;
 
-    CHECK(sim->real->alert_by_id(sim->reader, id, row) == ERR_none);
+    CHECK(writer_alert_by_id(sim->writer, id, row) == ERR_none);
     alert = known(sim, row);
     check(sim, row, alert);
     if (row->state == ALERT_DECIDED)
@@ -89,30 +98,17 @@ static enum err expect_act(enum standing standing, bool returns)
     return returns && standing == STANDS_OPEN ? ERR_state_conflict : ERR_none;
 }
 
-static enum err expect_decision(enum standing standing, enum err err)
-{
-    enum err expected = expect_act(standing, false);
-
-    return expected == ERR_none && is_of_money(err) ? err : expected;
-}
-
-static enum err expect_snooze(struct sim *sim, const struct sim_job *job)
+static enum err expect_snooze(const struct sim *sim, const struct sim_job *job)
 {
     const struct msg_alert_snooze *in = job->in;
-    struct alert                   row;
 
-    if (in->until <= sim->now_us)
-        return ERR_field_invalid;
-    return expect_act(look(sim, &in->alert_id, job->user, &row), false);
+    return in->until <= sim->now_us ? ERR_field_invalid : expect_act(before.standing[0], false);
 }
 
-static enum err expect_undo(struct sim *sim, const struct sim_job *job, enum err err)
+static enum err expect_undo(const struct sim *sim, enum err err)
 {
-    const struct msg_alert_undo *in = job->in;
-    struct alert                 row;
-
-    if (look(sim, &in->alert_id, job->user, &row) != STANDS_DECIDED ||
-        sim->now_us > row.decided_at_us + LIMIT_ALERT_UNDO_SECONDS * US_PER_SECOND)
+    if (before.standing[0] != STANDS_DECIDED ||
+        sim->now_us > before.decided_at_us + LIMIT_ALERT_UNDO_SECONDS * US_PER_SECOND)
         return ERR_state_conflict;
     return is_of_money(err) ? err : ERR_none;
 }
@@ -122,13 +118,11 @@ static void check_outcomes(struct sim *sim, const struct sim_job *job)
 {
     const struct msg_alert_bulk     *in = job->in;
     const struct msg_alert_outcomes *out = job->out;
-    struct alert                     row;
 
     SIM_REQUIRE(sim, out->items.count == in->items.count, "an alert of several has no outcome");
     for (size_t i = 0; i < in->items.count; i++) {
-        const struct uuid *id = &in->items.at[i].alert_id;
-        enum err           expected = expect_act(look(sim, id, job->user, &row), false);
-        struct slice       outcome = out->items.at[i].outcome;
+        enum err     expected = expect_act(before.standing[i], false);
+        struct slice outcome = out->items.at[i].outcome;
 
         if (expected != ERR_none)
             SIM_REQUIRE(sim, slice_is(outcome, err_name(expected)),
@@ -142,64 +136,61 @@ static void check_outcomes(struct sim *sim, const struct sim_job *job)
 /* --- the next one ------------------------------------------------------------------------------
  */
 
-struct waiting {
-    size_t       count;
-    struct alert rows[WAITING_MAX];
-};
-
 static bool collect(void *context, const void *row)
 {
-    struct waiting *waiting = context;
-
-    CHECK(waiting->count < WAITING_MAX);
-    waiting->rows[waiting->count++] = *(const struct alert *)row;
+    (void)context;
+    CHECK(before.free_count < WAITING_MAX);
+    before.free[before.free_count++] = *(const struct alert *)row;
     return true;
 }
 
-static bool collect_hit(void *context, const void *row)
+static bool is_own(struct sim *sim, const struct alert *alert, int user)
 {
-    struct alert_hits *hits = context;
-
-    hits->rows[hits->count++] = *(const struct alert_hit *)row;
-    return true;
-}
-
-static bool is_own(struct sim *sim, int64_t number, int user)
-{
-    struct alert_hits  hits = { .count = 0 };
+    struct alert_hits  hits;
     struct transaction row;
     bool               own = false;
 
-    CHECK(sim->real->alert_hits(sim->reader, number, collect_hit, &hits) == ERR_none);
+    CHECK(writer_alert_hits(sim->writer, alert, &hits) == ERR_none);
     for (size_t i = 0; i < hits.count; i++) {
-        CHECK(sim->real->transaction_by_sequence(sim->reader, hits.rows[i].transaction, &row) ==
+        CHECK(writer_alert_row(sim->writer, alert->account, hits.rows[i].transaction, &row) ==
               ERR_none);
         own = own || (hits.rows[i].finding == 0 && row.posted_by == sim->users[user].user);
     }
     return own;
 }
 
+/* What waits in the store, but for what is taken. What this group raises is not there yet. */
+static void look_at_queue(struct sim *sim, int user)
+{
+    struct alert_filter filter = { .undecided = true };
+    size_t              kept = 0;
+
+    before.free_count = 0;
+    CHECK(sim->real->alerts(sim->reader, &filter, collect, NULL) == ERR_none);
+    for (size_t i = 0; i < before.free_count; i++) {
+        struct alert  row;
+        enum standing standing = look(sim, &before.free[i].alert_id, user, &row);
+
+        if ((standing == STANDS_OPEN || standing == STANDS_MINE) && !is_own(sim, &row, user))
+            before.free[kept++] =
+                before.free[i]; /* with its stored urgency, by which it is found */
+    }
+    before.free_count = kept;
+}
+
 static enum err expect_next(struct sim *sim, const struct sim_job *job, enum err err)
 {
-    static struct waiting   waiting;
-    struct alert_filter     filter = { .undecided = true };
     const struct msg_alert *out = job->out;
     int64_t                 most = -1;
     int64_t                 given = -1;
 
-    waiting.count = 0;
-    CHECK(sim->real->alerts(sim->reader, &filter, collect, &waiting) == ERR_none);
-    for (size_t i = 0; i < waiting.count; i++) {
-        struct alert  row;
-        enum standing standing = look(sim, &waiting.rows[i].alert_id, job->user, &row);
+    for (size_t i = 0; i < before.free_count; i++) {
+        const struct alert *row = &before.free[i];
 
-        if ((standing != STANDS_OPEN && standing != STANDS_MINE) ||
-            is_own(sim, row.number, job->user))
-            continue;
-        if (row.urgency > most)
-            most = row.urgency;
-        if (err == ERR_none && uuid_equal(&row.alert_id, &out->alert_id))
-            given = row.urgency;
+        if (row->urgency > most)
+            most = row->urgency;
+        if (err == ERR_none && uuid_equal(&row->alert_id, &out->alert_id))
+            given = row->urgency;
     }
     if (most < 0)
         return ERR_queue_empty;
@@ -208,60 +199,58 @@ static enum err expect_next(struct sim *sim, const struct sim_job *job, enum err
     return ERR_none;
 }
 
-void sim_alert_expect(struct sim *sim, struct sim_job *job, enum err err)
+static const struct uuid *alert_of(const struct sim_job *job)
 {
-    const struct msg_alert_ref *ref = job->in;
-    struct alert                row;
-
-    job->first = false;
-    job->expected = ERR_none;
     switch ((enum op_index)(job->op - op_rows)) {
-    case OP_INDEX_alert_next:
-        job->expected = expect_next(sim, job, err);
-        break;
-    case OP_INDEX_alert_take:
-        job->expected = expect_act(look(sim, &ref->alert_id, job->user, &row), false);
-        break;
-    case OP_INDEX_alert_assign:
-        job->expected = expect_act(
-            look(sim, &((const struct msg_alert_assign *)job->in)->alert_id, job->user, &row),
-            false);
-        break;
-    case OP_INDEX_alert_return:
-        job->expected = expect_act(look(sim, &ref->alert_id, job->user, &row), true);
-        break;
     case OP_INDEX_alert_decide:
-        job->expected = expect_decision(
-            look(sim, &((const struct msg_alert_decide *)job->in)->alert_id, job->user, &row), err);
-        break;
+        return &((const struct msg_alert_decide *)job->in)->alert_id;
+    case OP_INDEX_alert_note:
+        return &((const struct msg_alert_note *)job->in)->alert_id;
+    case OP_INDEX_alert_assign:
+        return &((const struct msg_alert_assign *)job->in)->alert_id;
     case OP_INDEX_alert_snooze:
-        job->expected = expect_snooze(sim, job);
-        break;
+        return &((const struct msg_alert_snooze *)job->in)->alert_id;
     case OP_INDEX_alert_undo:
-        job->expected = expect_undo(sim, job, err);
-        break;
-    case OP_INDEX_alert_bulk:
-        if (err == ERR_none)
-            check_outcomes(sim, job);
-        break;
-    default: /* a note */
-        break;
+        return &((const struct msg_alert_undo *)job->in)->alert_id;
+    default:
+        return &((const struct msg_alert_ref *)job->in)->alert_id;
     }
-    /* What was released or rejected before it in the same group may have decided the alert. */
-    if (sim->group_size > 1 && job->expected == ERR_none && err == ERR_state_conflict)
-        job->expected = err;
+}
+
+void sim_alert_before(struct sim *sim, const struct sim_job *job)
+{
+    const struct msg_alert_bulk *bulk = job->in;
+    struct alert                 row;
+
+    if (job->op == &op_rows[OP_INDEX_alert_next]) {
+        look_at_queue(sim, job->user);
+    } else if (job->op == &op_rows[OP_INDEX_alert_bulk]) {
+        for (size_t i = 0; i < bulk->items.count; i++)
+            before.standing[i] = look(sim, &bulk->items.at[i].alert_id, job->user, &row);
+    } else {
+        before.standing[0] = look(sim, alert_of(job), job->user, &row);
+        before.decided_at_us = row.decided_at_us;
+    }
 }
 
 /* --- what was done ------------------------------------------------------------------------------
  */
 
+static struct sim_alert *changed(struct sim *sim, const struct uuid *id, struct alert *row)
+{
+    struct sim_alert *alert;
+
+    CHECK(writer_alert_by_id(sim->writer, id, row) == ERR_none);
+    alert = known(sim, row);
+    sim_save(sim, alert, sizeof *alert);
+    return alert;
+}
+
 static void lock(struct sim *sim, const struct uuid *id, int holder, int64_t for_us)
 {
     struct alert      row;
-    struct sim_alert *alert;
+    struct sim_alert *alert = changed(sim, id, &row);
 
-    CHECK(sim->real->alert_by_id(sim->reader, id, &row) == ERR_none);
-    alert = known(sim, &row);
     alert->holder = holder;
     alert->lock_until_us = for_us > 0 ? sim->now_us + for_us : 0;
     alert->snoozed_until_us = 0;
@@ -271,16 +260,17 @@ static void lock(struct sim *sim, const struct uuid *id, int holder, int64_t for
 static void decide(struct sim *sim, const struct sim_job *job, const struct uuid *id,
                    int32_t decision)
 {
-    struct alert row;
+    struct alert      row;
+    struct sim_alert *alert;
 
     lock(sim, id, 0, 0);
-    CHECK(sim->real->alert_by_id(sim->reader, id, &row) == ERR_none);
-    known(sim, &row)->decision = decision;
-    known(sim, &row)->decided_at_us = sim->now_us;
-    sim_model_take_over(sim, job, row.account, decision);
+    alert = changed(sim, id, &row);
+    alert->decision = decision;
+    alert->decided_at_us = sim->now_us;
+    sim_model_take_over(sim, job, &row, decision);
 }
 
-static void learn_bulk(struct sim *sim, const struct sim_job *job)
+static void do_bulk(struct sim *sim, const struct sim_job *job)
 {
     const struct msg_alert_bulk     *in = job->in;
     const struct msg_alert_outcomes *out = job->out;
@@ -290,45 +280,44 @@ static void learn_bulk(struct sim *sim, const struct sim_job *job)
             decide(sim, job, &in->items.at[i].alert_id, in->decision);
 }
 
-static void learn_snooze(struct sim *sim, const struct msg_alert_snooze *in)
+static void do_snooze(struct sim *sim, const struct msg_alert_snooze *in)
 {
-    struct alert row;
+    struct alert      row;
+    struct sim_alert *alert;
 
     lock(sim, &in->alert_id, 0, 0);
-    CHECK(sim->real->alert_by_id(sim->reader, &in->alert_id, &row) == ERR_none);
-    known(sim, &row)->snoozed_until_us = in->until;
-    known(sim, &row)->hits = row.hits;
+    alert = changed(sim, &in->alert_id, &row);
+    alert->snoozed_until_us = in->until;
+    alert->hits = row.hits;
 }
 
-static void learn_assign(struct sim *sim, const struct msg_alert_assign *in)
+static void do_assign(struct sim *sim, const struct msg_alert_assign *in)
 {
     lock(sim, &in->alert_id, in->email.at[4] - '0', LIMIT_ALERT_ASSIGN_HOURS * US_PER_HOUR);
 }
 
-static void learn_undo(struct sim *sim, const struct sim_job *job)
+static void do_undo(struct sim *sim, const struct sim_job *job)
 {
     const struct msg_alert_undo *in = job->in;
     struct alert                 row;
 
     lock(sim, &in->alert_id, job->user, LIMIT_ALERT_LOCK_SECONDS * US_PER_SECOND);
-    CHECK(sim->real->alert_by_id(sim->reader, &in->alert_id, &row) == ERR_none);
-    sim_model_take_over(sim, job, row.account, 0);
-    sim->figures.undone++;
+    (void)changed(sim, &in->alert_id, &row);
+    sim_model_take_over(sim, job, &row, 0);
 }
 
-void sim_alert_learn(struct sim *sim, const struct sim_job *job)
+static void do_act(struct sim *sim, const struct sim_job *job)
 {
     const struct msg_alert_decide *decision = job->in;
     const struct msg_alert        *out = job->out;
 
-    sim->figures.alerts++;
     switch ((enum op_index)(job->op - op_rows)) {
     case OP_INDEX_alert_next:
     case OP_INDEX_alert_take:
         lock(sim, &out->alert_id, job->user, LIMIT_ALERT_LOCK_SECONDS * US_PER_SECOND);
         break;
     case OP_INDEX_alert_assign:
-        learn_assign(sim, job->in);
+        do_assign(sim, job->in);
         break;
     case OP_INDEX_alert_return:
         lock(sim, &out->alert_id, 0, 0);
@@ -337,17 +326,49 @@ void sim_alert_learn(struct sim *sim, const struct sim_job *job)
         decide(sim, job, &decision->alert_id, decision->decision);
         break;
     case OP_INDEX_alert_snooze:
-        learn_snooze(sim, job->in);
+        do_snooze(sim, job->in);
         break;
     case OP_INDEX_alert_undo:
-        learn_undo(sim, job);
+        do_undo(sim, job);
         break;
     case OP_INDEX_alert_bulk:
-        learn_bulk(sim, job);
+        do_bulk(sim, job);
         break;
-    default:
+    default: /* a note */
         break;
     }
+}
+
+static enum err expected_of(struct sim *sim, const struct sim_job *job, enum err err)
+{
+    enum err act = expect_act(before.standing[0], job->op == &op_rows[OP_INDEX_alert_return]);
+
+    switch ((enum op_index)(job->op - op_rows)) {
+    case OP_INDEX_alert_next:
+        return expect_next(sim, job, err);
+    case OP_INDEX_alert_decide:
+        return act == ERR_none && is_of_money(err) ? err : act;
+    case OP_INDEX_alert_snooze:
+        return expect_snooze(sim, job);
+    case OP_INDEX_alert_undo:
+        return expect_undo(sim, err);
+    case OP_INDEX_alert_bulk:
+        if (err == ERR_none)
+            check_outcomes(sim, job);
+        return ERR_none;
+    case OP_INDEX_alert_note:
+        return ERR_none;
+    default:
+        return act;
+    }
+}
+
+void sim_alert_expect(struct sim *sim, struct sim_job *job, enum err err)
+{
+    job->first = false;
+    job->expected = expected_of(sim, job, err);
+    if (err == ERR_none && job->expected == ERR_none)
+        do_act(sim, job);
 }
 
 void sim_alert_prove(struct sim *sim)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bankd/controls.h"
 #include "common/check.h"
 #include "tests/lib/bare_bank.h"
 
@@ -187,9 +188,23 @@ static void start_from(struct sim *sim, struct fault_disk *disk)
     sim->figures.crashes++;
 }
 
+static size_t pack_budget(struct sim *sim, uint8_t out[BUDGET_PACKED_MAX])
+{
+    struct controls *controls;
+
+    CHECK(writer_controls(sim->writer, &controls) == ERR_none);
+    return budget_pack(controls_budget(controls), out);
+}
+
 void sim_bank_crash(struct sim *sim, enum fault_cut kind)
 {
+    uint8_t before[BUDGET_PACKED_MAX];
+    uint8_t after[BUDGET_PACKED_MAX];
+    size_t  n = pack_budget(sim, before);
+
     start_from(sim, fault_disk_cut(kind, random_next(&sim->random)));
+    SIM_REQUIRE(sim, pack_budget(sim, after) == n && memcmp(before, after, n) == 0,
+                "a crash costs the alert budget something");
 }
 
 /* --- requests -------------------------------------------------------------------------------- */
@@ -302,32 +317,52 @@ static void ask(struct sim *sim, struct sim_job *job)
     say(sim, job);
 }
 
-/* What moves money or freezes goes in groups; everything else is done at once, most of it alone. */
-static bool is_grouped(const struct sim_job *job)
-{
-    return job->op == &op_rows[OP_INDEX_transaction_create] ||
-           job->op == &op_rows[OP_INDEX_transaction_reverse] ||
-           job->op == &op_rows[OP_INDEX_transaction_release] ||
-           job->op == &op_rows[OP_INDEX_transaction_reject] ||
-           job->op == &op_rows[OP_INDEX_account_freeze] ||
-           job->op == &op_rows[OP_INDEX_account_unfreeze];
-}
-
-/* An act on one alert may end a group of posts, some of which may join that very alert. */
-static bool may_follow(const struct sim_job *job)
-{
-    return job->op == &op_rows[OP_INDEX_alert_take] || job->op == &op_rows[OP_INDEX_alert_note] ||
-           job->op == &op_rows[OP_INDEX_alert_decide];
-}
-
 static bool is_of_alerts(const struct sim_job *job)
 {
     return strncmp(job->op->name, "alert.", 6) == 0;
 }
 
+static bool is_of_controls(const struct sim_job *job)
+{
+    return job->op == &op_rows[OP_INDEX_screening_add] ||
+           job->op == &op_rows[OP_INDEX_screening_remove] ||
+           job->op == &op_rows[OP_INDEX_suppression_add] ||
+           job->op == &op_rows[OP_INDEX_suppression_remove] ||
+           job->op == &op_rows[OP_INDEX_suppression_approve] ||
+           job->op == &op_rows[OP_INDEX_controls_set];
+}
+
+static bool is_of_accounts(const struct sim_job *job)
+{
+    return job->op == &op_rows[OP_INDEX_account_freeze] ||
+           job->op == &op_rows[OP_INDEX_account_unfreeze];
+}
+
+static bool is_of_transactions(const struct sim_job *job)
+{
+    return job->op == &op_rows[OP_INDEX_transaction_create] ||
+           job->op == &op_rows[OP_INDEX_transaction_reverse] ||
+           job->op == &op_rows[OP_INDEX_transaction_release] ||
+           job->op == &op_rows[OP_INDEX_transaction_reject];
+}
+
+/* What goes in groups; everything else is done at once, alone. */
+static bool is_grouped(const struct sim_job *job)
+{
+    return is_of_transactions(job) || is_of_accounts(job) || is_of_alerts(job) ||
+           is_of_controls(job) || job->op == &op_rows[OP_INDEX_session_logout];
+}
+
+/* Records are planned from what is durable: of two changes of one in a group the second may be
+ * refused, rightly, as if it had come before. */
 static bool must_wait(const struct sim *sim, const struct sim_job *job)
 {
-    return sim->job_count > 0 && !is_grouped(job) && !may_follow(job);
+    if (!is_grouped(job))
+        return sim->job_count > 0;
+    for (size_t i = 0; i < sim->job_count && is_of_controls(job); i++)
+        if (is_of_controls(&sim->jobs[i]))
+            return true;
+    return false;
 }
 
 /* The next free job, read from the message. What waited may have crashed the bank meanwhile. */
@@ -411,11 +446,6 @@ static void expect(struct sim *sim, struct sim_job *job, enum err err)
     }
 }
 
-static bool is_of_transactions(const struct sim_job *job)
-{
-    return is_grouped(job) && job->op->reply == &message_transaction;
-}
-
 static const char *judge_answer(struct sim *sim, const struct sim_job *job)
 {
     const struct msg_transaction *row = job->out;
@@ -453,8 +483,11 @@ static void note_refusal(struct sim *sim, const struct sim_job *job, enum err er
 
 static const char *plan(struct sim *sim, struct sim_job *job)
 {
-    enum err err = run(sim, job, sim->store, sim->writer, &job->out_arena, &job->out);
+    enum err err;
 
+    if (is_of_alerts(job))
+        sim_alert_before(sim, job);
+    err = run(sim, job, sim->store, sim->writer, &job->out_arena, &job->out);
     expect(sim, job, err);
     if (err != job->expected) {
         snprintf(sim->wrong, sizeof sim->wrong,
@@ -469,6 +502,8 @@ static const char *plan(struct sim *sim, struct sim_job *job)
     }
     buf_clear(&job->reply);
     CHECK(reply_encode(job->envelope.id, job->op->reply, job->out, &job->reply) == ERR_none);
+    if (is_of_transactions(job) && sim_steer_check_valve(sim) != NULL)
+        return sim_steer_check_valve(sim);
     return judge_answer(sim, job);
 }
 
@@ -509,6 +544,12 @@ static void learn_post(struct sim *sim, const struct sim_job *job)
                 "the same request has two answers");
 }
 
+static void learn_alert(struct sim *sim, const struct sim_job *job)
+{
+    sim->figures.alerts++;
+    sim->figures.undone += job->op == &op_rows[OP_INDEX_alert_undo];
+}
+
 /* The group is durable: what the bank said of its posts is what it must say for ever. */
 static void learn(struct sim *sim, struct sim_job **jobs, size_t n)
 {
@@ -519,14 +560,16 @@ static void learn(struct sim *sim, struct sim_job **jobs, size_t n)
             sim->figures.refusals++;
         else if (is_of_transactions(job))
             learn_post(sim, job);
-        else if (is_grouped(job))
+        else if (is_of_accounts(job))
             sim->figures.frozen++;
         else if (is_of_alerts(job))
-            sim_alert_learn(sim, job);
+            learn_alert(sim, job);
         else if (job->op == &op_rows[OP_INDEX_session_logout])
             sim_session_end(sim, job);
         else
             sim_steer_learn(sim, job);
+        if (job->op == &op_rows[OP_INDEX_controls_restore])
+            sim->now_us++; /* what it stopped until this moment counts no more */
     }
 }
 
@@ -554,7 +597,6 @@ static enum err try_group(struct sim *sim, struct sim_job **jobs, size_t n)
     enum err     err;
 
     sim_model_begin(sim);
-    sim->group_size = n;
     for (size_t i = 0; i < n; i++) {
         const char *what = plan(sim, jobs[i]);
 
@@ -617,20 +659,38 @@ void sim_bank_work(struct sim *sim)
 
 /* --- what the daemon does beside -------------------------------------------------------------- */
 
+static void note_threshold(struct sim *sim)
+{
+    struct controls *controls;
+
+    CHECK(writer_controls(sim->writer, &controls) == ERR_none);
+    sim->figures.moved += controls_threshold(controls) != sim->threshold;
+    sim->threshold = controls_threshold(controls);
+}
+
+/* The disk may be full at the first commit; then nothing has ended. */
 void sim_bank_expire(struct sim *sim)
 {
-    int percent = sim->full_percent;
+    int  percent = sim->full_percent;
+    bool ended = true;
 
-    sim->full_percent = 0;
-    for (bool more = true; more;) {
-        SIM_REQUIRE(sim, writer_expire(sim->writer, NULL) == ERR_none, "holds cannot expire");
+    for (bool more = true; more; sim->full_percent = 0) {
+        enum err err = writer_expire(sim->writer, NULL);
+
+        SIM_REQUIRE(sim, err == ERR_none, "holds cannot expire");
         more = writer_planned(sim->writer) > 0;
-        SIM_REQUIRE(sim, !more || writer_commit(sim->writer, NULL) == ERR_none,
-                    "expired holds cannot be committed");
+        if (more)
+            err = writer_commit(sim->writer, NULL);
         writer_events(sim->writer, ignore_event, NULL);
+        SIM_REQUIRE(sim, err == ERR_none || (err == ERR_storage_full && sim->full_percent > 0),
+                    "expired holds cannot be committed");
+        ended = err == ERR_none;
+        more = more && ended;
     }
     sim->full_percent = percent;
-    sim_model_expire(sim);
+    if (ended)
+        sim_model_expire(sim);
+    note_threshold(sim);
 }
 
 void sim_bank_rest(struct sim *sim)

@@ -243,6 +243,17 @@ static bool find_known(struct sim *sim, const struct sim_client *client, bool ow
     return false;
 }
 
+/* Half of the decisions are on the hold that ends first. */
+static bool find_decidable(struct sim *sim, const struct sim_client *client, size_t *out)
+{
+    size_t hold = sim_model_next_hold(sim);
+
+    if (hold == SIM_NONE || !sim->posts[hold].acknowledged || sim_chance(sim, 2))
+        return find_known(sim, client, false, out);
+    *out = hold;
+    return true;
+}
+
 static enum sim_task draw_task(struct sim *sim, const struct sim_client *client)
 {
     uint64_t dice = random_below(&sim->random, 100);
@@ -318,7 +329,9 @@ static void begin(struct sim *sim, struct sim_client *client)
              : task >= SIM_LOGOUT  ? false
              : task >= SIM_TAKE    ? !find_alert(sim, client)
              : task >= SIM_ACCOUNT ? !find_account(sim, client, task)
-                                   : !find_known(sim, client, own, &client->post))
+             : task == SIM_RELEASE || task == SIM_REJECT
+                 ? !find_decidable(sim, client, &client->post)
+                 : !find_known(sim, client, own, &client->post))
         return;
     if (task == SIM_REVERSE)
         client->post = make_reversal(sim, client, client->post);

@@ -13,6 +13,7 @@ enum {
     LISTED_MAX = 6,
     SPARED_MAX = 8,
     HOURS_MAX = 3,
+    VALVE_MINIMUM = 5, /* payments */
 };
 
 /* --- choosing ----------------------------------------------------------------------------------
@@ -173,6 +174,18 @@ static bool choose_rules(struct sim *sim, struct sim_client *client)
     return sim->version_count + SIM_CLIENTS < SIM_VERSIONS_MAX;
 }
 
+/* Mostly one that is stepped down. */
+static bool choose_stepped(struct sim *sim, struct sim_client *client)
+{
+    size_t count = 0;
+
+    for (int rule = 0; rule < SIM_RULES; rule++)
+        if ((sim->valve.stepped[rule] || sim_chance(sim, 20)) &&
+            random_below(&sim->random, ++count) == 0)
+            client->other = rule;
+    return count > 0;
+}
+
 bool sim_desk_begin(struct sim *sim, struct sim_client *client, enum sim_task task)
 {
     switch (task) {
@@ -181,11 +194,15 @@ bool sim_desk_begin(struct sim *sim, struct sim_client *client, enum sim_task ta
         return choose_new_entry(sim, client, task == SIM_LIST);
     case SIM_UNLIST:
     case SIM_UNSPARE:
+    case SIM_SPARE_TOO:
         return choose_entry(sim, client, task == SIM_UNLIST);
     case SIM_SET:
         client->choice = 12 + (int32_t)random_below(&sim->random, 36);
         client->other = (int32_t)random_below(&sim->random, 5);
+        client->post = random_below(&sim->random, 6); /* the valve */
         return true;
+    case SIM_RESTORE:
+        return choose_stepped(sim, client);
     case SIM_PROPOSE:
         return choose_rules(sim, client);
     case SIM_APPROVE:
@@ -206,14 +223,15 @@ bool sim_desk_begin(struct sim *sim, struct sim_client *client, enum sim_task ta
 enum sim_task sim_desk_draw(struct sim *sim, const struct sim_client *client)
 {
     static const enum sim_task of_analysts[] = {
-        SIM_NEXT,   SIM_NEXT,        SIM_NEXT,    SIM_RETURN,  SIM_ASSIGN,  SIM_SNOOZE,
-        SIM_SNOOZE, SIM_BULK_DECIDE, SIM_UNDO,    SIM_UNDO,    SIM_LIST,    SIM_UNLIST,
-        SIM_SPARE,  SIM_SPARE,       SIM_UNSPARE, SIM_PROPOSE, SIM_WITHDRAW
+        SIM_NEXT,        SIM_NEXT,    SIM_NEXT,     SIM_RETURN,  SIM_ASSIGN, SIM_SNOOZE, SIM_SNOOZE,
+        SIM_BULK_DECIDE, SIM_UNDO,    SIM_UNDO,     SIM_LIST,    SIM_UNLIST, SIM_SPARE,  SIM_SPARE,
+        SIM_UNSPARE,     SIM_PROPOSE, SIM_WITHDRAW, SIM_RESTORE, SIM_UNDO,   SIM_UNDO
     };
     static const enum sim_task of_officers[] = {
-        SIM_LIST,      SIM_UNLIST,    SIM_UNSPARE,   SIM_SET,        SIM_PROPOSE,    SIM_APPROVE,
-        SIM_APPROVE,   SIM_APPROVE,   SIM_WITHDRAW,  SIM_CASE_OPEN,  SIM_CASE_ADD,   SIM_CASE_ADD,
-        SIM_CASE_MOVE, SIM_CASE_MOVE, SIM_CASE_FILE, SIM_CASE_CLOSE, SIM_CASE_ASSIGN
+        SIM_LIST,      SIM_UNLIST,     SIM_UNSPARE,    SIM_SET,      SIM_PROPOSE,   SIM_APPROVE,
+        SIM_SPARE_TOO, SIM_SPARE_TOO,  SIM_RESTORE,    SIM_RESTORE,  SIM_APPROVE,   SIM_APPROVE,
+        SIM_WITHDRAW,  SIM_CASE_OPEN,  SIM_CASE_ADD,   SIM_CASE_ADD, SIM_CASE_MOVE, SIM_CASE_MOVE,
+        SIM_CASE_FILE, SIM_CASE_CLOSE, SIM_CASE_ASSIGN
     };
 
     if (client->user < SIM_OFFICERS)
@@ -274,11 +292,13 @@ static void send_list(struct sim *sim, struct sim_client *client)
 
 static void send_steering(struct sim *sim, struct sim_client *client)
 {
-    struct msg_suppression_add    spare = { .until = client->until_us,
-                                            .reason = slice_from("a reason") };
-    struct msg_screening_remove   unlist = { .reason = slice_from("a reason") };
-    struct msg_suppression_remove unspare = { .reason = slice_from("a reason") };
-    struct msg_controls_set       set = { .reason = slice_from("a reason") };
+    struct msg_suppression_add     spare = { .until = client->until_us,
+                                             .reason = slice_from("a reason") };
+    struct msg_screening_remove    unlist = { .reason = slice_from("a reason") };
+    struct msg_suppression_remove  unspare = { .reason = slice_from("a reason") };
+    struct msg_controls_set        set = { .reason = slice_from("a reason") };
+    struct msg_controls_restore    restore = { .reason = slice_from("a reason") };
+    struct msg_suppression_approve second = { .has = 0 };
 
     if (client->task == SIM_SPARE) {
         spare.rule = slice_from(sim_rule_names[client->other]);
@@ -287,10 +307,18 @@ static void send_steering(struct sim *sim, struct sim_client *client)
     } else if (client->task == SIM_SET) {
         MSG_SET(&set, controls_set, hold_hours, client->choice);
         MSG_SET(&set, controls_set, alert_budget_per_day, client->other);
+        MSG_SET(&set, controls_set, valve_share_bp, (int64_t)client->post * 500);
+        MSG_SET(&set, controls_set, valve_minimum, VALVE_MINIMUM + (int64_t)client->post);
         sim_client_send(sim, client, OP_INDEX_controls_set, &set);
     } else if (client->task == SIM_UNLIST) {
         unlist.entry_id = sim->entries[client->post].id;
         sim_client_send(sim, client, OP_INDEX_screening_remove, &unlist);
+    } else if (client->task == SIM_SPARE_TOO) {
+        second.suppression_id = sim->entries[client->post].id;
+        sim_client_send(sim, client, OP_INDEX_suppression_approve, &second);
+    } else if (client->task == SIM_RESTORE) {
+        restore.rule = slice_from(sim_rule_names[client->other]);
+        sim_client_send(sim, client, OP_INDEX_controls_restore, &restore);
     } else {
         unspare.suppression_id = sim->entries[client->post].id;
         sim_client_send(sim, client, OP_INDEX_suppression_remove, &unspare);

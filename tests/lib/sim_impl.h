@@ -30,9 +30,13 @@ enum {
     SIM_CASE_ITEMS_MAX = 40,
     SIM_BULK = 3,
     SIM_SESSIONS_MAX = 512,
+    SIM_SAVED_MAX = 8192,
+    SIM_SAVED_BYTES = 1 << 20,
 };
 #define SIM_PASSWORD "a password"
 #define SIM_NONE     SIZE_MAX
+/* Of the rules in sim_steer.c, in their order. */
+enum { SIM_RULE_LARGE, SIM_RULE_HUGE, SIM_RULE_WATCHED, SIM_RULE_DENIED, SIM_RULES };
 
 /* --- the network ----------------------------------------------------------------------------- */
 
@@ -57,6 +61,9 @@ struct sim_post {
     int         user;
     int32_t     status; /* 0 = the bank has never done it */
     int64_t     hold_until_us;
+    /* When it was judged: its place among all, and which rules stopped it or would have. */
+    int64_t  judged_no, judged_us;
+    uint32_t stopping;
     /* What the bank said, when it did it. */
     int64_t sequence, posted_at_us;
     bool    acknowledged; /* a client has heard of it */
@@ -73,10 +80,10 @@ struct sim_books {
     struct sim_freeze freezes[SIM_ACCOUNTS];
 };
 
-struct sim_undo {
-    size_t  post, reversed_by;
-    int32_t status;
-    int64_t hold_until_us;
+/* What a group has changed of the model, as it was before: undone when the group did not happen. */
+struct sim_saved {
+    void  *place;
+    size_t at, n; /* in the saved bytes */
 };
 
 /* What people did with the alert of a number, as far as they told it; how payments join alerts and
@@ -104,8 +111,19 @@ struct sim_entry {
     int32_t     list;   /* 0 = a suppression */
     int         target; /* index of the account; SIM_ACCOUNTS and more: of the party */
     int         rule;   /* of a suppression: index into sim_rule_names */
+    int         author;
     int64_t     until_us;
     bool        removed;
+    bool        approved; /* by a second person */
+};
+
+/* Of the safety valve: what is set, and which rules are stepped down. */
+struct sim_valve {
+    int64_t share_bp, minimum; /* as set */
+    int64_t judged;            /* payments so far */
+    int64_t since;             /* judged_no from which on payments count: by the rules in force */
+    int64_t since_restored[SIM_RULES];
+    bool    stepped[SIM_RULES];
 };
 
 struct sim_case {
@@ -156,6 +174,8 @@ enum sim_task {
     SIM_UNLIST,
     SIM_SPARE,
     SIM_UNSPARE,
+    SIM_SPARE_TOO, /* the second person */
+    SIM_RESTORE,
     SIM_SET,
     SIM_PROPOSE,
     SIM_APPROVE,
@@ -225,9 +245,10 @@ struct sim {
     struct sim_message *messages;
     uint64_t            message_serial;
     /* model */
-    struct sim_books   books, books_before;
-    struct sim_undo    undo[2 * SIM_GROUP_MAX]; /* a reversal changes two posts */
-    size_t             undo_count;
+    struct sim_books   books;
+    struct sim_saved   saved[SIM_SAVED_MAX];
+    size_t             saved_count, saved_bytes;
+    uint8_t            saved_space[SIM_SAVED_BYTES];
     struct sim_post   *posts;
     size_t             post_count;
     struct sim_alert   alerts[SIM_ALERTS_MAX];     /* by their numbers */
@@ -237,9 +258,12 @@ struct sim {
     size_t             active; /* the version in force */
     struct sim_entry   entries[SIM_ENTRIES_MAX];
     size_t             entry_count;
+    size_t             entries_before; /* the group */
     struct sim_case    cases[SIM_CASES_MAX];
     size_t             case_count;
     int64_t            hold_hours;
+    struct sim_valve   valve;
+    int32_t            threshold; /* that the alert budget has found, as last seen */
     /* bank */
     char                    folder[64], path[80];
     struct bank             bank;
@@ -253,7 +277,6 @@ struct sim {
     struct arena            arena;
     struct sim_job         *jobs; /* SIM_GROUP_MAX */
     size_t                  job_count;
-    size_t                  group_size; /* of the group that is planned */
     int64_t                 account_numbers[SIM_ACCOUNTS];
     struct uuid             account_ids[SIM_ACCOUNTS];
     struct actor            users[SIM_USERS];
@@ -295,6 +318,7 @@ void sim_bank_rest(struct sim *sim);
 /* Before a group; after it, when it did not happen. */
 void   sim_model_begin(struct sim *sim);
 void   sim_model_undo(struct sim *sim);
+void   sim_save(struct sim *sim, void *place, size_t n);             /* it is about to be changed */
 size_t sim_model_find(const struct sim *sim, const struct uuid *id); /* SIZE_MAX = none */
 void   sim_model_create(struct sim *sim, struct sim_job *job,
                         const struct msg_transaction_create *in);
@@ -304,25 +328,28 @@ void   sim_model_reverse(struct sim *sim, struct sim_job *job,
 /* Of freezes and their ends; `direction` 0 = the end. */
 void sim_model_freeze(struct sim *sim, struct sim_job *job, const struct uuid *id,
                       int32_t direction, int64_t until_us);
-/* An act on an alert of that account has changed what was held: takes it over, if that may be.
+/* An act on the alert has changed, as planned so far, what was held: takes it over, if that may be.
  * `decision` 0 = one was taken back. */
-void sim_model_take_over(struct sim *sim, const struct sim_job *job, int64_t account,
+void sim_model_take_over(struct sim *sim, const struct sim_job *job, const struct alert *alert,
                          int32_t decision);
-/* What the rules, the lists and the suppressions of now make of an outgoing amount. */
-int32_t sim_steer_verdict(const struct sim *sim, const struct sim_post *post, int64_t amount);
-void    sim_model_expire(struct sim *sim);
-void    sim_model_compare(struct sim *sim); /* accounts */
-void    sim_model_prove(struct sim *sim);   /* everything */
+/* What the rules, the lists and the suppressions of now make of a payment: its status. The valve
+ * counts it, and may step a rule down. */
+int32_t     sim_steer_judge(struct sim *sim, struct sim_post *post);
+const char *sim_steer_check_valve(struct sim *sim); /* what is wrong with it as planned, or NULL */
+size_t      sim_model_next_hold(const struct sim *sim); /* that ends; SIM_NONE = there is none */
+void        sim_model_expire(struct sim *sim);
+void        sim_model_compare(struct sim *sim); /* accounts */
+void        sim_model_prove(struct sim *sim);   /* everything */
 
 /* --- what is not money ------------------------------------------------------------------------ */
 
-/* Each of these acts is alone in its group. `..._expect` comes before the commit and says how it
- * must be answered, given how it was; `..._learn` when it is durable. */
+/* `..._before` looks at what an act is about, before the bank plans it; `..._expect` says how it
+ * must be answered, and when it is done as it must be, the model has done it too. */
+void sim_alert_before(struct sim *sim, const struct sim_job *job);
 void sim_alert_expect(struct sim *sim, struct sim_job *job, enum err err);
-void sim_alert_learn(struct sim *sim, const struct sim_job *job);
 void sim_alert_prove(struct sim *sim);
 void sim_steer_expect(struct sim *sim, struct sim_job *job, enum err err);
-void sim_steer_learn(struct sim *sim, const struct sim_job *job);
+void sim_steer_learn(struct sim *sim, const struct sim_job *job); /* it is durable */
 void sim_steer_prove(struct sim *sim);
 
 void sim_sessions_open(struct sim *sim);
@@ -331,8 +358,7 @@ void     sim_session_check(struct sim *sim, const struct request_envelope *envel
 enum err sim_session_start(struct sim *sim, struct sim_job *job); /* with the answer to a login */
 void     sim_session_end(struct sim *sim, const struct sim_job *job); /* a logout is durable */
 
-extern const char *const sim_rule_names[];
-enum { SIM_RULE_LARGE, SIM_RULE_HUGE, SIM_RULE_WATCHED, SIM_RULE_DENIED, SIM_RULES };
+extern const char *const sim_rule_names[SIM_RULES];
 enum { SIM_RULES_BYTES = 2048 };
 /* The text of a version; returns its length. */
 size_t       sim_rules_text(const struct sim_version *version, char out[SIM_RULES_BYTES]);

@@ -14,20 +14,32 @@
 
 void sim_model_begin(struct sim *sim)
 {
-    sim->books_before = sim->books;
-    sim->undo_count = 0;
+    sim->saved_count = 0;
+    sim->saved_bytes = 0;
+    sim->entries_before = sim->entry_count;
+    sim_save(sim, &sim->books, sizeof sim->books);
+    sim_save(sim, &sim->hold_hours, sizeof sim->hold_hours);
+    sim_save(sim, &sim->valve, sizeof sim->valve);
+    sim_save(sim, &sim->figures.stepped, sizeof sim->figures.stepped);
+}
+
+void sim_save(struct sim *sim, void *place, size_t n)
+{
+    CHECK(sim->saved_count < SIM_SAVED_MAX && sim->saved_bytes + n <= SIM_SAVED_BYTES);
+    sim->saved[sim->saved_count++] =
+        (struct sim_saved){ .place = place, .at = sim->saved_bytes, .n = n };
+    memcpy(sim->saved_space + sim->saved_bytes, place, n);
+    sim->saved_bytes += n;
 }
 
 void sim_model_undo(struct sim *sim)
 {
-    sim->books = sim->books_before;
-    while (sim->undo_count > 0) {
-        const struct sim_undo *undo = &sim->undo[--sim->undo_count];
+    while (sim->saved_count > 0) {
+        const struct sim_saved *saved = &sim->saved[--sim->saved_count];
 
-        sim->posts[undo->post].status = undo->status;
-        sim->posts[undo->post].hold_until_us = undo->hold_until_us;
-        sim->posts[undo->post].reversed_by = undo->reversed_by;
+        memcpy(saved->place, sim->saved_space + saved->at, saved->n);
     }
+    sim->entry_count = sim->entries_before;
 }
 
 /* Ids are made in the order of the posts, so the number is hidden in them. */
@@ -43,11 +55,7 @@ static void set_status(struct sim *sim, size_t i, int32_t status)
 {
     struct sim_post *post = &sim->posts[i];
 
-    CHECK(sim->undo_count < ARRAY_COUNT(sim->undo));
-    sim->undo[sim->undo_count++] = (struct sim_undo){ .post = i,
-                                                      .reversed_by = post->reversed_by,
-                                                      .status = post->status,
-                                                      .hold_until_us = post->hold_until_us };
+    sim_save(sim, post, sizeof *post);
     if (post->status == STATUS_HELD)
         sim->books.held[post->from] -= post->amount;
     post->status = status;
@@ -94,14 +102,14 @@ void sim_model_create(struct sim *sim, struct sim_job *job, const struct msg_tra
         job->expected = ERR_id_reused;
     if (post->status == 0)
         job->expected = may_move(sim, post, false);
-    if (post->status == 0 && post->from >= 0)
-        status = sim_steer_verdict(sim, post, in->amount);
     if (job->expected != ERR_none || !job->first) {
         job->first = false;
         job->expected_status = post->status;
         return;
     }
     CHECK(in->amount == post->amount);
+    sim_save(sim, post, sizeof *post);
+    status = sim_steer_judge(sim, post);
     set_status(sim, i, status);
     if (status == STATUS_HELD)
         post->hold_until_us = sim->now_us + sim->hold_hours * US_PER_HOUR;
@@ -199,24 +207,39 @@ static void check_take_over(struct sim *sim, const struct sim_job *job, const st
                 "a hold comes back whose time is over");
 }
 
-void sim_model_take_over(struct sim *sim, const struct sim_job *job, int64_t account,
+void sim_model_take_over(struct sim *sim, const struct sim_job *job, const struct alert *alert,
                          int32_t decision)
 {
-    int32_t before = decision == 0 ? STATUS_REJECTED : STATUS_HELD;
+    int32_t           before = decision == 0 ? STATUS_REJECTED : STATUS_HELD;
+    struct alert_hits hits;
 
-    for (size_t i = 0; i < sim->post_count; i++) {
-        const struct sim_post *post = &sim->posts[i];
-        struct transaction     row;
+    CHECK(writer_alert_hits(sim->writer, alert, &hits) == ERR_none);
+    for (size_t i = 0; i < hits.count; i++) {
+        struct transaction row;
+        size_t             post;
 
-        if (post->status != before || post->from < 0 || sim->account_numbers[post->from] != account)
+        CHECK(writer_alert_row(sim->writer, alert->account, hits.rows[i].transaction, &row) ==
+              ERR_none);
+        post = sim_model_find(sim, &row.transaction_id);
+        CHECK(post != SIM_NONE);
+        if (row.status == sim->posts[post].status)
             continue;
-        CHECK(sim->real->transaction_by_id(sim->reader, &post->id, &row) == ERR_none);
-        if (row.status == before)
-            continue;
-        check_take_over(sim, job, post, row.status, decision);
-        sim_model_begin(sim);
-        set_status(sim, i, row.status);
+        SIM_REQUIRE(sim, sim->posts[post].status == before,
+                    "an act on an alert moves what does not wait in it");
+        check_take_over(sim, job, &sim->posts[post], row.status, decision);
+        set_status(sim, post, row.status);
     }
+}
+
+size_t sim_model_next_hold(const struct sim *sim)
+{
+    size_t next = SIM_NONE;
+
+    for (size_t i = 0; i < sim->post_count; i++)
+        if (sim->posts[i].status == STATUS_HELD &&
+            (next == SIM_NONE || sim->posts[i].hold_until_us < sim->posts[next].hold_until_us))
+            next = i;
+    return next;
 }
 
 void sim_model_expire(struct sim *sim)
@@ -234,7 +257,7 @@ void sim_model_expire(struct sim *sim)
 
         if (post->status != STATUS_HELD || post->hold_until_us > sim->now_us)
             continue;
-        sim_model_begin(sim);
+        sim_model_begin(sim); /* it is durable */
         set_status(sim, i, STATUS_REJECTED);
         sim->figures.expired++;
     }

@@ -7,20 +7,26 @@
 
 #include <string.h>
 
+#include "bankd/controls.h"
 #include "common/check.h"
 
 enum { POINTS_LARGE = 650, POINTS_HUGE = 300, POINTS_WATCHED = 260, POINTS_DENIED = 1000 };
+
+enum { THRESHOLD_HOLD = 600, THRESHOLD_DECLINE = 900 };
+/* Of the valve: one bucket is forgotten whole, so many make an hour. */
+enum { VALVE_BUCKET_MINUTES = 5, VALVE_WINDOW = 12 };
 
 const char *const sim_rule_names[SIM_RULES] = { "large", "huge", "watched", "denied" };
 
 static const char rules_format[] =
     "version 1\n"
+    "threshold alert 250\n"
     "threshold hold 600\n"
     "threshold decline 900\n"
     "rule large\n  when is_outgoing and amount_major >= %lld\n  score %d\n"
     "  because \"{amount} is large\"\n  fires on is_outgoing=yes amount_major=%lld\n"
     "  silent on is_outgoing=yes amount_major=%lld\nend\n"
-    "rule huge\n  when is_outgoing and amount_major >= %lld\n  score %d\n"
+    "rule huge\n  severity high\n  when is_outgoing and amount_major >= %lld\n  score %d\n"
     "  because \"{amount} is huge\"\n  fires on is_outgoing=yes amount_major=%lld\n"
     "  silent on is_outgoing=yes amount_major=%lld\nend\n"
     "rule watched\n  when is_outgoing and account_watched\n  score %d\n"
@@ -74,31 +80,142 @@ static bool is_listed(const struct sim *sim, int32_t list, int target)
     return false;
 }
 
-static bool is_spared(const struct sim *sim, int account, int rule)
+/* Nobody spares an account a rule of high severity alone. */
+static bool is_high(int rule)
+{
+    return rule == SIM_RULE_HUGE;
+}
+
+/* The suppression that stands, whether it acts or not; NULL = none. */
+static const struct sim_entry *sparing(const struct sim *sim, int account, int rule)
 {
     for (size_t i = 0; i < sim->entry_count; i++)
         if (sim->entries[i].list == 0 && sim->entries[i].target == account &&
             sim->entries[i].rule == rule && sim_entry_acts(sim, &sim->entries[i]))
-            return true;
-    return false;
+            return &sim->entries[i];
+    return NULL;
 }
 
-int32_t sim_steer_verdict(const struct sim *sim, const struct sim_post *post, int64_t amount)
+static bool is_spared(const struct sim *sim, int account, int rule)
+{
+    const struct sim_entry *entry = sparing(sim, account, rule);
+
+    return entry != NULL && (entry->approved || !is_high(rule));
+}
+
+static bool fires(const struct sim *sim, const struct sim_post *post, int rule)
 {
     const struct sim_version *version = &sim->versions[sim->active];
-    int                       points = 0;
 
-    if (amount >= version->hold_major * 100 && !is_spared(sim, post->from, SIM_RULE_LARGE))
-        points += POINTS_LARGE;
-    if (amount >= version->decline_major * 100 && !is_spared(sim, post->from, SIM_RULE_HUGE))
-        points += POINTS_HUGE;
-    if (is_listed(sim, LIST_WATCH, post->from) && !is_spared(sim, post->from, SIM_RULE_WATCHED))
-        points += POINTS_WATCHED;
-    if (is_listed(sim, LIST_DENY, post->from) ||
-        (post->to >= 0 && is_listed(sim, LIST_DENY, post->to)) ||
-        (post->party < SIM_PARTIES && is_listed(sim, LIST_DENY, SIM_ACCOUNTS + post->party)))
-        points += POINTS_DENIED;
-    return points >= 900 ? STATUS_DECLINED : points >= 600 ? STATUS_HELD : STATUS_COMPLETED;
+    if (post->from < 0)
+        return false;
+    switch (rule) {
+    case SIM_RULE_LARGE:
+        return post->amount >= version->hold_major * 100;
+    case SIM_RULE_HUGE:
+        return post->amount >= version->decline_major * 100;
+    case SIM_RULE_WATCHED:
+        return is_listed(sim, LIST_WATCH, post->from);
+    default:
+        return is_listed(sim, LIST_DENY, post->from) ||
+               (post->to >= 0 && is_listed(sim, LIST_DENY, post->to)) ||
+               (post->party < SIM_PARTIES && is_listed(sim, LIST_DENY, SIM_ACCOUNTS + post->party));
+    }
+}
+
+/* --- the safety valve ----------------------------------------------------------------------------
+ */
+
+static int64_t bucket_of(int64_t at_us)
+{
+    return at_us / (VALVE_BUCKET_MINUTES * US_PER_MINUTE);
+}
+
+static bool stops_too_much(const struct sim *sim, int rule)
+{
+    const struct sim_valve *valve = &sim->valve;
+    int64_t                 payments = 0;
+    int64_t                 stopped = 0;
+
+    for (size_t i = 0; i < sim->post_count; i++) {
+        const struct sim_post *post = &sim->posts[i];
+
+        if (post->judged_no <= valve->since ||
+            bucket_of(post->judged_us) <= bucket_of(sim->now_us) - VALVE_WINDOW)
+            continue;
+        payments++;
+        stopped +=
+            (post->stopping >> rule & 1) != 0 && post->judged_no > valve->since_restored[rule];
+    }
+    return valve->share_bp > 0 && payments >= valve->minimum &&
+           stopped * 10000 > valve->share_bp * payments;
+}
+
+/* The deny list is people's word: the rule that asks for it stays. */
+static void step_down(struct sim *sim, const struct sim_post *post)
+{
+    for (int rule = 0; rule < SIM_RULE_DENIED; rule++) {
+        if ((post->stopping >> rule & 1) == 0 || sim->valve.stepped[rule] ||
+            !stops_too_much(sim, rule))
+            continue;
+        sim->valve.stepped[rule] = true;
+        sim->figures.stepped++;
+        return;
+    }
+}
+
+/* Those that would stop it alone, those without which the others would not, and the strongest. */
+static uint32_t stopping_rules(const int points[SIM_RULES], int sum)
+{
+    uint32_t rules = 0;
+    int      most = 0;
+
+    if (sum < THRESHOLD_HOLD)
+        return 0;
+    for (int rule = 0; rule < SIM_RULES; rule++) {
+        if (points[rule] > points[most])
+            most = rule;
+        if (points[rule] >= THRESHOLD_HOLD ||
+            (points[rule] > 0 && sum - points[rule] < THRESHOLD_HOLD))
+            rules |= UINT32_C(1) << rule;
+    }
+    return rules | UINT32_C(1) << most;
+}
+
+int32_t sim_steer_judge(struct sim *sim, struct sim_post *post)
+{
+    static const int scores[SIM_RULES] = { POINTS_LARGE, POINTS_HUGE, POINTS_WATCHED,
+                                           POINTS_DENIED };
+    int              points[SIM_RULES] = { 0 };
+    int              sum = 0;
+    int              stopping = 0; /* without what is stepped down */
+
+    for (int rule = 0; rule < SIM_RULES; rule++) {
+        if (!fires(sim, post, rule) || is_spared(sim, post->from, rule))
+            continue;
+        points[rule] = scores[rule];
+        sum += scores[rule];
+        stopping += sim->valve.stepped[rule] ? 0 : scores[rule];
+    }
+    post->judged_no = ++sim->valve.judged;
+    post->judged_us = sim->now_us;
+    post->stopping = stopping_rules(points, sum);
+    step_down(sim, post);
+    return stopping >= THRESHOLD_DECLINE ? STATUS_DECLINED
+           : stopping >= THRESHOLD_HOLD  ? STATUS_HELD
+                                         : STATUS_COMPLETED;
+}
+
+const char *sim_steer_check_valve(struct sim *sim)
+{
+    struct controls *controls;
+
+    CHECK(writer_controls(sim->writer, &controls) == ERR_none);
+    for (int rule = 0; rule < SIM_RULES; rule++)
+        if (controls_is_stepped_down(controls, slice_from(sim_rule_names[rule])) !=
+            sim->valve.stepped[rule])
+            return "a rule is stepped down that must not be, or the other way round";
+    return NULL;
 }
 
 /* --- lists and suppressions ---------------------------------------------------------------------
@@ -149,7 +266,7 @@ static enum err expect_spare(const struct sim *sim, const struct msg_suppression
     if (in->until <= sim->now_us || rule == SIM_RULE_DENIED ||
         in->until > sim->now_us + LIMIT_SUPPRESSION_DAYS * US_PER_DAY)
         return ERR_field_invalid;
-    return is_spared(sim, account_of(sim, &in->account_id), rule) ? ERR_exists : ERR_none;
+    return sparing(sim, account_of(sim, &in->account_id), rule) != NULL ? ERR_exists : ERR_none;
 }
 
 static struct sim_entry *entry_of(struct sim *sim, const struct uuid *id)
@@ -172,11 +289,46 @@ static enum err expect_end(struct sim *sim, const struct uuid *id, enum err err)
     return ERR_none;
 }
 
+/* The second person; whoever entered it is none. */
+static enum err expect_second(struct sim *sim, const struct uuid *id, int user, enum err err)
+{
+    const struct sim_entry *entry = entry_of(sim, id);
+
+    if (entry->removed || entry->approved)
+        return ERR_state_conflict;
+    if (!sim_entry_acts(sim, entry) && err == ERR_state_conflict)
+        return err;
+    if (entry->author == user)
+        return ERR_own_proposal;
+    return sim_entry_acts(sim, entry) ? ERR_none : ERR_state_conflict;
+}
+
+static void learn_second(struct sim *sim, const struct uuid *id)
+{
+    struct sim_entry *entry = entry_of(sim, id);
+
+    sim_save(sim, entry, sizeof *entry);
+    entry->approved = true;
+}
+
+static enum err expect_restore(const struct sim *sim, const struct msg_controls_restore *in)
+{
+    return sim->valve.stepped[rule_of(in->rule)] ? ERR_none : ERR_not_found;
+}
+
+/* What it stopped before counts no more. */
+static void learn_restore(struct sim *sim, const struct msg_controls_restore *in)
+{
+    int rule = rule_of(in->rule);
+
+    sim->valve.stepped[rule] = false;
+    sim->valve.since_restored[rule] = sim->valve.judged;
+}
+
 static void add_entry(struct sim *sim, const struct sim_entry *entry)
 {
     CHECK(sim->entry_count < SIM_ENTRIES_MAX);
     sim->entries[sim->entry_count++] = *entry;
-    sim->figures.steered++;
 }
 
 static void learn_list(struct sim *sim, const struct sim_job *job)
@@ -199,6 +351,7 @@ static void learn_spare(struct sim *sim, const struct sim_job *job)
     struct sim_entry                  entry = { .id = out->suppression_id,
                                                 .target = account_of(sim, &in->account_id),
                                                 .rule = rule_of(in->rule),
+                                                .author = job->user,
                                                 .until_us = in->until };
 
     add_entry(sim, &entry);
@@ -206,8 +359,10 @@ static void learn_spare(struct sim *sim, const struct sim_job *job)
 
 static void learn_end(struct sim *sim, const struct uuid *id)
 {
-    entry_of(sim, id)->removed = true;
-    sim->figures.steered++;
+    struct sim_entry *entry = entry_of(sim, id);
+
+    sim_save(sim, entry, sizeof *entry);
+    entry->removed = true;
 }
 
 /* --- rules ---------------------------------------------------------------------------------------
@@ -288,6 +443,7 @@ static void learn_approval(struct sim *sim, struct slice hash)
     sim->versions[sim->active].state = RULES_SUPERSEDED;
     sim->versions[i].state = RULES_ACTIVE;
     sim->active = i;
+    sim->valve.since = sim->valve.judged;
     sim->figures.rules++;
     sim->figures.approved++;
 }
@@ -434,42 +590,37 @@ static void learn_case(struct sim *sim, const struct sim_job *job)
 /* --- all of it -----------------------------------------------------------------------------------
  */
 
-void sim_steer_expect(struct sim *sim, struct sim_job *job, enum err err)
+static enum err expected_of(struct sim *sim, const struct sim_job *job, enum err err)
 {
-    const struct msg_screening_remove   *unlist = job->in;
-    const struct msg_suppression_remove *unspare = job->in;
-    const struct msg_rules_act          *act = job->in;
-    const struct msg_rules_withdraw     *withdraw = job->in;
+    const struct msg_screening_remove    *unlist = job->in;
+    const struct msg_suppression_remove  *unspare = job->in;
+    const struct msg_suppression_approve *second = job->in;
+    const struct msg_rules_act           *act = job->in;
+    const struct msg_rules_withdraw      *withdraw = job->in;
 
-    job->first = false;
     switch ((enum op_index)(job->op - op_rows)) {
     case OP_INDEX_screening_add:
-        job->expected = expect_list(sim, job->in);
-        break;
+        return expect_list(sim, job->in);
     case OP_INDEX_screening_remove:
-        job->expected = expect_end(sim, &unlist->entry_id, err);
-        break;
+        return expect_end(sim, &unlist->entry_id, err);
     case OP_INDEX_suppression_add:
-        job->expected = expect_spare(sim, job->in);
-        break;
+        return expect_spare(sim, job->in);
     case OP_INDEX_suppression_remove:
-        job->expected = expect_end(sim, &unspare->suppression_id, err);
-        break;
-    case OP_INDEX_rules_propose:
-        job->expected = expect_proposal(sim, job->in);
-        break;
-    case OP_INDEX_rules_approve:
-        job->expected = expect_judgement(sim, job, act->hash, true);
-        break;
-    case OP_INDEX_rules_withdraw:
-        job->expected = expect_judgement(sim, job, withdraw->hash, false);
-        break;
+        return expect_end(sim, &unspare->suppression_id, err);
+    case OP_INDEX_suppression_approve:
+        return expect_second(sim, &second->suppression_id, job->user, err);
+    case OP_INDEX_controls_restore:
+        return expect_restore(sim, job->in);
     case OP_INDEX_controls_set:
-        job->expected = ERR_none;
-        break;
+        return ERR_none;
+    case OP_INDEX_rules_propose:
+        return expect_proposal(sim, job->in);
+    case OP_INDEX_rules_approve:
+        return expect_judgement(sim, job, act->hash, true);
+    case OP_INDEX_rules_withdraw:
+        return expect_judgement(sim, job, withdraw->hash, false);
     default:
-        job->expected = expect_case(sim, job);
-        break;
+        return expect_case(sim, job);
     }
 }
 
@@ -477,15 +628,18 @@ static void learn_settings(struct sim *sim, const struct msg_controls_set *in)
 {
     if (MSG_HAS(in, controls_set, hold_hours))
         sim->hold_hours = in->hold_hours;
-    sim->figures.steered++;
+    if (MSG_HAS(in, controls_set, valve_share_bp))
+        sim->valve.share_bp = in->valve_share_bp;
+    if (MSG_HAS(in, controls_set, valve_minimum))
+        sim->valve.minimum = in->valve_minimum;
 }
 
-void sim_steer_learn(struct sim *sim, const struct sim_job *job)
+/* What the payments behind it in the group see already. */
+static void do_control(struct sim *sim, const struct sim_job *job)
 {
-    const struct msg_screening_remove   *unlist = job->in;
-    const struct msg_suppression_remove *unspare = job->in;
-    const struct msg_rules_act          *act = job->in;
-    const struct msg_rules_withdraw     *withdraw = job->in;
+    const struct msg_screening_remove    *unlist = job->in;
+    const struct msg_suppression_remove  *unspare = job->in;
+    const struct msg_suppression_approve *second = job->in;
 
     switch ((enum op_index)(job->op - op_rows)) {
     case OP_INDEX_screening_add:
@@ -500,6 +654,34 @@ void sim_steer_learn(struct sim *sim, const struct sim_job *job)
     case OP_INDEX_suppression_remove:
         learn_end(sim, &unspare->suppression_id);
         break;
+    case OP_INDEX_suppression_approve:
+        learn_second(sim, &second->suppression_id);
+        break;
+    case OP_INDEX_controls_restore:
+        learn_restore(sim, job->in);
+        break;
+    case OP_INDEX_controls_set:
+        learn_settings(sim, job->in);
+        break;
+    default: /* rules and cases: when it is durable */
+        break;
+    }
+}
+
+void sim_steer_expect(struct sim *sim, struct sim_job *job, enum err err)
+{
+    job->first = false;
+    job->expected = expected_of(sim, job, err);
+    if (err == ERR_none && job->expected == ERR_none)
+        do_control(sim, job);
+}
+
+void sim_steer_learn(struct sim *sim, const struct sim_job *job)
+{
+    const struct msg_rules_act      *act = job->in;
+    const struct msg_rules_withdraw *withdraw = job->in;
+
+    switch ((enum op_index)(job->op - op_rows)) {
     case OP_INDEX_rules_propose:
         learn_proposal(sim, job);
         break;
@@ -509,8 +691,18 @@ void sim_steer_learn(struct sim *sim, const struct sim_job *job)
     case OP_INDEX_rules_withdraw:
         learn_withdrawal(sim, withdraw->hash);
         break;
+    case OP_INDEX_suppression_approve:
+        sim->figures.seconded++;
+        break;
+    case OP_INDEX_controls_restore:
+        sim->figures.restored++;
+        break;
+    case OP_INDEX_screening_add:
+    case OP_INDEX_screening_remove:
+    case OP_INDEX_suppression_add:
+    case OP_INDEX_suppression_remove:
     case OP_INDEX_controls_set:
-        learn_settings(sim, job->in);
+        sim->figures.steered++;
         break;
     default:
         learn_case(sim, job);
@@ -528,6 +720,14 @@ static void prove_entry(struct sim *sim, const struct sim_entry *entry)
                 "an entry is ended that nobody ended, or the other way round");
     SIM_REQUIRE(sim, row.state != CONTROL_EXPIRED || !sim_entry_acts(sim, entry),
                 "an entry has ended before its time");
+    SIM_REQUIRE(sim,
+                row.state != CONTROL_PROPOSED ||
+                    (entry->list == 0 && is_high(entry->rule) && !entry->approved),
+                "a suppression waits for a second person that needs none");
+    SIM_REQUIRE(sim,
+                row.state != CONTROL_ACTIVE || entry->list != 0 || !is_high(entry->rule) ||
+                    entry->approved,
+                "a suppression acts that nobody has approved");
 }
 
 void sim_steer_prove(struct sim *sim)
