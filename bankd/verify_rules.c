@@ -113,8 +113,7 @@ enum err verify_rules_act(struct verify *verify, const struct audit *audit)
     return ERR_none;
 }
 
-/* --- suppressions ------------------------------------------------------------------------------
- */
+/* --- suppressions ---------------------------------------------------------------------------- */
 
 /* The entry names the record by its mark. Records of other kinds beside it, such as the notice of
  * it, are noted too and never looked for. */
@@ -162,8 +161,7 @@ void verify_sparings(struct verify *verify, const struct fraud_rules *rules,
     }
 }
 
-/* --- what is stored ----------------------------------------------------------------------------
- */
+/* --- what is stored -------------------------------------------------------------------------- */
 
 static void check_version(struct verify *verify, const struct rule_set *row,
                           const uint8_t hash[CHAIN_HASH_BYTES])

@@ -183,8 +183,7 @@ static void put(struct writer *writer, struct draft *draft, const struct ending 
         observe_release(writer, draft, ending);
 }
 
-/* --- the release or the rejection of one transaction -------------------------------------------
- */
+/* --- the release or the rejection of one transaction ----------------------------------------- */
 
 static struct alert_hit *find_hit(struct alert_hits *hits, int64_t sequence)
 {
@@ -302,8 +301,7 @@ enum err writer_decide(struct writer *writer, const struct decision *decision,
     return ERR_none;
 }
 
-/* --- the decision on an alert, and its undoing -------------------------------------------------
- */
+/* --- the decision on an alert, and its undoing ----------------------------------------------- */
 
 /* Of one act on an alert: its endings are writer->endings[0 .. count - 1]. */
 struct verdicts {

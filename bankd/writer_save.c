@@ -64,8 +64,7 @@ size_t writer_waiting(const struct writer *writer)
     return writer->pass_count - writer->pass_at + writer->next_count;
 }
 
-/* --- at work and on the shelf ------------------------------------------------------------------
- */
+/* --- at work and on the shelf ---------------------------------------------------------------- */
 
 /* When even the shelf is full of what waits, the one that leaves is forgotten unsaved: the ledger
  * knows it. */

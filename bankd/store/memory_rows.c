@@ -285,8 +285,7 @@ struct rollup *memory_rollup_of(const struct records *records, const struct roll
     return NULL;
 }
 
-/* --- whole records -----------------------------------------------------------------------------
- */
+/* --- whole records --------------------------------------------------------------------------- */
 
 void records_free(struct records *records)
 {

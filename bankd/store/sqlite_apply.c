@@ -344,8 +344,7 @@ static enum err put_rule_set_update(struct sqlite_store          *store,
     return update_err(store, sqlite_run(&row));
 }
 
-/* --- the largest transactions of each day ------------------------------------------------------
- */
+/* --- the largest transactions of each day ---------------------------------------------------- */
 
 static enum err top_look(struct sqlite_store *store, struct top_cell *cell)
 {
@@ -394,8 +393,7 @@ static enum err put_top(struct sqlite_store *store, const struct transaction *t)
     return top_look(store, cell);
 }
 
-/* --- a group -----------------------------------------------------------------------------------
- */
+/* --- a group --------------------------------------------------------------------------------- */
 
 static enum err put_change(struct sqlite_store *store, const struct change *change)
 {

@@ -435,8 +435,7 @@ enum err sqlite_top(struct store *store, int32_t day, uint16_t currency, store_v
     return err;
 }
 
-/* --- alerts, audit entries, figures ------------------------------------------------------------
- */
+/* --- alerts, audit entries, figures ---------------------------------------------------------- */
 
 static struct row use_alerts(struct sqlite_store *store, const struct alert_filter *filter)
 {

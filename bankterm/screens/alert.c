@@ -332,8 +332,7 @@ static int draw_reasons(const void *context, struct canvas *canvas, struct rect 
                         &marks);
 }
 
-/* --- the payment beside the customer's own, and what would have changed the verdict ------------
- */
+/* --- the payment beside the customer's own, and what would have changed the verdict ---------- */
 
 /* One bar an amount, all on the same scale. */
 static int draw_amount(struct canvas *canvas, struct rect rect, int y, const char *label,

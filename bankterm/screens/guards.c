@@ -153,8 +153,7 @@ const struct screen_ops screen_screening = {
     .table = list_screen_table,
 };
 
-/* --- suppressions ------------------------------------------------------------------------------
- */
+/* --- suppressions ---------------------------------------------------------------------------- */
 
 static void query_suppressions(const struct screen *screen, void *body)
 {
@@ -297,8 +296,7 @@ const struct screen_ops screen_suppressions = {
     .table = list_screen_table,
 };
 
-/* --- notifications ------------------------------------------------------------------------------
- */
+/* --- notifications --------------------------------------------------------------------------- */
 
 static void query_notifications(const struct screen *screen, void *body)
 {

@@ -461,8 +461,7 @@ const struct column rows_monitor[] = {
 };
 const int rows_monitor_count = sizeof rows_monitor / sizeof rows_monitor[0];
 
-/* --- rules and what bears on them --------------------------------------------------------------
- */
+/* --- rules and what bears on them ------------------------------------------------------------ */
 
 static void version_state(const struct table *table, const void *row, struct cell_text *out)
 {

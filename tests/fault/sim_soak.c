@@ -52,7 +52,7 @@ static void print(const char *what, const struct sim_figures *f)
            "%lld reversed, %lld frozen or not, %lld on alerts, %lld undone, %lld on lists and "
            "settings, %lld on rules, %lld approved, %lld on cases, %lld expired, %lld suppressions "
            "by two, %lld rules "
-           "stepped down, %lld restored, %lld thresholds moved), %lld sessions (%lld "
+           "stepped down, %lld restored, %lld thresholds moved, %lld labels), %lld sessions (%lld "
            "logged out, %lld acts of another role), %lld messages (%lld "
            "dropped, %lld doubled), %lld commits (%lld failed), "
            "%lld crashes (%lld within a commit), %lld proofs, digest %016llx\n",
@@ -61,10 +61,11 @@ static void print(const char *what, const struct sim_figures *f)
            (long long)f->frozen, (long long)f->alerts, (long long)f->undone, (long long)f->steered,
            (long long)f->rules, (long long)f->approved, (long long)f->cases, (long long)f->expired,
            (long long)f->seconded, (long long)f->stepped, (long long)f->restored,
-           (long long)f->moved, (long long)f->sessions, (long long)f->logouts, (long long)f->denied,
-           (long long)f->messages, (long long)f->dropped, (long long)f->doubled,
-           (long long)f->commits, (long long)f->commits_failed, (long long)f->crashes,
-           (long long)f->crashes_within, (long long)f->proofs, (unsigned long long)f->digest);
+           (long long)f->moved, (long long)f->labels, (long long)f->sessions, (long long)f->logouts,
+           (long long)f->denied, (long long)f->messages, (long long)f->dropped,
+           (long long)f->doubled, (long long)f->commits, (long long)f->commits_failed,
+           (long long)f->crashes, (long long)f->crashes_within, (long long)f->proofs,
+           (unsigned long long)f->digest);
 }
 
 int main(int argc, char **argv)

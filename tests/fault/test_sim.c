@@ -34,6 +34,7 @@ static void test_the_bank_does_what_the_model_says(void **state)
     assert_true(sum.reversed > 0 && sum.frozen > 0 && sum.alerts > 0);
     assert_true(sum.undone > 0 && sum.steered > 0 && sum.approved > 0 && sum.cases > 0);
     assert_true(sum.seconded > 0 && sum.stepped > 0 && sum.restored > 0 && sum.moved > 0);
+    assert_true(sum.labels > 0);
     assert_true(sum.sessions > 0 && sum.logouts > 0 && sum.denied > 0);
     assert_true(sum.commits_failed > 0 && sum.crashes_within > 0);
 }

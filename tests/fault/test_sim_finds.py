@@ -24,7 +24,7 @@ FAULTS = {
     "see_nothing": (BOOKS, "the saved profile of account"),
     "keep_finding": (BOOKS, "the saved profile of account"),
     "keep_rules": ("a payment is judged by rules that are not in force", ""),
-    "ignore_lists": ("and must be|what (it|they) must be", ""),
+    "ignore_lists": ("and must be|what (it|they) must be|a rule is stepped down", ""),
     "swallow_full": ("and must be|what (it|they) must be|is not there", ""),
     "stay_logged_in": ("a session lives that has ended", ""),
 }

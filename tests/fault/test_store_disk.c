@@ -14,8 +14,7 @@
 #include "common/check.h"
 #include "tests/lib/world.h"
 
-/* --- a disk that fails on demand ----------------------------------------------------------------
- */
+/* --- a disk that fails on demand ------------------------------------------------------------- */
 
 /* SQLite's own file methods, with two of them replaced. SQLite keeps a pointer to the methods in
  * each open file, so the replaced ones find the real ones behind it. */
@@ -103,8 +102,7 @@ static int teardown(void **state)
     return sqlite3_vfs_unregister(&faulty) == SQLITE_OK ? sqlite3_vfs_register(real_vfs, 1) : 1;
 }
 
-/* --- the groups ---------------------------------------------------------------------------------
- */
+/* --- the groups ------------------------------------------------------------------------------ */
 
 enum { GROUP = 60, ACCOUNTS = 40 };
 

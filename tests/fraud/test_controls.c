@@ -248,8 +248,7 @@ static void test_thresholds_can_be_moved(void **state)
     fraud_rules_free(&rules);
 }
 
-/* --- at random ---------------------------------------------------------------------------------
- */
+/* --- at random ------------------------------------------------------------------------------- */
 
 static struct fraud_rules *crowded_rules(struct random *random, int count)
 {

@@ -96,6 +96,8 @@ static void happen(struct sim *sim)
 {
     if (sim_chance(sim, 40))
         sim_bank_rest(sim);
+    if (sim_chance(sim, 60))
+        sim_label_import(sim);
     if (sim_chance(sim, 100))
         sim_bank_expire(sim);
     if (sim_chance(sim, NIGHT_ONE_IN))
@@ -182,6 +184,7 @@ void sim_add(struct sim_figures *sum, const struct sim_figures *more)
     sum->restored += more->restored;
     sum->stepped += more->stepped;
     sum->moved += more->moved;
+    sum->labels += more->labels;
     sum->sessions += more->sessions;
     sum->logouts += more->logouts;
     sum->denied += more->denied;

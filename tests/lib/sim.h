@@ -3,13 +3,15 @@
  * drawn from one seed, so a seed that fails, fails again in the same way.
  *
  * Clients post, reverse, freeze, decide, ask, work on alerts from the queue and on cases, set
- * lists, suppressions and holds, and propose and approve rules, which judge from then on; they
- * repeat with the same ids until they are answered or give up, and then look the outcome up. The
- * network drops, doubles, delays and reorders what they and the bank say. The disk is full now and
- * then, the power fails between two commits or within one, hours pass and holds expire. The model
- * takes each request in the order in which the bank commits it and knows nothing but amounts; it
- * says what the answer must be. After every few steps the accounts are compared, and after crashes
- * and at the end everything is proved (bankd/verify.h).
+ * lists, suppressions, holds, the safety valve and the alert budget, and propose and approve rules,
+ * which judge from then on; they log in with right and wrong passwords, and out, and try what they
+ * may not. They repeat with the same ids until they are answered or give up, and then look the
+ * outcome up. The network drops, doubles, delays and reorders what they and the bank say. The disk
+ * is full now and then, the power fails between two commits or within one, hours pass and holds
+ * expire, rules are stepped down, and labels come in. The model takes each request in the order in
+ * which the bank plans it and knows nothing but amounts; it says what the answer must be. After
+ * every few steps the accounts are compared, and after crashes and at the end everything is proved
+ * (bankd/verify.h).
  *
  * A violation prints the seed and the step and ends the process. */
 #ifndef TESTS_LIB_SIM_H
@@ -32,6 +34,7 @@ struct sim_figures {
     int64_t  approved, undone;         /* versions put into force, decisions taken back */
     int64_t  seconded, restored;       /* suppressions by a second person, rules that were down */
     int64_t  stepped, moved;           /* rules stepped down, thresholds moved, by the system */
+    int64_t  labels;                   /* from elsewhere */
     int64_t  sessions, logouts, denied; /* opened, ended by their users, acts of another role */
     int64_t  proofs;
     uint64_t digest; /* of all that the bank answered: two runs of a seed have the same */

@@ -80,8 +80,7 @@ static enum standing look(struct sim *sim, const struct uuid *id, int user, stru
     return STANDS_OPEN;
 }
 
-/* --- how an act must be answered ---------------------------------------------------------------
- */
+/* --- how an act must be answered ------------------------------------------------------------- */
 
 /* A decision moves money and may be refused for that; that is the ledger's business. */
 static bool is_of_money(enum err err)
@@ -133,8 +132,7 @@ static void check_outcomes(struct sim *sim, const struct sim_job *job)
     }
 }
 
-/* --- the next one ------------------------------------------------------------------------------
- */
+/* --- the next one ---------------------------------------------------------------------------- */
 
 static bool collect(void *context, const void *row)
 {
@@ -233,8 +231,7 @@ void sim_alert_before(struct sim *sim, const struct sim_job *job)
     }
 }
 
-/* --- what was done ------------------------------------------------------------------------------
- */
+/* --- what was done --------------------------------------------------------------------------- */
 
 static struct sim_alert *changed(struct sim *sim, const struct uuid *id, struct alert *row)
 {

@@ -16,8 +16,7 @@ enum {
     VALVE_MINIMUM = 5, /* payments */
 };
 
-/* --- choosing ----------------------------------------------------------------------------------
- */
+/* --- choosing -------------------------------------------------------------------------------- */
 
 struct choice {
     size_t      count;
@@ -239,8 +238,7 @@ enum sim_task sim_desk_draw(struct sim *sim, const struct sim_client *client)
     return of_officers[random_below(&sim->random, ARRAY_COUNT(of_officers))];
 }
 
-/* --- saying ------------------------------------------------------------------------------------
- */
+/* --- saying ---------------------------------------------------------------------------------- */
 
 static void send_alert(struct sim *sim, struct sim_client *client)
 {

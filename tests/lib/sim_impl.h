@@ -1,7 +1,8 @@
 /* What the parts of the simulation share: sim.c (the run and the proofs), sim_net.c (the network),
  * sim_bank.c (the bank's side), sim_model.c (what must be true of money), sim_alert.c (of alerts),
  * sim_steer.c (of rules, lists, suppressions, settings and cases), sim_session.c (of sessions),
- * sim_client.c, and sim_desk.c (what clients do with all but money). */
+ * sim_label.c (labels from elsewhere), sim_client.c, and sim_desk.c (what clients do with all but
+ * money). */
 #ifndef TESTS_LIB_SIM_IMPL_H
 #define TESTS_LIB_SIM_IMPL_H
 
@@ -351,6 +352,8 @@ void sim_alert_prove(struct sim *sim);
 void sim_steer_expect(struct sim *sim, struct sim_job *job, enum err err);
 void sim_steer_learn(struct sim *sim, const struct sim_job *job); /* it is durable */
 void sim_steer_prove(struct sim *sim);
+
+void sim_label_import(struct sim *sim); /* findings come from elsewhere, as a file brings them */
 
 void sim_sessions_open(struct sim *sim);
 /* What the gate has said to a request must be so. */

@@ -19,8 +19,7 @@ void sim_sessions_open(struct sim *sim)
     memset(sim->logins, 0, sizeof sim->logins);
 }
 
-/* --- what must be true -------------------------------------------------------------------------
- */
+/* --- what must be true ----------------------------------------------------------------------- */
 
 static bool is_open(const struct sim *sim, const struct sim_session *session)
 {
@@ -88,8 +87,7 @@ static bool is_locked(const struct sim *sim, int user)
     return (sim->now_us - logins->last_us) / US_PER_MS < lock_s * 1000;
 }
 
-/* --- the door -----------------------------------------------------------------------------------
- */
+/* --- the door -------------------------------------------------------------------------------- */
 
 static enum err check_password(struct sim *sim, int user, struct slice password)
 {

@@ -63,8 +63,7 @@ struct slice sim_party(int party)
     return slice_from(parties[party]);
 }
 
-/* --- what acts on a payment ---------------------------------------------------------------------
- */
+/* --- what acts on a payment ------------------------------------------------------------------ */
 
 bool sim_entry_acts(const struct sim *sim, const struct sim_entry *entry)
 {
@@ -123,8 +122,7 @@ static bool fires(const struct sim *sim, const struct sim_post *post, int rule)
     }
 }
 
-/* --- the safety valve ----------------------------------------------------------------------------
- */
+/* --- the safety valve ------------------------------------------------------------------------ */
 
 static int64_t bucket_of(int64_t at_us)
 {
@@ -218,8 +216,7 @@ const char *sim_steer_check_valve(struct sim *sim)
     return NULL;
 }
 
-/* --- lists and suppressions ---------------------------------------------------------------------
- */
+/* --- lists and suppressions ------------------------------------------------------------------ */
 
 static int account_of(const struct sim *sim, const struct uuid *id)
 {
@@ -365,8 +362,7 @@ static void learn_end(struct sim *sim, const struct uuid *id)
     entry->removed = true;
 }
 
-/* --- rules ---------------------------------------------------------------------------------------
- */
+/* --- rules ----------------------------------------------------------------------------------- */
 
 /* The newest version with that hash; 0 = there is none. */
 static size_t version_of(const struct sim *sim, struct slice hash)
@@ -454,8 +450,7 @@ static void learn_withdrawal(struct sim *sim, struct slice hash)
     sim->figures.rules++;
 }
 
-/* --- cases ---------------------------------------------------------------------------------------
- */
+/* --- cases ----------------------------------------------------------------------------------- */
 
 static struct sim_case *find_case(struct sim *sim, const struct uuid *id)
 {
@@ -587,8 +582,7 @@ static void learn_case(struct sim *sim, const struct sim_job *job)
                 "a case is told wrongly");
 }
 
-/* --- all of it -----------------------------------------------------------------------------------
- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 static enum err expected_of(struct sim *sim, const struct sim_job *job, enum err err)
 {

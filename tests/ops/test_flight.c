@@ -107,8 +107,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- asking, without a commit ------------------------------------------------------------------
- */
+/* --- asking, without a commit ---------------------------------------------------------------- */
 
 static enum err ask(struct flight *flight, enum op_index op, const void *in,
                     struct msg_transaction *out)
@@ -152,8 +151,7 @@ static void assert_refused(const struct flight *flight, enum err err, const char
     assert_string_equal(flight->fault.text, text);
 }
 
-/* --- what is in flight --------------------------------------------------------------------------
- */
+/* --- what is in flight ----------------------------------------------------------------------- */
 
 static void the_second_reversal_is_told_of_the_first(void **state)
 {

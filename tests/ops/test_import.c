@@ -256,8 +256,7 @@ static void columns_go_by_name_or_number(void **state)
     import_map_free(&map);
 }
 
-/* --- into a bank --------------------------------------------------------------------------------
- */
+/* --- into a bank ----------------------------------------------------------------------------- */
 
 struct bench {
     struct store         *store;

@@ -47,8 +47,7 @@ struct office {
 
 static struct office *now_office;
 
-/* --- time ----------------------------------------------------------------------------------------
- */
+/* --- time ------------------------------------------------------------------------------------ */
 
 static int64_t wall_now(struct clock *clock)
 {
@@ -107,8 +106,7 @@ static void let_go(struct office *office)
     pthread_mutex_unlock(&office->lock);
 }
 
-/* --- an office -----------------------------------------------------------------------------------
- */
+/* --- an office ------------------------------------------------------------------------------- */
 
 static enum err user_by_number(struct store *store, int64_t number, struct user *out)
 {

@@ -317,8 +317,7 @@ static void a_damaged_page_is_found(void **state)
     free(talk);
 }
 
-/* --- the bank that is damaged ------------------------------------------------------------------
- */
+/* --- the bank that is damaged ---------------------------------------------------------------- */
 
 /* The demo bank has everything but a reversal. */
 static void reverse_one(struct demo_home *demo)

@@ -517,8 +517,7 @@ static void test_damaged_log_is_never_cut_short(void **state)
     clear_away(&damaged);
 }
 
-/* --- a power cut that is no damage -------------------------------------------------------------
- */
+/* --- a power cut that is no damage ----------------------------------------------------------- */
 
 enum { SECTOR = 512, OLD_COMMITS = 400, NEW_COMMITS = 80 };
 
