@@ -14,8 +14,14 @@
  * A run that is killed leaves its copy under the other name, which ends in the number of its
  * process; the next run to the same place removes what belongs to processes that are gone.
  *
+ * The witness (witness.h) of a bank that is moved aside goes with it, and the restored one gets its
+ * own before it has its name. `restore --accept-loss` takes the bank that is there as it is, where
+ * it lacks what its witness names: it must prove itself, an audit entry says what was given up, and
+ * the witness begins anew with that entry.
+ *
  * The keys are not part of a backup: whoever finds one must not be able to speak or sign for the
  * bank. They are four small files that never change; keep a copy of them apart. */
+#include "bankd/accept.h"
 #include "bankd/command.h"
 #include "bankd/home.h"
 #include "bankd/verify.h"
@@ -34,7 +40,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_ROOM = HOME_PATH_MAX + 64, COPY_BYTES = 64 * 1024, MOVES_MAX = 2 };
+enum { PATH_ROOM = HOME_PATH_MAX + 64, COPY_BYTES = 64 * 1024, MOVES_MAX = 3 };
 
 static const char keys_note[] =
     "The keys are not part of it. To restore, keys/server.key, keys/server.pub, keys/audit.key\n"
@@ -182,18 +188,28 @@ static enum err copy_file(const char *from, const char *to, struct fault *fault)
 
 /* --- proof ------------------------------------------------------------------------------------ */
 
-/* Opens a copy and proves it with the bank's settings and keys. STORE_WRITE migrates it first. */
+/* Opens a copy and proves it with the bank's settings and keys. STORE_WRITE migrates it first. What
+ * its witness is to say may be asked for. */
 static enum err prove(struct home *home, const char *path, enum store_mode mode,
-                      struct verify_report *report, struct fault *fault)
+                      struct testimony *said, struct verify_report *report, struct fault *fault)
 {
-    struct store_config config = { .path = path,
-                                   .cache_kib = conf_int(home->conf, "page_cache_mib") * 1024 };
-    struct store       *store = NULL;
-    enum err            err = store_sqlite.open(&config, mode, &store, fault);
+    struct store_config  config = { .path = path,
+                                    .cache_kib = conf_int(home->conf, "page_cache_mib") * 1024 };
+    struct store        *store = NULL;
+    struct store_numbers numbers;
+    enum err             err = store_sqlite.open(&config, mode, &store, fault);
 
     if (err != ERR_none)
         return err;
     err = verify_bank(store, &home->bank, home->sign_public, stderr, report, fault);
+    if (err == ERR_none && said != NULL) {
+        *said = (struct testimony){ .serial = 0 };
+        err = witness_count(store, said);
+        if (err == ERR_none)
+            err = store->ops->numbers(store, &numbers);
+        if (err == ERR_none)
+            said->expect.head = numbers.head;
+    }
     store->ops->close(&store);
     return err;
 }
@@ -211,7 +227,7 @@ static enum err backup(struct home *home, const char *file, struct verify_report
     sweep(file, ".part-");
     snprintf(part, sizeof part, "%s.part-%d", file, (int)getpid());
     TRY(home->store->ops->backup(home->store, part, fault));
-    err = prove(home, part, STORE_READ, report, fault);
+    err = prove(home, part, STORE_READ, NULL, report, fault);
     if (err == ERR_none)
         err = put_in_place(part, file, fault);
     if (err != ERR_none)
@@ -287,7 +303,7 @@ static enum err check_keys(const struct home *place, struct fault *fault)
  * its log. A log alone is what an earlier try left behind. */
 static enum err move_aside(const char *database, bool force, struct fault *fault)
 {
-    static const char *const suffixes[MOVES_MAX] = { "", "-wal" };
+    static const char *const suffixes[MOVES_MAX] = { "", "-wal", ".head" };
     struct clock            *clock = clock_system();
     int64_t                  second = clock->now_us(clock) / US_PER_SECOND;
     char                     from[PATH_ROOM], to[PATH_ROOM];
@@ -308,19 +324,39 @@ static enum err move_aside(const char *database, bool force, struct fault *fault
     return ERR_none;
 }
 
+/* The first word of a witness, on a bank that is about to get its name. */
+static enum err begin_witness(struct home *home, const struct testimony *said, struct fault *fault)
+{
+    struct clock    *clock = clock_system();
+    struct testimony before = *said;
+    struct witness  *witness = NULL;
+    enum err         err;
+
+    before.expect.head.sequence = 0;
+    TRY(witness_open(home->database, home->sign_secret, &before, &witness, fault));
+    witness_note(witness, &said->expect.head, false);
+    err = witness_save(witness, clock->now_us(clock), fault);
+    witness_close(&witness);
+    return err;
+}
+
+/* The copy is on the disk, whole, when its witness says so. */
 static enum err restore(struct home *home, const char *file, bool force,
                         struct verify_report *report, struct fault *fault)
 {
-    char     part[PATH_ROOM];
-    enum err err;
+    struct testimony said;
+    char             part[PATH_ROOM];
+    enum err         err;
 
     sweep(home->database, ".restore-");
     snprintf(part, sizeof part, "%s.restore-%d", home->database, (int)getpid());
     err = copy_file(file, part, fault);
     if (err == ERR_none)
-        err = prove(home, part, STORE_WRITE, report, fault);
+        err = prove(home, part, STORE_WRITE, &said, report, fault);
     if (err == ERR_none)
         err = move_aside(home->database, force, fault);
+    if (err == ERR_none)
+        err = begin_witness(home, &said, fault);
     if (err == ERR_none)
         err = put_in_place(part, home->database, fault);
     if (err != ERR_none)
@@ -356,6 +392,20 @@ static enum err restore_locked(const struct conf *conf, const char *file, bool f
     return err;
 }
 
+static int accept(struct conf *conf)
+{
+    struct verify_report report = { .last_sequence = 0 };
+    struct fault         fault = { 0 };
+    struct home         *home = calloc(1, sizeof *home);
+    enum err             err;
+
+    if (home == NULL)
+        return command_end("restore", ERR_memory, NULL);
+    err = accept_loss(conf, home, &report, &fault);
+    free(home);
+    return command_end("restore", err, &fault);
+}
+
 int command_restore(struct conf *conf, int argc, char **argv)
 {
     struct verify_report report = { .last_sequence = 0 };
@@ -365,13 +415,16 @@ int command_restore(struct conf *conf, int argc, char **argv)
     bool                 force = false;
     enum err             err;
 
+    if (argc == 1 && strcmp(argv[0], "--accept-loss") == 0)
+        return accept(conf);
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--force") == 0)
             force = true;
         else if (file == NULL && argv[i][0] != '-')
             file = argv[i];
         else
-            return usage("restore", "bankd restore takes the name of a backup, and --force");
+            return usage("restore", "bankd restore takes the name of a backup, and --force; or "
+                                    "--accept-loss alone");
     }
     if (file == NULL || strlen(file) >= HOME_PATH_MAX)
         return usage("restore", "bankd restore takes the name of a backup");

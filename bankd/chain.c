@@ -153,30 +153,41 @@ int64_t chain_marked_record(const uint8_t mark[RECORD_MARK_BYTES])
     return (int64_t)number;
 }
 
-static void head_message(const struct chain_head *head, struct entry *entry)
+static void head_message(const struct chain_head *head, bool has_witness, struct entry *entry)
 {
     entry->n = 0;
-    put_bytes(entry, "bankd-head-1", 12);
+    put_bytes(entry, has_witness ? "bankd-head-2" : "bankd-head-1", 12);
     put_int(entry, head->sequence);
     put_bytes(entry, head->hash, CHAIN_HASH_BYTES);
 }
 
-void chain_sign(const struct chain_head *head, const uint8_t secret[64],
+void chain_sign(const struct chain_head *head, bool has_witness, const uint8_t secret[64],
                 uint8_t signature[SIGNATURE_BYTES])
 {
     struct entry entry;
     int          rc;
 
-    head_message(head, &entry);
+    head_message(head, has_witness, &entry);
     rc = crypto_sign_detached(signature, NULL, entry.bytes, entry.n, secret);
     CHECK(rc == 0);
+}
+
+static bool holds(const struct chain_head *head, bool has_witness, const uint8_t public_key[32],
+                  const uint8_t signature[SIGNATURE_BYTES])
+{
+    struct entry entry;
+
+    head_message(head, has_witness, &entry);
+    return crypto_sign_verify_detached(signature, entry.bytes, entry.n, public_key) == 0;
 }
 
 bool chain_signature_holds(const struct chain_head *head, const uint8_t public_key[32],
                            const uint8_t signature[SIGNATURE_BYTES])
 {
-    struct entry entry;
+    return holds(head, true, public_key, signature) || holds(head, false, public_key, signature);
+}
 
-    head_message(head, &entry);
-    return crypto_sign_verify_detached(signature, entry.bytes, entry.n, public_key) == 0;
+bool chain_head_has_witness(const struct signed_head *head, const uint8_t public_key[32])
+{
+    return holds(&head->head, true, public_key, head->signature);
 }

@@ -5,7 +5,8 @@
  * What is hashed is a fixed layout of big-endian integers and length-prefixed texts behind a
  * letter (T or A) and a layout version, so that a proof can be written in another language:
  * chain.c is its definition. A signed head is an Ed25519 signature over "bankd-head-1", the
- * sequence and the hash. */
+ * sequence and the hash; over "bankd-head-2" instead where the bank keeps a witness of how far it
+ * has come (witness.h). */
 #ifndef BANKD_CHAIN_H
 #define BANKD_CHAIN_H
 
@@ -18,13 +19,15 @@ void chain_link_audit(const uint8_t before[CHAIN_HASH_BYTES], const struct audit
 
 /* What an audit entry says of a record: its number (8 bytes, big-endian), and the first 24 bytes of
  * the BLAKE2b-256 of all of it. */
-void chain_mark_record(const struct record *record, uint8_t out[RECORD_MARK_BYTES]);
+void    chain_mark_record(const struct record *record, uint8_t out[RECORD_MARK_BYTES]);
 int64_t chain_marked_record(const uint8_t mark[RECORD_MARK_BYTES]); /* its number */
 
 /* Keys: 64 bytes secret, 32 bytes public (Ed25519). */
-void chain_sign(const struct chain_head *head, const uint8_t secret[64],
+void chain_sign(const struct chain_head *head, bool has_witness, const uint8_t secret[64],
                 uint8_t signature[SIGNATURE_BYTES]);
 bool chain_signature_holds(const struct chain_head *head, const uint8_t public_key[32],
                            const uint8_t signature[SIGNATURE_BYTES]);
+/* Whether the signature holds, and says that there is a witness. */
+bool chain_head_has_witness(const struct signed_head *head, const uint8_t public_key[32]);
 
 #endif

@@ -235,6 +235,19 @@ static enum err check_rules(const struct conf *conf, struct fault *fault)
     return err;
 }
 
+/* A witness without its bank: what was here is to be restored, and not to be begun anew. */
+static enum err refuse_witness(const struct conf *conf, struct fault *fault)
+{
+    char path[WITNESS_PATH_MAX];
+
+    TRY(witness_path(conf_text(conf, "database_path"), path, fault));
+    if (access(path, F_OK) != 0)
+        return ERR_none;
+    return fault_set(fault, ERR_exists, NULL,
+                     "A bank was here, as %.120s says: put it back, or move that file elsewhere",
+                     path);
+}
+
 enum err home_create(const struct conf *conf, struct fault *fault)
 {
     struct home         home = { .conf = conf };
@@ -258,6 +271,7 @@ enum err home_create(const struct conf *conf, struct fault *fault)
     case STORE_NOTHING:
         break;
     }
+    TRY(refuse_witness(conf, fault));
     TRY(make_directory(home_path(&home, "keys", path), fault));
     TRY(provide_keys(&home, fault));
     if (access(conf_text(conf, "rules_file"), F_OK) != 0)
@@ -308,22 +322,71 @@ enum err home_attach(const struct conf *conf, struct home *out, struct fault *fa
     return ERR_none;
 }
 
-enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive, struct home *out,
-                   struct fault *fault)
+/* Opens the store, with the witness's word on what it must have. */
+static enum err open_store(struct home *home, enum store_mode mode, bool heard, struct fault *fault)
 {
-    struct store_config config = { .path = conf_text(conf, "database_path"),
-                                   .cache_kib = conf_int(conf, "page_cache_mib") * 1024,
-                                   .exclusive = exclusive };
+    struct store_config config = { .path = home->database,
+                                   .cache_kib = conf_int(home->conf, "page_cache_mib") * 1024,
+                                   .exclusive = home->exclusive };
+
+    if (heard && home->witness_state == WITNESS_FOREIGN)
+        return fault_set(fault, ERR_storage_behind, NULL, "%s: the files of two banks are mixed",
+                         witness_sentence(WITNESS_FOREIGN));
+    if (heard && home->witness_state == WITNESS_THERE)
+        config.expect = &home->said.expect;
+    TRY(store_sqlite.open(&config, mode, &home->store, fault));
+    if (home->witness_state != WITNESS_THERE)
+        TRY(witness_was_kept(home->store, home->sign_public, &home->witness_lost));
+    return ERR_none;
+}
+
+/* A witness goes on from what it said; one that is not heard begins with what is there. */
+static enum err take_witness(struct home *home, bool heard, struct fault *fault)
+{
+    struct testimony said = home->said;
+
+    if (!heard)
+        said = (struct testimony){ .serial = said.serial };
+    TRY(witness_count(home->store, &said));
+    return witness_open(home->database, home->sign_secret, &said, &home->witness, fault);
+}
+
+static enum err open_home(const struct conf *conf, enum store_mode mode, bool exclusive,
+                          bool anyway, struct home *out, struct fault *fault)
+{
+    const char *path = conf_text(conf, "database_path");
+    bool        heard = mode != STORE_EXAMINE && !anyway;
+    enum err    err;
 
     memset(out, 0, sizeof *out);
     TRY(check_mode(conf, fault));
-    if (access(config.path, F_OK) != 0)
-        return fault_set(fault, ERR_storage_absent, NULL, "There is no %.180s", config.path);
+    if (access(path, F_OK) != 0)
+        return fault_set(fault, ERR_storage_absent, NULL, "There is no %.180s", path);
     TRY(home_attach(conf, out, fault));
-    enum err err = store_sqlite.open(&config, mode, &out->store, fault);
+    out->exclusive = exclusive;
+    err = witness_read(path, out->sign_public, &out->witness_state, &out->said, fault);
+    if (err == ERR_none)
+        err = open_store(out, mode, heard, fault);
+    if (err == ERR_none && out->witness_lost && heard)
+        log_event(LOG_WARNING, "witness_missing",
+                  "text=\"%s: whether the newest entries are there cannot be told\"",
+                  witness_sentence(out->witness_state));
+    if (err == ERR_none && mode == STORE_WRITE)
+        err = take_witness(out, !anyway, fault);
     if (err != ERR_none)
         home_close(out);
     return err;
+}
+
+enum err home_open(const struct conf *conf, enum store_mode mode, bool exclusive, struct home *out,
+                   struct fault *fault)
+{
+    return open_home(conf, mode, exclusive, false, out, fault);
+}
+
+enum err home_open_anyway(const struct conf *conf, struct home *out, struct fault *fault)
+{
+    return open_home(conf, STORE_WRITE, true, true, out, fault);
 }
 
 enum err home_reader(const struct home *home, struct store **out, struct fault *fault)
@@ -335,8 +398,30 @@ enum err home_reader(const struct home *home, struct store **out, struct fault *
     return store_sqlite.open(&config, STORE_READ, out, fault);
 }
 
+/* Beside a daemon, whose business the witness is, a command leaves it alone: the daemon's next
+ * commit stands behind the command's. */
+static void save_witness(struct home *home)
+{
+    struct clock *clock = clock_system();
+    struct fault  fault = { 0 };
+    enum err      err;
+    int           lock = -1;
+
+    if (home->witness == NULL ||
+        (!home->exclusive && store_lock(home->database, &lock, NULL) != ERR_none))
+        return;
+    err = witness_save(home->witness, clock->now_us(clock), &fault);
+    if (err != ERR_none)
+        log_event(LOG_WARNING, "witness_not_written", "error=%s text=\"%s\"", err_name(err),
+                  fault.text);
+    if (lock >= 0)
+        close(lock);
+}
+
 void home_close(struct home *home)
 {
+    save_witness(home);
+    witness_close(&home->witness);
     if (home->store != NULL)
         home->store->ops->close(&home->store);
     bank_free(&home->bank);
@@ -385,6 +470,7 @@ static enum err load_rules(struct home *home, struct clock *clock, struct slice 
     struct writer_config config = { .store = home->store,
                                     .bank = &home->bank,
                                     .clock = clock,
+                                    .witness = home->witness,
                                     .books_max = 64,
                                     .profiles_max = 64 };
     struct fraud_rules  *rules = NULL;
@@ -436,6 +522,23 @@ static enum err find_rules(struct home *home, struct clock *clock, struct fault 
     return home->rule_set == 0 ? err : ERR_none;
 }
 
+/* That the witness was gone stays known when there is a new one. */
+static enum err record_loss(struct home *home, struct writer *writer, struct fault *fault)
+{
+    struct draft *draft = writer_draft(writer);
+    struct act    act = { .actor_name = "system",
+                          .kind = AUDIT_ACTION,
+                          .operation = "witness.missing",
+                          .detail = slice_from(witness_sentence(home->witness_state)) };
+
+    CHECK(draft != NULL);
+    writer_audit(writer, draft, &act);
+    writer_add(writer, draft);
+    TRY(writer_commit(writer, fault));
+    home->witness_lost = false;
+    return ERR_none;
+}
+
 enum err home_writer(struct home *home, struct clock *clock, struct writer **out,
                      struct fault *fault)
 {
@@ -443,10 +546,17 @@ enum err home_writer(struct home *home, struct clock *clock, struct writer **out
                                     .bank = &home->bank,
                                     .clock = clock,
                                     .sign_secret = home->sign_secret,
+                                    .witness = home->witness,
                                     .books_max = (size_t)conf_int(home->conf, "books_max"),
                                     .profiles_max = (size_t)conf_int(home->conf, "profiles_max") };
 
     TRY(find_rules(home, clock, fault));
     config.rule_set = home->rule_set;
-    return writer_open(&config, out, fault);
+    TRY(writer_open(&config, out, fault));
+    if (!home->witness_lost)
+        return ERR_none;
+    enum err err = record_loss(home, *out, fault);
+    if (err != ERR_none)
+        writer_close(out);
+    return err;
 }

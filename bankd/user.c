@@ -231,6 +231,7 @@ static enum err run(struct conf *conf, const struct user_arguments *arguments, s
         err = home.store->ops->users(home.store, print_user, NULL);
     } else {
         config.store = home.store;
+        config.witness = home.witness;
         err = writer_open(&config, &writer, fault);
         /* A running bankd may commit in between; then the head has moved: once more is enough. */
         for (int i = 0; err == ERR_none && i < 8; i++) {

@@ -130,6 +130,23 @@ static void print_report(const struct verify_report *report)
     fflush(stdout);
 }
 
+static enum err prove_home(struct home *home, struct verify_report *report, struct fault *fault)
+{
+    struct fault second = { 0 };
+    enum err err = verify_bank(home->store, &home->bank, home->sign_public, stderr, report, fault);
+    enum err witness_err;
+
+    if (err != ERR_none && err != ERR_books_broken)
+        return err;
+    witness_err = verify_witness(home->store, home->witness_state, home->witness_lost, &home->said,
+                                 stderr, report, &second);
+    if (err == ERR_none && witness_err != ERR_none) {
+        err = witness_err;
+        *fault = second;
+    }
+    return err;
+}
+
 int command_verify(struct conf *conf, int argc, char **argv)
 {
     struct verify_report report;
@@ -147,7 +164,7 @@ int command_verify(struct conf *conf, int argc, char **argv)
         return command_end("verify", ERR_memory, NULL);
     err = home_open(conf, STORE_EXAMINE, false, home, &fault);
     if (err == ERR_none) {
-        err = verify_bank(home->store, &home->bank, home->sign_public, stderr, &report, &fault);
+        err = prove_home(home, &report, &fault);
         if (err == ERR_none || err == ERR_books_broken)
             print_report(&report);
         home_close(home);

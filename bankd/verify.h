@@ -12,7 +12,7 @@
 #define BANKD_VERIFY_H
 
 #include "bankd/bank.h"
-#include "bankd/store/store.h"
+#include "bankd/witness.h"
 
 #include <stdio.h>
 
@@ -21,6 +21,7 @@
     VERIFY(FILE, "store: pages and indexes")                                                       \
     VERIFY(CHAIN, "links of the audit chain")                                                      \
     VERIFY(HEADS, "signed heads on the chain")                                                     \
+    VERIFY(WITNESS, "what the witness says was there")                                             \
     VERIFY(ACCOUNTS, "accounts: balance, held, chain, status")                                     \
     VERIFY(TRIAL, "currencies whose accounts add up to zero")                                      \
     VERIFY(PARTIES, "parties: chain and count")                                                    \
@@ -58,6 +59,11 @@ struct verify_report {
 ERR_MUST_USE enum err verify_bank(struct store *store, struct bank *bank,
                                   const uint8_t sign_public[32], FILE *talk,
                                   struct verify_report *report, struct fault *fault);
+/* That the store holds what its witness, read before, says was there; adds to the report of
+ * verify_bank. That there is none is a warning, where `lost` says that there has been. */
+ERR_MUST_USE enum err verify_witness(struct store *store, enum witness_state state, bool lost,
+                                     const struct testimony *said, FILE *talk,
+                                     struct verify_report *report, struct fault *fault);
 const char           *verify_sentence(enum verify_item item);
 
 #endif

@@ -189,7 +189,7 @@ static enum err load_alerts(struct verify *verify)
     TRY(visited(verify, store->ops->alert_hits(store, 0, note_hit, verify)));
     if (verify->hit_count > 1)
         qsort(verify->hits, verify->hit_count, sizeof verify->hits[0], compare_hits);
-    TRY(visited(verify, store->ops->signed_heads(store, note_head, verify)));
+    TRY(visited(verify, store->ops->signed_heads(store, 0, note_head, verify)));
     if (verify->head_count > 1)
         qsort(verify->heads, verify->head_count, sizeof verify->heads[0], compare_heads);
     return ERR_none;

@@ -29,6 +29,7 @@ enum {
     EXPIRE_EVERY_US = 10 * 1000 * 1000,
     SAVE_EVERY_US = 2 * 1000 * 1000,
     CHECKPOINT_EVERY_US = 500 * 1000,
+    WITNESS_EVERY_US = 500 * 1000,
     EXPECT_JOBS = 8,
     LINE = 64,         /* of the processor's cache */
     SPARE_JOBS = 1024, /* for events and refusals */
@@ -70,7 +71,7 @@ struct workers {
     struct workers_config config;
     struct job_pool      *pool;
     struct job_queue     *writer_queue, *reader_queue, *long_queue, *login_queue, *done;
-    pthread_t             writer_thread, checkpoint_thread;
+    pthread_t             writer_thread, checkpoint_thread, witness_thread;
     struct writer        *writer;
     struct arena          writer_arena;
     struct store         *checkpoint_store;
@@ -78,7 +79,7 @@ struct workers {
     struct long_reader    worker;
     struct login_worker   logins[WORKER_LOGIN_MAX];
     size_t                readers_started, logins_started;
-    bool                  writer_started, checkpoint_started, worker_started;
+    bool                  writer_started, checkpoint_started, witness_started, worker_started;
     atomic_bool           stopping;
     atomic_bool           checkpointing;
     _Atomic int64_t       sequence, commits;
@@ -668,6 +669,33 @@ static void *checkpoint_main(void *context)
     return NULL;
 }
 
+/* --- the witness ----------------------------------------------------------------------------- */
+
+/* A thread of its own, because under load a checkpoint takes seconds. What is not written here for
+ * want of a disk is not said; that is told when it begins and when it ends. */
+static void *witness_main(void *context)
+{
+    struct workers *workers = context;
+    struct clock   *clock = workers->config.clock;
+    struct timespec pause = { .tv_nsec = WITNESS_EVERY_US * 1000 };
+    bool            failed = false;
+
+    pthread_setname_np(pthread_self(), "witness");
+    while (!atomic_load(&workers->stopping)) {
+        struct fault fault = { 0 };
+        enum err err = witness_save(workers->config.home->witness, clock->now_us(clock), &fault);
+
+        if (err != ERR_none && !failed)
+            log_event(LOG_WARNING, "witness_not_written", "error=%s text=\"%s\"", err_name(err),
+                      fault.text);
+        else if (err == ERR_none && failed)
+            log_event(LOG_INFO, "witness_written", "%s", "");
+        failed = err != ERR_none;
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    }
+    return NULL;
+}
+
 /* --- start and stop -------------------------------------------------------------------------- */
 
 static enum err open_queues(struct workers *workers)
@@ -733,6 +761,11 @@ static enum err start_all(struct workers *workers, struct fault *fault)
     if (pthread_create(&workers->checkpoint_thread, NULL, checkpoint_main, workers) != 0)
         return ERR_memory;
     workers->checkpoint_started = true;
+    if (workers->config.home->witness == NULL) /* of a home that was not opened from its files */
+        return ERR_none;
+    if (pthread_create(&workers->witness_thread, NULL, witness_main, workers) != 0)
+        return ERR_memory;
+    workers->witness_started = true;
     return ERR_none;
 }
 
@@ -778,6 +811,8 @@ static void join_all(struct workers *workers)
     atomic_store(&workers->stopping, true);
     if (workers->checkpoint_started)
         pthread_join(workers->checkpoint_thread, NULL);
+    if (workers->witness_started)
+        pthread_join(workers->witness_thread, NULL);
 }
 
 static void close_reader(struct reader *reader)

@@ -21,6 +21,7 @@
 #include "bankd/writer_impl.h"
 
 #include "bankd/chain.h"
+#include "bankd/witness.h"
 #include "common/check.h"
 #include "common/log.h"
 #include "common/money.h"
@@ -782,12 +783,15 @@ static enum err apply(struct writer *writer, bool idle, struct fault *fault)
     if (writer->config.sign_secret != NULL && now_us - writer->signed_at_us >= SIGN_EVERY_US &&
         writer->signed_sequence != commit.after.sequence) {
         signed_head = (struct signed_head){ .head = commit.after, .at_us = now_us };
-        chain_sign(&signed_head.head, writer->config.sign_secret, signed_head.signature);
+        chain_sign(&signed_head.head, writer->config.witness != NULL, writer->config.sign_secret,
+                   signed_head.signature);
         commit.signed_head = &signed_head;
     }
     TRY(writer->store->ops->apply(writer->store, &commit, &failed, fault));
     writer->commits++;
     writer->committed = commit.after;
+    if (writer->config.witness != NULL)
+        witness_note(writer->config.witness, &commit.after, commit.signed_head != NULL);
     if (commit.signed_head != NULL) {
         writer->signed_at_us = now_us;
         writer->signed_sequence = commit.after.sequence;

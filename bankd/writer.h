@@ -23,16 +23,18 @@
 #include "common/clock.h"
 
 struct controls;
+struct witness;
 struct writer;
 
 struct writer_config {
-    struct store  *store; /* opened for writing; the writer uses it, the caller closes it */
-    struct bank   *bank;
-    struct clock  *clock;
-    int64_t        rule_set;     /* number of the rule set that judges; 0 = nothing is judged */
-    const uint8_t *sign_secret;  /* 64 bytes, for signed heads; NULL = no signatures */
-    size_t         books_max;    /* accounts in memory; 0 = WRITER_BOOKS_DEFAULT */
-    size_t         profiles_max; /* profiles in memory; 0 = WRITER_PROFILES_DEFAULT */
+    struct store   *store; /* opened for writing; the writer uses it, the caller closes it */
+    struct bank    *bank;
+    struct clock   *clock;
+    int64_t         rule_set;     /* number of the rule set that judges; 0 = nothing is judged */
+    const uint8_t  *sign_secret;  /* 64 bytes, for signed heads; NULL = no signatures */
+    struct witness *witness;      /* is told of each commit; somebody else saves it; NULL = none */
+    size_t          books_max;    /* accounts in memory; 0 = WRITER_BOOKS_DEFAULT */
+    size_t          profiles_max; /* profiles in memory; 0 = WRITER_PROFILES_DEFAULT */
 };
 
 enum {
@@ -143,15 +145,15 @@ struct alert_ruling {
     const char         *operation;
     struct slice        note;
 };
-ERR_MUST_USE enum err writer_alert_decide(struct writer               *writer,
+ERR_MUST_USE enum err writer_alert_decide(struct writer             *writer,
                                           const struct alert_ruling *decision, struct alert *out,
                                           struct alert_hits *hits, struct fault *fault);
 /* Takes the last finding back: labels, flags and rejected holds are what they were; the alert is
  * the actor's to work on again. Refused whole when money of it has moved. Of the ruling, `finding`
  * and `hits_seen` are not looked at. */
-ERR_MUST_USE enum err writer_alert_undo(struct writer *writer,
-                                        const struct alert_ruling *decision, struct alert *out,
-                                        struct alert_hits *hits, struct fault *fault);
+ERR_MUST_USE enum err writer_alert_undo(struct writer *writer, const struct alert_ruling *decision,
+                                        struct alert *out, struct alert_hits *hits,
+                                        struct fault *fault);
 
 /* An alert and its hits as planned so far. */
 ERR_MUST_USE enum err writer_alert_by_id(struct writer *writer, const struct uuid *id,
@@ -195,8 +197,7 @@ bool writer_alert_note(struct writer *writer, struct draft *draft, struct alert 
 void writer_alert_change(struct draft *draft, const struct alert *after);
 
 /* The finding that the transaction has so far, in this group or in the store; ERR_not_found. */
-ERR_MUST_USE enum err writer_label_find(struct writer *writer, int64_t sequence,
-                                        struct label *out);
+ERR_MUST_USE enum err writer_label_find(struct writer *writer, int64_t sequence, struct label *out);
 /* Adds a finding about a transaction to the draft and lets the profiles of its two entities see it,
  * which are saved with this very group. One that replaces another is not known before that one was
  * to be. ERR_busy when the group has no more room for such profiles: commit it and ask again. */

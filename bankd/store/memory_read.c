@@ -364,9 +364,18 @@ static enum err parties(struct store *store, store_visit *visit, void *context)
     return visit_up(store, TABLE_PARTY, visit, context);
 }
 
-static enum err signed_heads(struct store *store, store_visit *visit, void *context)
+static enum err signed_heads(struct store *store, int64_t behind, store_visit *visit, void *context)
 {
-    return visit_up(store, TABLE_SIGNED_HEAD, visit, context);
+    const struct records *records = memory_begin(store);
+
+    for (size_t i = 0; i < memory_count(records, TABLE_SIGNED_HEAD); i++) {
+        const struct signed_head *head = memory_row(records, TABLE_SIGNED_HEAD, i);
+
+        if (head->head.sequence > behind && !visit(context, head))
+            break;
+    }
+    memory_end(store);
+    return ERR_none;
 }
 
 static enum err customers(struct store *store, int64_t before_number, struct slice search,

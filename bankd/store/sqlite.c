@@ -258,13 +258,17 @@ static enum err seal(struct sqlite_store *store, struct fault *fault)
 }
 
 /* Refuses what is not ours, and brings what is to the present version. */
-static enum err schema_check(struct sqlite_store *store, const char *path, struct fault *fault)
+static enum err schema_check(struct sqlite_store *store, const struct store_config *config,
+                             struct fault *fault)
 {
-    int64_t version = 0;
-    int64_t busy = 0;
+    const char *path = config->path;
+    int64_t     version = 0;
+    int64_t     busy = 0;
 
     TRY(pragma_get(store, "PRAGMA user_version", &version, fault));
     TRY(check_identity(store, path, version, fault));
+    if (version != 0)
+        TRY(sqlite_expect(store, config->expect, fault));
     if (version == 0) {
         char sql[64];
 
@@ -415,10 +419,12 @@ static enum err open_steps(struct sqlite_store *store, const struct store_config
     if (store->db == NULL)
         return ERR_memory;
     TRY(sqlite_fault(store, rc, fault));
-    if (store->examine)
+    if (store->examine) { /* a log that may be the wrong one is not moved into the file */
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         TRY(sqlite_fault(store, sqlite_page_examine(store->db), fault));
+    }
     TRY(settings_apply(store, config->cache_kib, fault));
-    TRY(schema_check(store, config->path, fault));
+    TRY(schema_check(store, config, fault));
     TRY(sqlite_fault(store, sqlite_chain_register(store->db, &store->chain), fault));
     TRY(statements_prepare(store, fault));
     if (config->exclusive)

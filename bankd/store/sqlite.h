@@ -147,6 +147,11 @@ int sqlite_gather_open(struct sqlite3_vfs *system, const char *name, struct sqli
                        struct sqlite3_file *file, int flags, int *out_flags);
 int sqlite_gather_bytes(const struct sqlite3_vfs *system);
 
+/* sqlite_expect.c: ERR_storage_behind when the store lacks what it is known to have had. NULL =
+ * nothing is known. Works on the tables of every version. */
+ERR_MUST_USE enum err sqlite_expect(struct sqlite_store *store, const struct store_expect *expect,
+                                    struct fault *fault);
+
 /* sqlite_log.c: ERR_storage_corrupt when the log of this name has lost commits that were done.
  * Nobody may write it meanwhile. */
 ERR_MUST_USE enum err sqlite_log_check(const char *name, struct fault *fault);
@@ -264,6 +269,7 @@ enum err sqlite_days(struct store *store, int32_t *first, int32_t *last);
 enum err sqlite_top(struct store *store, int32_t day, uint16_t currency, store_visit *visit,
                     void *context);
 enum err sqlite_labels(struct store *store, store_visit *visit, void *context);
-enum err sqlite_signed_heads(struct store *store, store_visit *visit, void *context);
+enum err sqlite_signed_heads(struct store *store, int64_t behind, store_visit *visit,
+                             void *context);
 
 #endif

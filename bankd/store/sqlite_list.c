@@ -613,12 +613,13 @@ enum err sqlite_labels(struct store *store, store_visit *visit, void *context)
     return walk_over(&row, err);
 }
 
-enum err sqlite_signed_heads(struct store *store, store_visit *visit, void *context)
+enum err sqlite_signed_heads(struct store *store, int64_t behind, store_visit *visit, void *context)
 {
     struct row         row = sqlite_use(sqlite_of(store), SQL_signed_heads);
     struct signed_head head;
     enum err           err;
 
+    bind_int(&row, behind);
     while ((err = sqlite_step(&row)) == ERR_none) {
         read_head(&row, &head.head);
         head.at_us = row_int(&row);

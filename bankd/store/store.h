@@ -21,7 +21,7 @@
  * failed precondition, ERR_id_reused when it is that of the transaction id, ERR_exists when a new
  * record's number, id, e-mail address, external id or key is taken; ERR_busy when another handle
  * has been writing for seconds; ERR_storage, ERR_storage_full, ERR_storage_corrupt,
- * ERR_storage_newer, ERR_storage_absent, ERR_storage_locked. */
+ * ERR_storage_newer, ERR_storage_absent, ERR_storage_locked, ERR_storage_behind. */
 #ifndef BANKD_STORE_STORE_H
 #define BANKD_STORE_STORE_H
 
@@ -217,8 +217,16 @@ enum store_mode {
     STORE_WRITE,
     STORE_CREATE,
     /* Reads like STORE_READ, but goes on where a page is not what the store wrote; `integrity`
-     * then tells it. For proofs, which must say what the damage did to the books. */
+     * then tells it. For proofs, which must say what the damage did to the books; they leave the
+     * log and the file as they were. */
     STORE_EXAMINE,
+};
+
+/* What a store is known to have had on its disk (witness.h). */
+struct store_expect {
+    struct chain_head head;            /* of the entry with this sequence; 0 = none is known */
+    int64_t           signed_sequence; /* of a signed head; 0 = none is known */
+    int64_t           at_us;           /* when it was known */
 };
 
 struct store_config {
@@ -226,6 +234,9 @@ struct store_config {
     int64_t     cache_kib; /* page cache of this handle */
     void       *shared;    /* memory store: the handle to share with, or NULL */
     bool        exclusive; /* take the daemon's lock (serve, import, init) */
+    /* What the store must have, or ERR_storage_behind before anything of it is changed; NULL =
+     * nothing is known. The memory store has no past and does not look at it. */
+    const struct store_expect *expect;
 };
 
 struct store_ops {
@@ -311,7 +322,8 @@ struct store_ops {
     enum err (*top)(struct store *, int32_t day, uint16_t currency, store_visit *,
                     void *context); /* struct transaction */
     enum err (*labels)(struct store *, store_visit *, void *context);
-    enum err (*signed_heads)(struct store *, store_visit *, void *context);
+    /* Those behind a sequence, in its order; 0 = all of them. */
+    enum err (*signed_heads)(struct store *, int64_t behind, store_visit *, void *context);
 
     /* Holds one snapshot over several calls of a handle, until `snapshot_end`; a writing handle
      * must end it before it applies. */

@@ -128,6 +128,7 @@ static void test_every_cut_is_survived(void **state)
     printf("%zu points, %zu cuts, %zu second ones\n", run.points, run.cuts, run.seconds);
     assert_int_equal(run.cuts, run.points * (size_t)(run.tears + 2));
     assert_true(run.points > (size_t)run.bank->group_count);
+    assert_true(run.bank->witnessed > run.bank->group_count / 3);
     free(run.moments);
     fault_bank_free(&run.bank);
 }

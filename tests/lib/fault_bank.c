@@ -155,6 +155,8 @@ void fault_bank_free(struct fault_bank **out)
     unlink(bank->path);
     snprintf(lock, sizeof lock, "%s.lock", bank->path);
     unlink(lock);
+    snprintf(lock, sizeof lock, "%s.head", bank->path);
+    unlink(lock);
     rmdir(bank->folder);
     free(bank);
     *out = NULL;
@@ -175,21 +177,39 @@ static enum err expected(struct fault_bank *bank, enum err err)
     return err;
 }
 
+static enum err open_witness(struct fault_bank *bank, struct testimony *said)
+{
+    enum err err = witness_count(bank->store, said);
+
+    return err != ERR_none
+               ? err
+               : witness_open(bank->path, bank->sign_secret, said, &bank->witness, &bank->fault);
+}
+
 enum err fault_bank_open(struct fault_bank *bank)
 {
     struct store_config  config = { .path = bank->path, .cache_kib = 4096, .exclusive = true };
+    enum witness_state   state;
+    struct testimony     said;
     struct writer_config writing = { .bank = &bank->bank,
                                      .clock = &bank->clock,
                                      .rule_set = 1,
                                      .sign_secret = bank->sign_secret,
                                      .books_max = 8192,
                                      .profiles_max = 8192 };
-    enum err             err = store_sqlite.open(&config, STORE_WRITE, &bank->store, &bank->fault);
+    enum err err = witness_read(bank->path, bank->sign_public, &state, &said, &bank->fault);
 
+    if (err == ERR_none && state == WITNESS_THERE)
+        config.expect = &said.expect;
+    if (err == ERR_none)
+        err = store_sqlite.open(&config, STORE_WRITE, &bank->store, &bank->fault);
+    if (err == ERR_none)
+        err = open_witness(bank, &said);
     config.exclusive = false;
     if (err == ERR_none)
         err = store_sqlite.open(&config, STORE_READ, &bank->reader, &bank->fault);
     writing.store = bank->store;
+    writing.witness = bank->witness;
     if (err == ERR_none)
         err = writer_open(&writing, &bank->writer, &bank->fault);
     if (err != ERR_none)
@@ -200,6 +220,9 @@ enum err fault_bank_open(struct fault_bank *bank)
 void fault_bank_close(struct fault_bank *bank)
 {
     writer_close(&bank->writer);
+    if (bank->witness != NULL && witness_save(bank->witness, bank->now_us, NULL) == ERR_none)
+        bank->witnessed++;
+    witness_close(&bank->witness);
     if (bank->reader != NULL)
         bank->reader->ops->close(&bank->reader);
     if (bank->store != NULL)
@@ -306,6 +329,11 @@ static enum err housekeeping(struct fault_bank *bank, int group)
 
     if (group % 5 == 2)
         note(&first, writer_idle(bank->writer, NULL));
+    if (group % 3 == 0) { /* a witness that cannot be written says less, and nobody waits for it */
+        enum err err = expected(bank, witness_save(bank->witness, bank->now_us, NULL));
+
+        bank->witnessed += err == ERR_none;
+    }
     if (group % 6 == 3)
         note(&first, bank->reader->ops->checkpoint(bank->reader));
     if (group % 4 == 1)
@@ -437,6 +465,18 @@ static void check_acts(struct fault_bank *bank)
     }
 }
 
+/* What the witness says on the disk as it is now is in the store. */
+static void check_witness(struct fault_bank *bank)
+{
+    struct verify_report report = { .last_sequence = 0 };
+    enum witness_state   state;
+    struct testimony     said;
+
+    CHECK(witness_read(bank->path, bank->sign_public, &state, &said, NULL) == ERR_none);
+    CHECK(state != WITNESS_FOREIGN);
+    CHECK(verify_witness(bank->store, state, false, &said, stderr, &report, NULL) == ERR_none);
+}
+
 void fault_bank_check(struct fault_bank *bank)
 {
     struct verify_report report;
@@ -447,6 +487,7 @@ void fault_bank_check(struct fault_bank *bank)
     if (err != ERR_none)
         fprintf(stderr, "the books do not prove themselves: %s %s\n", err_name(err), fault.text);
     CHECK(err == ERR_none);
+    check_witness(bank);
     check_acts(bank);
 }
 

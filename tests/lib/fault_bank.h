@@ -8,6 +8,7 @@
 #ifndef TESTS_LIB_FAULT_BANK_H
 #define TESTS_LIB_FAULT_BANK_H
 
+#include "bankd/witness.h"
 #include "bankd/writer.h"
 #include "tests/lib/fault_vfs.h"
 #include "tests/unit/random.h"
@@ -34,6 +35,8 @@ struct fault_bank {
     struct store      *store;  /* NULL while it is closed */
     struct store      *reader; /* checkpoints and reads beside the writer */
     struct writer     *writer;
+    struct witness    *witness;
+    int64_t            witnessed; /* times that it was written */
     uint8_t            sign_public[32], sign_secret[64];
     char               folder[64], path[80];
     int64_t            accounts[FAULT_ACCOUNTS];

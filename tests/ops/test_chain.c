@@ -191,18 +191,23 @@ static void the_layout_is_pinned(void **state)
 
 static void a_signature_binds_sequence_and_hash(void **state)
 {
-    struct chain_head head = {.sequence = 7, .hash = {1, 2, 3}};
-    uint8_t public_key[32], secret[64], signature[SIGNATURE_BYTES];
+    uint8_t public_key[32], secret[64];
 
     (void)state;
     crypto_sign_keypair(public_key, secret);
-    chain_sign(&head, secret, signature);
-    assert_true(chain_signature_holds(&head, public_key, signature));
-    head.sequence = 8;
-    assert_false(chain_signature_holds(&head, public_key, signature));
-    head.sequence = 7;
-    head.hash[31] = 1;
-    assert_false(chain_signature_holds(&head, public_key, signature));
+    for (int has_witness = 0; has_witness < 2; has_witness++) {
+        struct signed_head head = {.head = {.sequence = 7, .hash = {1, 2, 3}}};
+
+        chain_sign(&head.head, has_witness != 0, secret, head.signature);
+        assert_true(chain_signature_holds(&head.head, public_key, head.signature));
+        assert_int_equal(chain_head_has_witness(&head, public_key), has_witness);
+        head.head.sequence = 8;
+        assert_false(chain_signature_holds(&head.head, public_key, head.signature));
+        head.head.sequence = 7;
+        head.head.hash[31] = 1;
+        assert_false(chain_signature_holds(&head.head, public_key, head.signature));
+        assert_false(chain_head_has_witness(&head, public_key));
+    }
 }
 
 int main(void)

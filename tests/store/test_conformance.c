@@ -367,7 +367,7 @@ static void rules_profiles_heads_and_labels(struct world *world)
     assert_int_equal(CALL(world, label_by_transaction, 9, &label), ERR_none);
     assert_true(label.fraud);
     assert_int_equal(label.known_at_us, 77);
-    assert_int_equal(CALL(world, signed_heads, count_rows, &rows), ERR_none);
+    assert_int_equal(CALL(world, signed_heads, 0, count_rows, &rows), ERR_none);
     assert_int_equal(rows, 1);
 
     plan = world_plan(world);
