@@ -236,9 +236,11 @@ def test_restore_leaves_a_bank_alone_unless_forced(saved, demo_home, tmp_path):
     assert "--force" in bankd("restore", saved, "--data-dir", place, code=4)
     assert files_of(place) == before
     text = bankd("restore", saved, "--force", "--data-dir", place)
-    aside = [path for path in place.iterdir() if path.name.startswith("bank.db.before-")]
-    assert len(aside) == 1 and str(aside[0]) in text
+    aside = sorted(path for path in place.iterdir() if path.name.startswith("bank.db.before-"))
+    assert len(aside) == 2 and str(aside[0]) in text
     assert aside[0].read_bytes() == before["bank.db"]
+    assert aside[1].name == aside[0].name + ".head" and str(aside[1]) in text
+    assert aside[1].read_bytes() == before["bank.db.head"]
     assert "agree" in bankd("verify", "--data-dir", place)
     assert bankd("user", "list", "--data-dir", place).count("disabled") == \
         bankd("user", "list", "--data-dir", demo_home).count("disabled")
