@@ -51,6 +51,15 @@ static const struct damage damages[] = {
     { "UPDATE signed_head SET signature = zeroblob(64)", VERIFY_HEADS,
       "the signature of the head" },
     { "UPDATE signed_head SET hash = zeroblob(32)", VERIFY_HEADS, "does not lie on the chain" },
+    /* The witness. */
+    { "DELETE FROM signed_head WHERE sequence = (SELECT max(sequence) FROM signed_head)",
+      VERIFY_WITNESS, "the signed head at" },
+    { "DELETE FROM signed_head", VERIFY_WITNESS, "the signed head at" },
+    { "DELETE FROM audit WHERE sequence = (SELECT sequence FROM head); UPDATE head SET sequence = "
+      "sequence - 1, hash = (SELECT hash FROM audit WHERE sequence = head.sequence - 1 UNION ALL "
+      "SELECT hash FROM transactions WHERE sequence = head.sequence - 1); DELETE FROM signed_head "
+      "WHERE sequence > (SELECT sequence FROM head)",
+      VERIFY_WITNESS, "is an older one, or cut" },
     /* Books. */
     { "UPDATE balance SET balance = balance + 100 WHERE account = 7", VERIFY_ACCOUNTS,
       "account 7 has the balance" },
@@ -207,17 +216,25 @@ static enum err prove(struct fixture *fixture, struct verify_report *report, cha
     struct bank          bank;
     struct store        *store = NULL;
     struct fault         fault = { 0 };
+    enum witness_state   state;
+    struct testimony     said;
     size_t               n = 0;
     FILE                *out = open_memstream(talk, &n);
     enum err             err;
+    enum err             second;
 
     bank_init(&bank, &settings);
+    assert_int_equal(
+        witness_read(fixture->database, fixture->demo.home.sign_public, &state, &said, &fault),
+        ERR_none);
+    assert_int_equal(state, WITNESS_THERE);
     assert_int_equal(store_sqlite.open(&config, STORE_EXAMINE, &store, &fault), ERR_none);
     err = verify_bank(store, &bank, fixture->demo.home.sign_public, out, report, &fault);
+    second = verify_witness(store, state, false, &said, out, report, &fault);
     store->ops->close(&store);
     bank_free(&bank);
     fclose(out);
-    return err;
+    return err != ERR_none ? err : second;
 }
 
 static void a_whole_bank_has_no_problem(void **state)
