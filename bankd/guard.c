@@ -6,8 +6,9 @@
  * Freed memory must be seen to be free: blocks from 128 KiB on come from the kernel and go back
  * there (the allocator would otherwise raise that line by itself). Small ones the allocator keeps,
  * and does not tell which it could give back; so while the process is larger than when it was last
- * calm, it is asked again and again to give back what it has. To wait for a sign that a crowd has
- * gone was wrong: one that comes and goes within a second is never counted. */
+ * calm, it is asked again and again to give back what it has, and once more before anybody is cut
+ * for it. To wait for a sign that a crowd has gone was wrong: one that comes and goes within a
+ * second is never counted. */
 #include "bankd/guard.h"
 
 #include "common/check.h"
@@ -42,7 +43,10 @@ enum {
     TRIM_REST_US = 5 * 1000 * 1000,
     SLOW_CUT_US = 10 * 1000 * 1000,
     POLL_FILES = 512,
-    HELPS_WITHIN_US = 5 * 1000 * 1000, /* the library takes apart thousands of connections */
+    TRIM_AGAIN_US = 1000 * 1000, /* before somebody is blamed */
+    HELPS_WITHIN_US = 5 * 1000 * 1000,
+    HELP_BYTES = 4 * 1024 * 1024, /* the library takes apart thousands of connections */
+    BLAME_WITHIN_US = 30 * 1000 * 1000,
 };
 
 struct watched {
@@ -54,6 +58,7 @@ struct watched {
 struct connection {
     int64_t  trusted_us; /* 0 = a stranger */
     uint64_t trusted_socket;
+    uint64_t cut_socket; /* it was cut, and the library has not closed it yet */
     /* At an endpoint of events: */
     uint64_t topics_socket;
     int64_t  topics_us; /* since when they are counted */
@@ -63,20 +68,25 @@ struct connection {
 };
 
 struct guard {
-    int               files_max;
-    int               files_stay;
-    int               turn; /* of those who have to go, when too many are in */
-    int64_t           turn_us;
-    int               files;     /* that are open, as each was when it was looked at last */
-    int               look_from; /* the next number to look at */
-    int               statm;     /* /proc/self/statm */
-    int64_t           page_bytes;
-    int64_t           calm_bytes;
-    int64_t           bytes_max; /* beyond it no stranger is welcome, however slowly it grew */
-    int64_t           last_us, slow_cut_us;
-    int64_t           cut_us, cut_bytes; /* when strangers were cut, and nobody else yet; 0 = no */
-    int               trim_in;           /* ticks after a cut; 0 = no cut */
-    int64_t           trim_us;           /* the last one */
+    int     files_max;
+    int     files_stay;
+    int     turn; /* of those who have to go, when too many are in */
+    int64_t turn_us;
+    int     files;     /* that are open, as each was when it was looked at last */
+    int     look_from; /* the next number to look at */
+    int     statm;     /* /proc/self/statm */
+    int64_t page_bytes;
+    int64_t calm_bytes;
+    int64_t bytes_max; /* beyond it no stranger is welcome, however slowly it grew */
+    int64_t last_us, slow_cut_us;
+    /* Since strangers were cut, and nobody else yet: */
+    bool              waits_for_help;
+    int64_t           helped_us;  /* the memory went down, or others of them came and were cut */
+    int64_t           fell_us;    /* the memory went down ... */
+    int64_t           fell_bytes; /* ... to this */
+    int64_t           cut_bytes;
+    int               trim_in; /* ticks after a cut; 0 = no cut */
+    int64_t           trim_us; /* the last one */
     size_t            watched_count;
     struct watched    watched[WATCHED_MAX];
     pthread_mutex_t   lock; /* of the connections */
@@ -186,17 +196,26 @@ static bool is_connection(const struct guard *guard, int file)
     return address.any.sa_family == AF_INET6 && is_known(guard, ntohs(address.in6.sin6_port), "");
 }
 
-static bool cut(struct guard *guard, int file)
-{
-    guard->connections[file] = (struct connection){ .is_open = guard->connections[file].is_open };
-    return is_connection(guard, file) && shutdown(file, SHUT_RDWR) == 0;
-}
-
 static uint64_t socket_number(int file)
 {
     struct stat status;
 
     return fstat(file, &status) == 0 ? (uint64_t)status.st_ino : 0;
+}
+
+/* False when it is no connection, or was cut before. */
+static bool cut(struct guard *guard, int file)
+{
+    struct connection *connection = &guard->connections[file];
+    uint64_t           number = socket_number(file);
+    bool               is_again = number != 0 && connection->cut_socket == number;
+
+    *connection =
+        (struct connection){ .cut_socket = connection->cut_socket, .is_open = connection->is_open };
+    if (is_again || !is_connection(guard, file) || shutdown(file, SHUT_RDWR) != 0)
+        return false;
+    connection->cut_socket = number;
+    return true;
 }
 
 void guard_trust(struct guard *guard, int file, int64_t now_us)
@@ -384,21 +403,50 @@ static void cut_the_slow(struct guard *guard, int64_t bytes, int64_t now_us)
     guard->trim_in = TRIM_AFTER_TICKS;
 }
 
+/* Whether those who work have to go too. As long as the memory goes down, or strangers are found
+ * whose it may be, they stay; but when that lasts, or more and more comes, it must be theirs. */
+static bool must_all_go(struct guard *guard, int64_t bytes, int64_t now_us)
+{
+    if (!guard->waits_for_help) {
+        guard->waits_for_help = true;
+        guard->cut_bytes = bytes;
+        guard->helped_us = guard->fell_us = now_us;
+        guard->fell_bytes = bytes;
+        return false;
+    }
+    if (guard->fell_bytes - bytes >= HELP_BYTES) {
+        guard->helped_us = guard->fell_us = now_us;
+        guard->fell_bytes = bytes;
+    }
+    return bytes - guard->cut_bytes >= LIMIT_STRANGERS_BYTES / 2 ||
+           now_us - guard->helped_us >= HELPS_WITHIN_US ||
+           now_us - guard->fell_us >= BLAME_WITHIN_US;
+}
+
 static void cut_the_sudden(struct guard *guard, int64_t bytes, int64_t now_us)
 {
-    bool all = guard->cut_us != 0 && (now_us - guard->cut_us >= HELPS_WITHIN_US ||
-                                      bytes - guard->cut_bytes >= LIMIT_STRANGERS_BYTES / 2);
+    bool is_first = !guard->waits_for_help;
+    bool all = must_all_go(guard, bytes, now_us);
+    int  count = cut_all(guard, now_us, !all);
 
-    log_event(LOG_WARNING, "connections_cut", "reason=memory grown_bytes=%lld who=%s count=%d",
-              (long long)(bytes - guard->calm_bytes), all ? "all" : "strangers",
-              cut_all(guard, now_us, !all));
-    if (all)
+    if (is_first || all || count > 0)
+        log_event(LOG_WARNING, "connections_cut", "reason=memory grown_bytes=%lld who=%s count=%d",
+                  (long long)(bytes - guard->calm_bytes), all ? "all" : "strangers", count);
+    if (count > 0)
+        guard->helped_us = now_us;
+    if (all) {
         guard->calm_bytes = bytes;
-    if (all || guard->cut_us == 0) {
-        guard->cut_us = all ? 0 : now_us;
-        guard->cut_bytes = bytes;
+        guard->waits_for_help = false;
     }
     guard->trim_in = TRIM_AFTER_TICKS;
+}
+
+/* Bytes of the process afterwards. */
+static int64_t trim(struct guard *guard, int64_t now_us)
+{
+    malloc_trim(0);
+    guard->trim_us = now_us;
+    return memory_bytes(guard);
 }
 
 /* Bytes of the process afterwards. Right after a cut the rest is not kept, as the next judgement
@@ -410,9 +458,7 @@ static int64_t give_back(struct guard *guard, int64_t bytes, int64_t now_us)
     if (!is_cut &&
         (bytes - guard->calm_bytes < TRIM_WORTH_BYTES || now_us - guard->trim_us < TRIM_REST_US))
         return bytes;
-    malloc_trim(0);
-    guard->trim_us = now_us;
-    return memory_bytes(guard);
+    return trim(guard, now_us);
 }
 
 static void look_at_memory(struct guard *guard, int64_t now_us)
@@ -431,11 +477,13 @@ static void look_at_memory(struct guard *guard, int64_t now_us)
     if (guard->trim_in > 0)
         return;
     allowed = LIMIT_STRANGERS_BYTES + (int64_t)guard->files * LIMIT_CONNECTION_BYTES;
+    if (bytes - guard->calm_bytes >= allowed && now_us - guard->trim_us >= TRIM_AGAIN_US)
+        bytes = trim(guard, now_us);
     if (bytes - guard->calm_bytes >= allowed) {
         cut_the_sudden(guard, bytes, now_us);
         return;
     }
-    guard->cut_us = 0;
+    guard->waits_for_help = false;
     cut_the_slow(guard, bytes, now_us);
 }
 

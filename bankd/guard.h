@@ -9,7 +9,8 @@
  *   LIMIT_CONNECTION_BYTES for each open file, which is what a silent connection costs, every
  *   connection that has not lately carried a request with a valid session is cut. Its memory goes
  *   with it. A client that only was there at the wrong moment connects again by itself. When that
- *   does not help within seconds, or it goes on growing, everybody is cut.
+ *   does not help, everybody is cut: the memory did not go down for seconds although no stranger
+ *   was left, or for longer while ever more of them came, or it went on growing all the same.
  * - topics: a connection that asked LIMIT_TOPICS_REFUSED_MAX times for events of no session is cut,
  *   and so is one that asked for nothing else for a while, or asks for too much too often.
  * - files: while more are open than may stay, strangers with numbers beyond are cut at once, and of

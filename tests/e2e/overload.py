@@ -161,7 +161,9 @@ class Raw:
         """Until the daemon has said its part; who speaks on at once may be taken for a babbler."""
         said = b""
         while b"Socket-Type" not in said:
-            said += self.socket.recv(200)
+            more = self.socket.recv(200)
+            assert more, "the daemon has closed the connection"
+            said += more
 
     def begin(self, size, more=False):
         """The head of a frame of so many bytes."""

@@ -6,6 +6,7 @@ memory of the daemon stays bounded and is given back, and at the end the books p
 BANK_CONNECTIONS tells how many (default 1500; 10000 take a minute and 12,000 files)."""
 import contextlib
 import os
+import pathlib
 import random
 import resource
 import statistics
@@ -17,19 +18,21 @@ import zmq
 import bankclient
 import conftest
 from conftest import until
-from overload import FINANCE, MIB, PATIENCE, Honest, Raw, ask, memory
+from overload import FINANCE, MIB, PATIENCE, SANITIZED, Honest, Raw, ask, memory
 
 COUNT = int(os.environ.get("BANK_CONNECTIONS", "300" if conftest.BUILD.name.endswith("san")
                            else "1500"))
+LEAVING = 6000
 ROUNDS = 12
 CURVE_PER_SOCKET = 100
+ESTABLISHED, KEEPALIVE = "01", "02"  # as /proc/net/tcp tells
 
 
 @pytest.fixture(scope="module", autouse=True)
 def files():
     """Room for both ends: the daemon's limit is inherited from here."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = COUNT + COUNT // 5 + 500
+    wanted = max(COUNT + COUNT // 5, 0 if SANITIZED else LEAVING) + 500
     if hard != resource.RLIM_INFINITY and hard < max(wanted, COUNT * 4 // 3 + 400):
         pytest.skip(f"{COUNT} connections need more files than {hard}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
@@ -164,6 +167,55 @@ def test_thousands_of_connections_keep_nobody_from_work(bank):
           f" {times[len(times) * 99 // 100] * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms;"
           f" login {max(logins):.2f} s; {(peak - before) // MIB} MiB more, afterwards"
           f" {(memory(bank) - before) // MIB}")
+
+
+def library_seconds(bank):
+    """Processor time that the threads of the messaging library have used."""
+    seconds = 0
+    for task in pathlib.Path(f"/proc/{bank.process.pid}/task").iterdir():
+        if (task / "comm").read_text().startswith("ZMQbg"):
+            seconds += int((task / "schedstat").read_text().split()[0]) / 1e9
+    return seconds
+
+
+def seconds_to_leave(bank, order):
+    """What it costs the library when thousands go, `order` of those who came."""
+    crowd = []
+    try:
+        while len(crowd) < LEAVING:
+            crowd += [Raw(bank) for _ in range(LEAVING // 20)]
+            for raw in crowd[-LEAVING // 20:]:
+                raw.wait_until_greeted()
+        until(lambda: connections(bank) >= LEAVING, "not all come in", 3 * PATIENCE)
+        began = library_seconds(bank)
+    finally:
+        for raw in order(crowd):
+            raw.close()
+    until(lambda: connections(bank) < 300, "those who have gone are still there", 3 * PATIENCE)
+    return library_seconds(bank) - began
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's own work hides what is measured")
+def test_a_connection_leaves_no_timer_among_thousands(bank):
+    """The library walks through its timers to end one: with one for each connection the last who
+    came are the dearest, and thousands that answer or go at one time keep everybody waiting."""
+    first = min(seconds_to_leave(bank, list) for _ in range(2))
+    last = min(seconds_to_leave(bank, reversed) for _ in range(2))
+    assert last < 2 * first + 0.1, (first, last)
+
+
+def timers_of_connections(bank):
+    """What the kernel waits for at the daemon's end of each connection over the network."""
+    port = f":{int(bank.tcp.rsplit(':', 1)[1]):04X}"
+    rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [row[5][:2] for row in rows if row[1].endswith(port) and row[3] == ESTABLISHED]
+
+
+def test_the_kernel_asks_whether_a_silent_machine_is_still_there(bank):
+    """Instead of the library's heartbeats; a connection on the machine cannot vanish unnoticed."""
+    with bank.client(tcp=True, timeout=PATIENCE) as client:
+        client.login(FINANCE, conftest.PASSWORD)
+        until(lambda: set(timers_of_connections(bank)) == {KEEPALIVE}, "the kernel does not ask")
 
 
 def test_the_books_prove_themselves_afterwards(bank):

@@ -34,6 +34,26 @@ struct house {
     struct guard *guard;
 };
 
+static void come(struct house *house, int i)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", house->path);
+    house->clients[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(house->clients[i], (void *)&address, sizeof address), 0);
+    house->served[i] = accept(house->listening, NULL, NULL);
+    assert_true(house->served[i] >= 0);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static void come_again(struct house *house, int i)
+{
+    close(house->clients[i]);
+    close(house->served[i]);
+    come(house, i);
+}
+#endif
+
 static void open_house(struct house *house, int files_stay, int64_t bytes_max)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -48,12 +68,8 @@ static void open_house(struct house *house, int files_stay, int64_t bytes_max)
     house->listening = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(house->listening, (void *)&address, sizeof address), 0);
     assert_int_equal(listen(house->listening, CLIENTS), 0);
-    for (int i = 0; i < CLIENTS; i++) {
-        house->clients[i] = socket(AF_UNIX, SOCK_STREAM, 0);
-        assert_int_equal(connect(house->clients[i], (void *)&address, sizeof address), 0);
-        house->served[i] = accept(house->listening, NULL, NULL);
-        assert_true(house->served[i] >= 0);
-    }
+    for (int i = 0; i < CLIENTS; i++)
+        come(house, i);
 }
 
 static void close_house(struct house *house)
@@ -198,6 +214,118 @@ static void test_open_files_are_counted_within_a_second(void **state)
     close_house(&house);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+enum { MIB = 1024 * 1024, PIECES = 512, MANY_BLOCKS = 300 * MIB / BLOCK_BYTES };
+#define TENTH_US (SECOND_US / 10)
+
+static void *take(size_t n)
+{
+    void *block = malloc(n);
+
+    assert_non_null(block);
+    memset(block, 1, n);
+    return block;
+}
+
+/* A crowd has come and gone between two looks: the allocator has its memory, nobody else. */
+static void test_nobody_is_cut_for_what_the_allocator_keeps(void **state)
+{
+    static void *blocks[MANY_BLOCKS];
+    struct house house;
+
+    (void)state;
+    open_house(&house, FILES_MAX, INT64_MAX);
+    blocks[0] = take(32 * (size_t)MIB);
+    guard_tick(house.guard, 6 * (int64_t)SECOND_US); /* so much is worth giving back what is free */
+    free(blocks[0]);
+    for (int i = 0; i < MANY_BLOCKS; i++)
+        blocks[i] = take(BLOCK_BYTES);
+    for (int i = 0; i < MANY_BLOCKS - 1; i++)
+        free(blocks[i]);
+    assert_true(resident_bytes() > LIMIT_STRANGERS_BYTES);
+    guard_tick(house.guard, 7 * (int64_t)SECOND_US);
+    assert_int_equal(count_cut(&house), 0);
+    free(blocks[MANY_BLOCKS - 1]);
+    close_house(&house);
+}
+
+/* So many MiB at once, each piece of which goes back to the machine when it is freed. */
+static void fill(void *pieces[PIECES], int from, int to)
+{
+    for (int i = from; i < to; i++)
+        pieces[i] = take(MIB);
+}
+
+/* What strangers left takes the library long to take apart when there are many. */
+static void test_who_works_is_left_while_the_memory_goes_down(void **state)
+{
+    static void *pieces[PIECES];
+    struct house house;
+    int64_t      now_us = 2 * (int64_t)SECOND_US;
+
+    (void)state;
+    open_house(&house, FILES_MAX, INT64_MAX);
+    guard_tick(house.guard, SECOND_US);
+    guard_trust(house.guard, house.served[2], SECOND_US);
+    fill(pieces, 0, PIECES);
+    for (int i = PIECES - 1; i >= 0; i--, now_us += TENTH_US) {
+        guard_tick(house.guard, now_us);
+        assert_int_equal(count_cut(&house), CLIENTS - 1);
+        free(pieces[i]);
+    }
+    assert_false(is_cut(&house, 2));
+    close_house(&house);
+}
+
+/* There is nobody else left whose memory it could be. */
+static void test_everybody_is_cut_when_it_helps_nothing(void **state)
+{
+    static void *pieces[PIECES];
+    struct house house;
+
+    (void)state;
+    open_house(&house, FILES_MAX, INT64_MAX);
+    guard_tick(house.guard, SECOND_US);
+    guard_trust(house.guard, house.served[2], SECOND_US);
+    fill(pieces, 0, PIECES);
+    for (int i = 20; i < 60; i++)
+        guard_tick(house.guard, i * (int64_t)TENTH_US);
+    assert_int_equal(count_cut(&house), CLIENTS - 1);
+    for (int i = 60; i < 100; i++)
+        guard_tick(house.guard, i * (int64_t)TENTH_US);
+    assert_int_equal(count_cut(&house), CLIENTS);
+    for (int i = 0; i < PIECES; i++)
+        free(pieces[i]);
+    close_house(&house);
+}
+
+/* Strangers that come again and again have the blame, not those who work. */
+static void test_who_works_is_left_while_strangers_come_again(void **state)
+{
+    static void *pieces[PIECES];
+    struct house house;
+
+    (void)state;
+    open_house(&house, FILES_MAX, INT64_MAX);
+    guard_tick(house.guard, SECOND_US);
+    guard_trust(house.guard, house.served[2], SECOND_US);
+    fill(pieces, 0, 300);
+    for (int i = 20; i < 200; i++) {
+        guard_tick(house.guard, i * (int64_t)TENTH_US);
+        if (is_cut(&house, 4))
+            come_again(&house, 4);
+    }
+    assert_false(is_cut(&house, 2));
+    fill(pieces, 300, 300 + LIMIT_STRANGERS_BYTES / MIB / 2); /* but not whatever they have */
+    for (int i = 200; i < 210; i++)
+        guard_tick(house.guard, i * (int64_t)TENTH_US);
+    assert_true(is_cut(&house, 2));
+    for (int i = 0; i < 300 + LIMIT_STRANGERS_BYTES / MIB / 2; i++)
+        free(pieces[i]);
+    close_house(&house);
+}
+#endif
+
 static void test_too_many_files_are_for_those_who_work(void **state)
 {
     struct house house;
@@ -278,6 +406,12 @@ int main(void)
         cmocka_unit_test(test_too_large_a_process_is_for_those_who_work),
         cmocka_unit_test(test_memory_that_is_free_goes_back_to_the_machine),
         cmocka_unit_test(test_open_files_are_counted_within_a_second),
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+        cmocka_unit_test(test_nobody_is_cut_for_what_the_allocator_keeps),
+        cmocka_unit_test(test_who_works_is_left_while_the_memory_goes_down),
+        cmocka_unit_test(test_everybody_is_cut_when_it_helps_nothing),
+        cmocka_unit_test(test_who_works_is_left_while_strangers_come_again),
+#endif
         cmocka_unit_test(test_too_many_files_are_for_those_who_work),
         cmocka_unit_test(test_topics_of_nobody_are_counted),
         cmocka_unit_test(test_the_lost_and_the_restless_are_cut),
