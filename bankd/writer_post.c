@@ -79,10 +79,12 @@ static enum err answer_repeated(struct writer *writer, const struct post *post,
 static enum err answer_planned(struct writer *writer, const struct post *post,
                                const struct draft *draft, struct posted *out, struct fault *fault)
 {
-    const struct transaction  *row = draft->change.transaction;
+    const struct transaction  *row = &writer->found;
     const struct account_book *book;
     const char                *name;
 
+    writer->found = draft->transaction;
+    writer_transaction_newest(writer, &writer->found);
     TRY(answer_repeated(writer, post, row, out, fault));
     out->durable = false;
     memset(&out->facts, 0, sizeof out->facts);

@@ -37,10 +37,9 @@ static struct uuid new_id(struct flight *flight)
 }
 
 /* By the bank itself, so that everybody may undo it. */
-static struct uuid post(struct flight *flight, int type, int64_t amount)
+static struct post post_of(struct flight *flight, int type, int64_t amount)
 {
     const struct account_book *cash;
-    struct posted              posted;
     struct post                post = { .transaction_id = new_id(flight),
                                         .type = type,
                                         .account = flight->account,
@@ -54,6 +53,14 @@ static struct uuid post(struct flight *flight, int type, int64_t amount)
                      ERR_none);
     if (type == TYPE_DEPOSIT)
         post.other = cash->number;
+    return post;
+}
+
+static struct uuid post(struct flight *flight, int type, int64_t amount)
+{
+    struct post   post = post_of(flight, type, amount);
+    struct posted posted;
+
     assert_int_equal(writer_post(flight->writer, &post, &posted, &flight->fault), ERR_none);
     return post.transaction_id;
 }
@@ -193,6 +200,37 @@ static void what_is_released_can_be_reversed_at_once(void **state)
     assert_int_equal(out.amount, LARGE);
 }
 
+/* A payment joins an alert that somebody decides meanwhile. */
+static void a_repeated_payment_is_as_it_was_decided(void **state)
+{
+    struct flight         *flight = *state;
+    struct transaction     row;
+    struct alert           alert;
+    struct alert_hits      hits;
+    struct alert_ruling    ruling = { .finding = DECISION_CONFIRMED_FRAUD, .operation = "test" };
+    struct posted          posted;
+    struct post            again;
+    struct msg_transaction out;
+
+    assert_int_equal(act(flight, OP_INDEX_transaction_release, &flight->held, &out), ERR_none);
+    assert_int_equal(writer_commit(flight->writer, NULL), ERR_none);
+    post(flight, TYPE_DEPOSIT, 2 * LARGE);
+    post(flight, TYPE_TRANSFER, LARGE);
+    assert_int_equal(writer_commit(flight->writer, NULL), ERR_none);
+    again = post_of(flight, TYPE_TRANSFER, LARGE);
+    assert_int_equal(writer_post(flight->writer, &again, &posted, &flight->fault), ERR_none);
+    assert_int_equal(posted.row->status, STATUS_HELD);
+    ruling.alert_id = posted.facts.alert_id;
+    row = *posted.row;
+    assert_int_equal(writer_alert_decide(flight->writer, &ruling, &alert, &hits, &flight->fault),
+                     ERR_none);
+    assert_int_equal(hits.count, 2);
+    assert_int_equal(writer_post(flight->writer, &again, &posted, &flight->fault), ERR_none);
+    assert_true(posted.repeated);
+    assert_int_equal(posted.row->sequence, row.sequence);
+    assert_int_equal(posted.row->status, STATUS_REJECTED);
+}
+
 static void a_flag_is_set_once(void **state)
 {
     struct flight         *flight = *state;
@@ -213,6 +251,7 @@ int main(void)
         IN_FLIGHT(the_second_reversal_is_told_of_the_first),
         IN_FLIGHT(the_second_decision_is_told_of_the_first),
         IN_FLIGHT(what_is_released_can_be_reversed_at_once),
+        IN_FLIGHT(a_repeated_payment_is_as_it_was_decided),
         IN_FLIGHT(a_flag_is_set_once),
     };
 
