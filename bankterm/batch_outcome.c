@@ -1,9 +1,13 @@
 /* What became of a change whose answer did not come.
  *
- * The outcome is looked up by the id that the change carries: a late answer counts as the answer;
- * a record that is there was done; one that is not there, asked for anew on a new connection, was
- * not done; and what cannot be found out within LOOKUP_MS is told as unknown. Nothing is sent a
- * second time: that is for the user to decide, who has the id for it. */
+ * The outcome is looked up by the id that the change carries: a late answer counts as the answer,
+ * and a record that is there was done. That there is none proves nothing yet, on whatever
+ * connection it was asked: the request may still be under way. It is proved by an order of three
+ * answers: the session that signed the request has ended, so the server takes nothing more of it;
+ * a new login, which goes through the same queue as every change, so what was taken is decided;
+ * and then still no record. A session that is to be kept, taken up from a file, cannot be ended
+ * for that. What cannot be found out within LOOKUP_MS is told as unknown, never as not done.
+ * Nothing is sent a second time: that is for the user to decide, who has the id for it. */
 #include "bankterm/batch_impl.h"
 
 #include <stdio.h>
@@ -15,7 +19,7 @@
 enum {
     LOOKUP_MS = 10000,     /* for finding out what became of a change */
     LOOKUP_EVERY_MS = 500,
-    LOOKUP_MISSES = 3,     /* answers "there is none" on a new connection that prove it */
+    LOOKUP_LATE_MS = 5000, /* of them for the answer, as long as its connection lives */
 };
 
 /* A change, the question that shows its outcome, and what its record then says. */
@@ -100,36 +104,58 @@ static bool record_says_done(const struct batch *batch, const struct lookup *loo
     return value == lookup->value;
 }
 
+enum question { ASK_RECORD, ASK_LOGOUT, ASK_LOGIN };
+
 /* The search for the outcome of one change. */
 struct search {
     const struct lookup *lookup;
-    uint64_t             ticket;  /* of the change; 0 when its connection is gone */
-    uint64_t             asked;   /* of the question in flight; 0 = none */
-    bool                 logging; /* the question in flight is a login */
+    uint64_t             ticket;   /* of the change; 0 when its connection is gone */
+    uint64_t             asked;    /* of the question in flight; 0 = none */
+    enum question        question; /* that one's kind */
     int64_t              next_us;
     int64_t              until_us;
-    int                  misses;
+    bool                 missed;   /* there was no record once */
+    bool                 another;  /* the session is another one, and that one's end is not known */
+    bool                 ended;    /* the session that signed the change takes nothing more */
+    bool                 fenced;   /* a login behind that end was answered */
+    bool                 not_done; /* and then there was no record */
 };
+
+static bool is_time_to_end(const struct batch *batch, const struct search *search)
+{
+    bool waits = search->ticket != 0
+                 && batch_now_us(batch) < search->until_us - LOOKUP_LATE_MS * US_PER_MS;
+
+    return search->missed && !search->ended && !search->another && batch->may_log_in && !waits;
+}
 
 static void search_ask(struct batch *batch, struct search *search)
 {
     char                     request[BATCH_REQUEST_MAX] __attribute__((aligned(16)));
     struct msg_session_login login = { 0 };
+    struct msg_empty         empty = { 0 };
+    const void              *body = request;
+    enum op_index            op = search->lookup->get;
 
     search->next_us = batch_now_us(batch) + LOOKUP_EVERY_MS * US_PER_MS;
-    search->logging = !net_logged_in(batch->net);
-    if (!search->logging) {
+    if (!net_logged_in(batch->net)) {
+        if (!batch->may_log_in)
+            return;
+        MSG_SET(&login, session_login, email, slice_from(batch->email));
+        MSG_SET(&login, session_login, password, slice_from(batch->password));
+        search->question = ASK_LOGIN;
+        search->another = !search->ended;
+        op = OP_INDEX_session_login;
+        body = &login;
+    } else if (is_time_to_end(batch, search)) {
+        search->question = ASK_LOGOUT;
+        op = OP_INDEX_session_logout;
+        body = &empty;
+    } else {
+        search->question = ASK_RECORD;
         lookup_request(batch, search->lookup, request);
-        search->asked = net_request(batch->net, search->lookup->get, request, LOOKUP_MS,
-                                    &batch->fault);
-        return;
     }
-    if (!batch->may_log_in)
-        return;
-    MSG_SET(&login, session_login, email, slice_from(batch->email));
-    MSG_SET(&login, session_login, password, slice_from(batch->password));
-    search->asked = net_request(batch->net, OP_INDEX_session_login, &login, LOOKUP_MS,
-                                &batch->fault);
+    search->asked = net_request(batch->net, op, body, LOOKUP_MS, &batch->fault);
 }
 
 enum verdict_known { VERDICT_OPEN, VERDICT_DONE, VERDICT_REFUSED };
@@ -151,12 +177,22 @@ static enum verdict_known search_found(struct batch *batch, const struct search 
     return VERDICT_DONE;
 }
 
+/* Whether this answer says that the session of the change takes nothing more. */
+static bool session_is_over(const struct search *search, const struct net_result *result)
+{
+    if (search->another)
+        return false;
+    if (search->question == ASK_LOGOUT && result->kind == NET_REPLY)
+        return true;
+    return search->question != ASK_LOGIN && result->kind == NET_FAILURE
+           && result->fault.err == ERR_session_invalid;
+}
+
 /* Takes one end of a request into the search. */
 static enum verdict_known search_take(struct batch *batch, struct search *search,
                                       const struct net_result *result)
 {
     enum verdict_known known = VERDICT_OPEN;
-    bool               none;
 
     if (result->ticket == search->ticket) {
         search->ticket = 0;
@@ -168,22 +204,28 @@ static enum verdict_known search_take(struct batch *batch, struct search *search
         return VERDICT_REFUSED;
     }
     search->asked = 0;
-    if (search->logging)
+    if (search->question != ASK_RECORD && result->kind == NET_REPLY)
+        search->next_us = batch_now_us(batch);
+    if (session_is_over(search, result))
+        search->ended = true;
+    if (search->question == ASK_LOGIN && result->kind == NET_REPLY)
+        search->fenced = search->ended;
+    if (search->question != ASK_RECORD)
         return VERDICT_OPEN;
     if (result->kind == NET_REPLY)
         known = search_found(batch, search, result);
-    none = (result->kind == NET_REPLY && known == VERDICT_OPEN)
-           || (result->kind == NET_FAILURE && result->class == ERR_CLASS_CONFLICT);
-    /* While the change itself may still be on its way, its absence proves nothing. */
-    if (none && search->ticket == 0)
-        search->misses++;
+    if ((result->kind == NET_REPLY && known == VERDICT_OPEN)
+        || (result->kind == NET_FAILURE && result->class == ERR_CLASS_CONFLICT)) {
+        search->missed = true;
+        search->not_done = search->fenced;
+    }
     return known;
 }
 
 /* Returns true when it is known to be done. */
 static bool search_outcome(struct batch *batch, struct search *search)
 {
-    while (batch_now_us(batch) < search->until_us && search->misses < LOOKUP_MISSES) {
+    while (batch_now_us(batch) < search->until_us && !search->not_done) {
         bool               ask_now = search->asked == 0 && batch_now_us(batch) >= search->next_us;
         struct net_result  result;
         enum verdict_known known = VERDICT_OPEN;
@@ -201,13 +243,14 @@ static bool search_outcome(struct batch *batch, struct search *search)
         if (known != VERDICT_OPEN)
             return known == VERDICT_DONE;
     }
-    if (search->misses >= LOOKUP_MISSES)
+    if (search->not_done)
         fault_set(&batch->fault, ERR_unreachable, search->lookup->id,
-                  "The connection was lost before the server took the request, and there is no "
-                  "trace of it; the same command with the same id may be run again");
+                  "The request was lost and there is no trace of it: its session was ended, so it "
+                  "can no longer be done; the same command with the same id may be run again");
     else
         fault_set(&batch->fault, ERR_outcome_unknown, search->lookup->id,
-                  "The outcome could not be found out within %d seconds", LOOKUP_MS / 1000);
+                  "There was no trace of it within %d seconds, and it may still be under way; the "
+                  "same command with the same id is never done twice", LOOKUP_MS / 1000);
     return batch_trouble_here(batch);
 }
 

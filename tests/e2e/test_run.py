@@ -596,8 +596,9 @@ class Wire:
         self.endpoint = f"ipc://{folder}/wire"
         self.lose = None         # (operation, "request" or "answer")
         self.cut = False         # drop the connection when it was lost
-        self.hold_seconds = 0    # keep the answer back instead
+        self.hold_seconds = 0    # keep it back instead
         self.lost = 0
+        self.late = 0            # requests that were kept back and have gone on
         self.stopping = False
         self.thread = threading.Thread(target=self.work, daemon=True)
 
@@ -615,9 +616,14 @@ class Wire:
         front = self.listen(context)
         backs, held, watched = {}, [], {}
         while not self.stopping:
-            for due, route, data in [h for h in held if h[0] <= time.monotonic()]:
-                held.remove((due, route, data))
-                front.send_multipart([route, data])
+            for late in [h for h in held if h[0] <= time.monotonic()]:
+                held.remove(late)
+                _, route, data, back = late
+                if back:
+                    back.send(data)
+                    self.late += 1
+                else:
+                    front.send_multipart([route, data])
             for back in list(backs.values()):
                 while back.poll(0):
                     data = back.recv()
@@ -625,7 +631,7 @@ class Wire:
                     if watched.get(route) != bankclient.unpack(data)["id"]:
                         front.send_multipart([route, data])
                     elif self.hold_seconds:
-                        held.append((time.monotonic() + self.hold_seconds, route, data))
+                        held.append((time.monotonic() + self.hold_seconds, route, data, None))
                     elif self.lose:
                         self.lost += 1
             if front.poll(5):
@@ -638,6 +644,8 @@ class Wire:
                     watched[route] = request["id"]
                     if self.lose[1] == "request":
                         self.lost += 1
+                        if self.hold_seconds:
+                            held.append((time.monotonic() + self.hold_seconds, route, data, back))
                         if self.cut:
                             self.lose = None
                             front.close()
@@ -722,12 +730,58 @@ def test_a_lost_request_was_not_done(wire, finance, pair):
     assert wire.lost == 1 and "there is no trace of it" in told
 
 
-def test_an_outcome_that_stays_unknown(wire, finance, pair):
+def once_it_has_gone_on(wire):
+    end = time.monotonic() + LIMIT
+    while wire.late == 0:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_request_that_comes_late_was_told_as_not_done_and_is_not(wire, finance, pair):
+    """The terminal ended the session that signed it before it said so."""
     clerk = Terminal(wire.endpoint, FINANCE)
-    wire.lose = ("transaction.create", "request")
+    wire.lose, wire.hold_seconds = ("transaction.create", "request"), 13
     with nothing_changes(finance, *pair):
-        clerk.refused(UNKNOWN, "outcome_unknown", "transaction.create", "type=deposit",
-                      f"account_id={pair[0]}", "amount=2.50", "--deadline-ms", "2000")
+        told = clerk.refused(AWAY, "unreachable", "transaction.create", "type=deposit",
+                             f"account_id={pair[0]}", "amount=2.50", "--deadline-ms", "1000")
+        assert wire.lost == 1 and "there is no trace of it" in told
+        once_it_has_gone_on(wire)
+
+
+@pytest.fixture
+def kept_session(wire, tmp_path):
+    """A session in a file: nobody may end it to prove something."""
+    token = tmp_path / "token"
+    clerk = Terminal(wire.endpoint, FINANCE)
+    assert clerk.run("session.login", "--token-file", str(token)).returncode == DONE
+    return clerk, ["--token-file", str(token)]
+
+
+def test_an_outcome_that_stays_unknown(wire, finance, pair, kept_session):
+    clerk, session = kept_session
+    wire.lose, wire.hold_seconds = ("transaction.create", "request"), 13
+    before = float(balance(finance, pair[0]))
+    made = str(uuid.UUID(bytes=bankclient.uuid7()))
+    words = ["transaction.create", "type=deposit", f"account_id={pair[0]}", "amount=2.50",
+             f"transaction_id={made}", "--deadline-ms", "1000", *session]
+    told = clerk.refused(UNKNOWN, "outcome_unknown", *words)
+    assert "may still be under way" in told and "never done twice" in told
+    assert float(balance(finance, pair[0])) == before
+    once_it_has_gone_on(wire)
+    wire.lose = None
+    again = clerk.run(*words[:-4], *session)
+    assert again.returncode == DONE and b"used before" in again.stderr, again.stderr
+    assert float(balance(finance, pair[0])) == before + 2.5
+
+
+def test_a_held_request_that_comes_while_it_is_looked_up(wire, finance, pair, kept_session):
+    clerk, session = kept_session
+    wire.lose, wire.hold_seconds = ("transaction.create", "request"), 4
+    before = float(balance(finance, pair[0]))
+    done = clerk.run("transaction.create", "type=deposit", f"account_id={pair[0]}",
+                     "amount=2.50", "--deadline-ms", "1000", *session)
+    assert done.returncode == DONE, done.stderr
+    assert float(balance(finance, pair[0])) == before + 2.5
 
 
 def test_a_lost_answer_to_a_question(wire):
