@@ -3,7 +3,12 @@
  *
  *   edit -> review -> sent -> done
  *                       |---> refused: back to edit, nothing moved
- *                       '---> unknown: the id is looked up until somebody answers
+ *                       '---> unknown: the id is looked up until somebody answers; when there is
+ *                             nothing of it, back to review, and the looking up goes on
+ *
+ * That there is nothing of an id proves nothing while the request may still be under way. So it is
+ * looked up for SEEK_US more, whatever the user does in the form meanwhile, and what is found ends
+ * the form; sending it again is safe all the time, because the id is the same.
  *
  * The rules: the review spells every value out; Y confirms and nothing else does, Enter and Esc go
  * back; a large amount must be typed again. Accounts are copies of what was chosen. */
@@ -18,7 +23,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LARGE_WHOLE_UNITS = 10000, LOOKUP_EVERY_US = 2000000 };
+enum { LARGE_WHOLE_UNITS = 10000, LOOKUP_EVERY_US = 2000000, SEEK_US = 120 * 1000000 };
 
 enum stage { PAY_EDIT, PAY_REVIEW, PAY_SENT, PAY_DONE, PAY_UNKNOWN };
 
@@ -34,7 +39,9 @@ struct pay {
     int64_t       amount;
     uint64_t      ticket;
     struct fetch  lookup;
-    struct record answer; /* the transaction as it stands */
+    int64_t       seek_until_us; /* monotonic: looked up although there was nothing of it; 0: no */
+    bool          found;         /* by its id, after its answer was lost */
+    struct record answer;        /* the transaction as it stands */
     char          error[LIMIT_DETAIL_MAX];
 };
 
@@ -263,13 +270,26 @@ static void look_up(struct pay *pay)
         fetch_ask(&pay->screen, &pay->lookup, OP_INDEX_transaction_get, &ref);
 }
 
+static void new_id(struct pay *pay)
+{
+    pay->id = uuid_v7(app_now_us(pay->screen.app));
+    pay->seek_until_us = 0;
+}
+
+static bool is_sought(const struct pay *pay)
+{
+    bool open = pay->stage == PAY_EDIT || pay->stage == PAY_REVIEW;
+    return pay->stage == PAY_UNKNOWN ||
+           (open && app_monotonic_us(pay->screen.app) < pay->seek_until_us);
+}
+
 static void refused(struct pay *pay, const struct net_result *result)
 {
     char text[LIMIT_DETAIL_MAX];
     result_text(result, text, sizeof text);
     snprintf(pay->error, sizeof pay->error, "Refused, nothing moved. %.340s", text);
     if (result->fault.err == ERR_id_time) /* the form was open for long; nothing has this id */
-        pay->id = uuid_v7(app_now_us(pay->screen.app));
+        new_id(pay);
     struct form_field *field = form_find(&pay->form, result->fault.field);
     if (field != NULL) {
         snprintf(field->error, sizeof field->error, "%.190s", result->what);
@@ -286,15 +306,28 @@ static void keep_answer(struct pay *pay, const void *body)
         pay->stage = PAY_UNKNOWN;
 }
 
+static void nothing_yet(struct pay *pay)
+{
+    struct app *app = pay->screen.app;
+    char        until[16];
+    pay->seek_until_us = app_monotonic_us(app) + SEEK_US;
+    show_second(app_now_us(app) + SEEK_US, until, sizeof until);
+    snprintf(pay->error, sizeof pay->error,
+             "Not posted so far, but it may still be under way: its id is looked up until %s. "
+             "Confirm to send it again: the id is the same, so it can never be posted twice.",
+             until);
+    pay->stage = PAY_REVIEW;
+}
+
 static void take_lookup(struct pay *pay, const struct net_result *result)
 {
+    if (!is_sought(pay))
+        return;
     if (result->kind == NET_REPLY) {
+        pay->found = true;
         keep_answer(pay, result->body);
-    } else if (result->fault.err == ERR_not_found) {
-        snprintf(pay->error, sizeof pay->error,
-                 "It was not posted. Confirm to send it again: the id is the same, so it can "
-                 "never be posted twice.");
-        pay->stage = PAY_REVIEW;
+    } else if (result->fault.err == ERR_not_found && pay->stage == PAY_UNKNOWN) {
+        nothing_yet(pay);
     }
 }
 
@@ -330,7 +363,7 @@ static void pay_result(struct screen *screen, const struct net_result *result)
 static void pay_event(struct screen *screen, const struct net_result *result)
 {
     struct pay *pay = pay_of(screen);
-    if (result->kind == NET_STATE && app_live(screen->app) && pay->stage == PAY_UNKNOWN)
+    if (result->kind == NET_STATE && app_live(screen->app) && is_sought(pay))
         look_up(pay);
 }
 
@@ -338,7 +371,7 @@ static void pay_tick(struct screen *screen)
 {
     struct pay *pay = pay_of(screen);
     int64_t     age = app_monotonic_us(screen->app) - pay->lookup.asked_us;
-    if (pay->stage == PAY_UNKNOWN && app_live(screen->app) && age >= LOOKUP_EVERY_US)
+    if (is_sought(pay) && app_live(screen->app) && age >= LOOKUP_EVERY_US)
         look_up(pay);
 }
 
@@ -353,7 +386,7 @@ static void leave(struct pay *pay)
         app_notice(app, STYLE_WARN, "It was sent and cannot be taken back; the answer is due");
         return;
     }
-    if (pay->stage == PAY_UNKNOWN)
+    if (is_sought(pay))
         app_notice(app, STYLE_WARN,
                    "Not known yet whether it was posted: look it up with "
                    ":transaction %s",
@@ -557,6 +590,13 @@ static void draw_done(const struct pay *pay, struct canvas *canvas, struct rect 
     if (tx->repeated)
         y = detail_line(canvas, rect, y, "", STYLE_DIM,
                         slice_from("It was there already: nothing moved a second time"));
+    if (pay->found) {
+        char at[16];
+        snprintf(text, sizeof text, "The answer was lost; it was %s at %s",
+                 tx->status == STATUS_DECLINED ? "decided" : "posted",
+                 show_second(tx->timestamp, at, sizeof at));
+        y = detail_line(canvas, rect, y, "", STYLE_WARN, slice_from(text));
+    }
     y++;
     y += reasons_draw(canvas, (struct rect){ rect.x, y, rect.w, rect.y + rect.h - y - 2 },
                       tx->reasons.at, tx->reasons.count, tx->score, NULL);

@@ -1231,17 +1231,29 @@ static void *answer_rules(struct fake_bank *bank, enum op_index op)
 
 /* --- changes ------------------------------------------------------------------------------- */
 
+/* Whether the id was posted before; then nothing moves. */
+static bool post(struct fake_bank *bank, struct uuid id)
+{
+    bool again = false;
+    for (int i = 0; i < bank->posted_count; i++)
+        again = again || uuid_equal(&bank->posted[i], &id);
+    if (!again && bank->posted_count < FAKE_POSTED_MAX) {
+        bank->posted[bank->posted_count++] = id;
+        bank->moved++;
+    }
+    return again;
+}
+
+void fake_arrive(struct fake_bank *bank)
+{
+    post(bank, ((const struct msg_transaction_create *)bank->last_create.body)->transaction_id);
+}
+
 static void *create(struct fake_bank *bank)
 {
     const struct msg_transaction_create *in = bank->request.body;
     struct msg_transaction              *tx = take(bank, 1, sizeof *tx);
-    bool                                 again = false;
-    for (int i = 0; i < bank->posted_count; i++)
-        again = again || uuid_equal(&bank->posted[i], &in->transaction_id);
-    if (!again && bank->posted_count < FAKE_POSTED_MAX) {
-        bank->posted[bank->posted_count++] = in->transaction_id;
-        bank->moved++;
-    }
+    bool                                 again = post(bank, in->transaction_id);
     make_transaction(bank, 1, tx);
     tx->transaction_id = in->transaction_id;
     tx->type = in->type;
@@ -1591,6 +1603,11 @@ static bool bank_pump(void *self, struct net_result *out)
     if (bank->refuse_next != ERR_none) {
         fail(out, bank->refuse_next);
         bank->refuse_next = ERR_none;
+        return true;
+    }
+    if (bank->delay_next && out->op == OP_INDEX_transaction_create) {
+        bank->delay_next = false;
+        fail(out, ERR_outcome_unknown);
         return true;
     }
     out->body = answer(bank, out->op);

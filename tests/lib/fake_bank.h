@@ -24,6 +24,7 @@ struct fake_bank {
     bool              logged_in;
     bool              silent;        /* asks are kept and not answered until fake_answer */
     bool              lose_next;     /* the next change is done, its answer lost */
+    bool              delay_next;    /* the next payment is lost, and comes with fake_arrive */
     enum err          refuse_next;   /* the next request is refused */
     bool              refuse_undo;   /* the next one */
     bool              refuse_second; /* of several alerts that are decided together */
@@ -55,6 +56,7 @@ struct fake_bank {
 
 void        fake_open(struct fake_bank *bank, enum role role);
 void        fake_close(struct fake_bank *bank);
+void        fake_arrive(struct fake_bank *bank); /* the payment that delay_next held back */
 struct link fake_link(struct fake_bank *bank);
 int         fake_count(const struct fake_bank *bank, enum op_index op);
 /* The link changes its state and says so. */

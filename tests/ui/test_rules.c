@@ -280,6 +280,64 @@ static void an_unknown_outcome_waits_for_the_connection(void **state)
     console_close(&console);
 }
 
+/* Nothing of the id is there, but the request may still be under way: that is no refusal. */
+static void what_is_under_way_is_not_told_as_not_posted(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FINANCIAL_MANAGER);
+    fill_transfer(&console, "77.00");
+    console.bank.delay_next = true;
+    console_type(&console, "Y");
+    assert_true(console_shows(&console, "Not posted so far, but it may still be under way"));
+    assert_true(console_shows(&console, "Confirm to send it again"));
+    int asked = fake_count(&console.bank, OP_INDEX_transaction_get);
+    console_wait(&console, 3 * US_PER_SECOND);
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_transaction_get), asked + 1);
+    console_press(&console, K_ESC); /* back in the form */
+    fake_arrive(&console.bank);
+    console_wait(&console, 3 * US_PER_SECOND);
+    assert_true(console_shows(&console, "ACCEPTED"));
+    assert_true(console_shows(&console, "The answer was lost; it was posted at "));
+    console_close(&console);
+
+    start(&console, ROLE_FINANCIAL_MANAGER);
+    fill_transfer(&console, "77.00");
+    console.bank.delay_next = true;
+    console_type(&console, "Y");
+    fake_arrive(&console.bank);
+    console_type(&console, "Y"); /* sent again before it was found */
+    assert_true(console_shows(&console, "nothing moved a second time"));
+    assert_int_equal(console.bank.moved, 1);
+    console_close(&console);
+}
+
+/* The looking up ends, and who leaves before is told how to find it. */
+static void what_is_under_way_is_not_looked_up_for_ever(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FINANCIAL_MANAGER);
+    fill_transfer(&console, "77.00");
+    console.bank.delay_next = true;
+    console_type(&console, "Y");
+    console_press(&console, K_ESC);
+    console_wait(&console, 121 * US_PER_SECOND);
+    int asked = fake_count(&console.bank, OP_INDEX_transaction_get);
+    console_wait(&console, 10 * US_PER_SECOND);
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_transaction_get), asked);
+    console_close(&console);
+
+    start(&console, ROLE_FINANCIAL_MANAGER);
+    fill_transfer(&console, "77.00");
+    console.bank.delay_next = true;
+    console_type(&console, "Y");
+    console_press(&console, K_ESC);
+    console_press(&console, K_ESC);
+    assert_true(console_shows(&console, "Not known yet whether it was posted"));
+    console_close(&console);
+}
+
 static void a_refusal_keeps_the_form_and_its_id(void **state)
 {
     struct test_console console;
@@ -589,6 +647,8 @@ int main(void)
         cmocka_unit_test(both_sides_must_differ),
         cmocka_unit_test(a_lost_answer_is_looked_up_before_anything_is_told),
         cmocka_unit_test(an_unknown_outcome_waits_for_the_connection),
+        cmocka_unit_test(what_is_under_way_is_not_told_as_not_posted),
+        cmocka_unit_test(what_is_under_way_is_not_looked_up_for_ever),
         cmocka_unit_test(a_refusal_keeps_the_form_and_its_id),
         cmocka_unit_test(changes_wait_for_the_connection),
         cmocka_unit_test(pasted_text_is_no_command),
