@@ -50,7 +50,7 @@ static const char keys_note[] =
 
 static enum err file_fault(struct fault *fault, const char *what, const char *path)
 {
-    return fault_set(fault, errno == ENOSPC ? ERR_storage_full : ERR_io, NULL, "%s %.150s: %s",
+    return fault_set(fault, err_no_room(errno) ? ERR_storage_full : ERR_io, NULL, "%s %.150s: %s",
                      what, path, strerror(errno));
 }
 

@@ -36,7 +36,7 @@ const char *home_path(const struct home *home, const char *name, char out[HOME_P
 
 static enum err file_fault(struct fault *fault, const char *path, const char *what)
 {
-    return fault_set(fault, errno == ENOSPC ? ERR_storage_full : ERR_io, NULL, "%s %.150s: %s",
+    return fault_set(fault, err_no_room(errno) ? ERR_storage_full : ERR_io, NULL, "%s %.150s: %s",
                      what, path, strerror(errno));
 }
 

@@ -5,6 +5,7 @@
  * whatever its arguments held and wherever the text was cut. */
 #include "common/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,10 +15,10 @@
 #include "common/check.h"
 
 struct err_row {
-    const char    *name;
+    const char *name;
     enum err_class class;
-    const char    *what;
-    const char    *next;
+    const char *what;
+    const char *next;
 };
 
 static const struct err_row err_rows[] = {
@@ -50,7 +51,7 @@ static const struct err_row *err_row_of(enum err err)
 
 static const struct class_row *class_row_of(enum err_class class)
 {
-    CHECK((size_t)class < ARRAY_COUNT(class_rows));
+    CHECK((size_t) class < ARRAY_COUNT(class_rows));
     return &class_rows[class];
 }
 
@@ -98,6 +99,11 @@ enum err fault_set(struct fault *fault, enum err err, const char *field, const c
     text_clean(field != NULL ? field : "", fault->field, sizeof fault->field);
     text_clean(raw, fault->text, sizeof fault->text);
     return err;
+}
+
+bool err_no_room(int error)
+{
+    return error == ENOSPC || error == EDQUOT || error == EFBIG;
 }
 
 const char *err_name(enum err err)

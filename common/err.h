@@ -7,6 +7,7 @@
 #ifndef COMMON_ERR_H
 #define COMMON_ERR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum err {
@@ -55,9 +56,13 @@ struct fault {
 enum err fault_set(struct fault *fault, enum err err, const char *field, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-const char    *err_name(enum err err);  /* "insufficient_funds"; "none" for 0 */
-const char    *err_what(enum err err);  /* what happened, without a full stop */
-const char    *err_next(enum err err);  /* what to do next */
+/* Whether this errno says that a file cannot have more room: of the disk, of its owner's quota, or
+ * of what the process may write (ulimit -f). */
+bool err_no_room(int error);
+
+const char    *err_name(enum err err); /* "insufficient_funds"; "none" for 0 */
+const char    *err_what(enum err err); /* what happened, without a full stop */
+const char    *err_next(enum err err); /* what to do next */
 enum err_class err_class(enum err err);
 const char    *err_class_name(enum err_class class);    /* "input", "denied", ... */
 const char    *err_class_promise(enum err_class class); /* what was not done */

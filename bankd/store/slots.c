@@ -89,7 +89,7 @@ static enum err make(const char *path, const char *like, struct fault *fault)
     int         rc = 0;
 
     if (fd < 0)
-        return fault_set(fault, errno == ENOSPC ? ERR_storage_full : ERR_storage, NULL,
+        return fault_set(fault, err_no_room(errno) ? ERR_storage_full : ERR_storage, NULL,
                          "%.180s: %s", path, strerror(errno));
     if (stat(like, &owner) == 0 && owner.st_uid != geteuid())
         rc = fchown(fd, owner.st_uid, owner.st_gid);
@@ -106,9 +106,9 @@ static int write_slot(sqlite3_file *file, int slot, const uint8_t bytes[SLOT_BYT
     int                  rc = file->pMethods->xFileSize(file, &size);
 
     if (rc == SQLITE_OK && size < FILE_BYTES)
-        rc = file->pMethods->xWrite(file, zeros, FILE_BYTES - (int)size, size);
+        rc = sqlite_disk_write(file, zeros, FILE_BYTES - (int)size, size);
     if (rc == SQLITE_OK)
-        rc = file->pMethods->xWrite(file, bytes, SLOT_BYTES, (sqlite3_int64)slot * SLOT_BLOCK);
+        rc = sqlite_disk_write(file, bytes, SLOT_BYTES, (sqlite3_int64)slot * SLOT_BLOCK);
     if (rc == SQLITE_OK)
         rc = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
     return rc;

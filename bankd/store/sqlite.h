@@ -102,6 +102,8 @@ enum {
     SQLITE_FRAME_HEAD = 24,
     SQLITE_FRAME_BYTES = SQLITE_FRAME_HEAD + SQLITE_PAGE_BYTES,
 };
+/* A write by the system's VFS, which knows of no other full disk than ENOSPC. */
+int sqlite_disk_write(struct sqlite3_file *file, const void *bytes, int n, long long at);
 /* Puts the check bytes on a page; whether they fit, or the page is of zeros. Numbers from 1. */
 void sqlite_page_stamp(uint8_t *page, uint32_t number);
 bool sqlite_page_fits(const uint8_t *page, uint32_t number);

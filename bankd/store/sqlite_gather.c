@@ -69,7 +69,7 @@ static int flush(sqlite3_file *file)
     self->n = 0;
     if (n == 0)
         return SQLITE_OK;
-    return real_of(file)->pMethods->xWrite(real_of(file), self->bytes, n, self->at);
+    return sqlite_disk_write(real_of(file), self->bytes, n, self->at);
 }
 
 static int gather_close(sqlite3_file *file)
@@ -174,7 +174,7 @@ static int write_page(sqlite3_file *file, const void *bytes, sqlite3_int64 at)
         return rc;
     memcpy(page, bytes, SQLITE_PAGE_BYTES);
     sqlite_page_stamp(page, number_of(head));
-    return real_of(file)->pMethods->xWrite(real_of(file), page, SQLITE_PAGE_BYTES, at);
+    return sqlite_disk_write(real_of(file), page, SQLITE_PAGE_BYTES, at);
 }
 
 static int keep(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at, int room)
@@ -209,7 +209,7 @@ static int gather_write(sqlite3_file *file, const void *bytes, int n, sqlite3_in
         return SQLITE_IOERR_NOMEM;
     if (self->bytes == NULL || n > GATHER_BYTES) {
         rc = flush(file);
-        return rc != SQLITE_OK ? rc : real_of(file)->pMethods->xWrite(real_of(file), bytes, n, at);
+        return rc != SQLITE_OK ? rc : sqlite_disk_write(real_of(file), bytes, n, at);
     }
     if (at == 0) /* another log begins */
         self->seal.started = false;

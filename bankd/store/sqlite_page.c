@@ -22,6 +22,7 @@
 
 #include "bankd/store/sqlite.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -203,6 +204,15 @@ static int page_rest(sqlite3_file *file)
     return rc;
 }
 
+int sqlite_disk_write(sqlite3_file *file, const void *bytes, int n, long long at)
+{
+    int rc;
+
+    errno = 0;
+    rc = file->pMethods->xWrite(file, bytes, n, at);
+    return rc == SQLITE_IOERR_WRITE && err_no_room(errno) ? SQLITE_FULL : rc;
+}
+
 static int page_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 at)
 {
     struct page_file *self = page_of(file);
@@ -212,11 +222,11 @@ static int page_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int6
 
     page_learn(self, bytes, n, at);
     if (!self->checked || n != PAGE_BYTES || at % PAGE_BYTES != 0)
-        return real_of(file)->pMethods->xWrite(real_of(file), bytes, n, at);
+        return sqlite_disk_write(real_of(file), bytes, n, at);
     memcpy(page, bytes, PAGE_BYTES);
     sum = page_sum(page, at);
     memcpy(page + CHECK_AT, &sum, CHECK_BYTES);
-    rc = real_of(file)->pMethods->xWrite(real_of(file), page, n, at);
+    rc = sqlite_disk_write(real_of(file), page, n, at);
     if (rc == SQLITE_OK && self->pace != PACE_NONE && ++self->unsynced >= PACE_PAGES)
         rc = page_rest(file);
     return rc;

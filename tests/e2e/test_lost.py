@@ -1,6 +1,7 @@
 """What a client may rely on when bankd is stopped or killed in the middle of its work: what was
 answered is there, what was not can be sent again with the same id, and nothing moves twice."""
 import contextlib
+import resource
 import subprocess
 import threading
 
@@ -149,3 +150,25 @@ def test_a_second_bankd_is_kept_out(own_bank):
     assert (own_bank.directory / "bankd.pid").exists()
     with login(own_bank) as client:
         assert client.call("session.whoami")["email"] == "finance@test.com"
+
+
+def test_a_file_that_may_not_grow_is_a_full_disk(own_bank):
+    """The limit of the process (ulimit -f) is told as what it is, and work goes on behind it."""
+    target, = open_accounts(own_bank, [0])
+    log = own_bank.directory / "bank.db-wal"
+    pid = own_bank.process.pid
+    wanted = [deposit(target) for _ in range(2000)]
+    with login(own_bank) as client:
+        before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (log.stat().st_size + 4096, before[1]))
+        names = set()
+        for number in [client.send("transaction.create", body) for body in wanted]:
+            try:
+                client.result(number)
+            except BankError as error:
+                names.add(error.name)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        assert names == {"storage_full"}
+        for number in [client.send("transaction.create", body) for body in wanted]:
+            assert client.result(number)["status"] == "completed"
+        assert client.call("account.get", account_id=target)["balance"] == 2000 * AMOUNT

@@ -298,7 +298,7 @@ static void test_a_full_disk_stops_the_first_write_alone(void **state)
     none = (struct rlimit){ .rlim_cur = 100, .rlim_max = all.rlim_max };
     note(&place, false);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-    assert_int_not_equal(witness_save(place.witness, 1, NULL), ERR_none);
+    assert_int_equal(witness_save(place.witness, 1, NULL), ERR_storage_full);
     assert_int_not_equal(look(&place, &said), WITNESS_THERE);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
     save(&place);

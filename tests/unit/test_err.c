@@ -1,5 +1,6 @@
 /* Errors: the one list and its lookups, what a fault keeps of a stranger's text, TRY, and the end
  * that a CHECK makes. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,13 @@
 #include "tests/unit/random.h"
 
 enum { ROUNDS = 50000 };
+
+static void test_a_disk_without_room_is_known_by_its_errno(void **state)
+{
+    (void)state;
+    assert_true(err_no_room(ENOSPC) && err_no_room(EDQUOT) && err_no_room(EFBIG));
+    assert_false(err_no_room(0) || err_no_room(EIO) || err_no_room(EACCES));
+}
 
 static void test_every_error_is_whole(void **state)
 {
@@ -55,8 +63,8 @@ static void test_names_and_classes(void **state)
     assert_int_equal(err_class(ERR_outcome_unknown), ERR_CLASS_UNKNOWN);
     assert_int_equal(err_class(ERR_storage), ERR_CLASS_INTERNAL);
     assert_string_equal(err_class_name(ERR_CLASS_DENIED), "denied");
-    for (int class = ERR_CLASS_NONE; class <= ERR_CLASS_UNKNOWN; class++)
-        assert_true(strlen(err_class_promise((enum err_class)class)) > 0);
+    for (int class = ERR_CLASS_NONE; class <= ERR_CLASS_UNKNOWN; class ++)
+        assert_true(strlen(err_class_promise((enum err_class) class)) > 0);
     assert_string_not_equal(err_class_promise(ERR_CLASS_UNKNOWN),
                             err_class_promise(ERR_CLASS_INPUT));
 }
@@ -197,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_error_is_whole),
+        cmocka_unit_test(test_a_disk_without_room_is_known_by_its_errno),
         cmocka_unit_test(test_names_and_classes),
         cmocka_unit_test(test_fault_says_what_it_was_given),
         cmocka_unit_test(test_fault_keeps_only_good_text),
