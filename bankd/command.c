@@ -36,6 +36,7 @@ static int refuse_arguments(const char *command, int argc, char **argv)
 int command_serve(struct conf *conf, int argc, char **argv)
 {
     static struct home home;
+    struct room        needs;
     struct fault       fault = { 0 };
     sigset_t           signals;
     int                rc = refuse_arguments("serve", argc, argv);
@@ -49,7 +50,10 @@ int command_serve(struct conf *conf, int argc, char **argv)
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
-    err = home_open(conf, STORE_WRITE, true, &home, &fault);
+    server_needs(conf, &needs);
+    err = room_check(&needs, &fault);
+    if (err == ERR_none)
+        err = home_open(conf, STORE_WRITE, true, &home, &fault);
     if (err == ERR_none) {
         err = server_run(&home, clock_system(), &fault);
         home_close(&home);

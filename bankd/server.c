@@ -40,6 +40,8 @@ enum {
     SEND_QUEUE = 1000,
     RECEIVE_QUEUE = 64, /* of one peer; more waits in its own socket */
     OWN_FILES = 256,
+    OWN_THREADS = 8, /* beside readers and those for passwords */
+    LIBRARY_THREADS = 3,
     BOOK_BYTES = 1024, /* of one account in memory, and more */
     LOGINS_PER_SIDE_MAX = LIMIT_LOGIN_QUEUE_MAX * 3 / 4,
     BUSY_RETRY_MS = 250,
@@ -1023,6 +1025,17 @@ static int64_t good_bytes(const struct conf *conf)
     pages += pages / 8 * conf_int(conf, "readers");
     return LIMIT_GOOD_BYTES + 2 * pages + conf_int(conf, "books_max") * BOOK_BYTES +
            conf_int(conf, "profiles_max") * 2 * LIMIT_PROFILE_BYTES;
+}
+
+/* The library ends the process when it gets no memory, so what strangers and answers may take must
+ * be there. */
+void server_needs(const struct conf *conf, struct room *out)
+{
+    out->files = LIMIT_FILES_MIN;
+    out->threads = OWN_THREADS + LIBRARY_THREADS + (int)conf_int(conf, "readers") +
+                   (int)conf_int(conf, "login_threads");
+    out->bytes = (int64_t)LIMIT_STRANGERS_BYTES + LIMIT_UNREAD_ALL_BYTES_MAX +
+                 conf_int(conf, "page_cache_mib") * 1024 * 1024;
 }
 
 /* Every connection is an open file, and more of them may come between two looks of the guard than

@@ -12,7 +12,10 @@
 
 #include "bankd/home.h"
 #include "common/clock.h"
+#include "common/room.h"
 
+/* What server_run cannot do without; to be asked for before the home is opened. */
+void server_needs(const struct conf *conf, struct room *out);
 /* Runs until a signal ends it. SIGTERM, SIGINT and SIGHUP must be blocked in the calling thread. */
 ERR_MUST_USE enum err server_run(struct home *home, struct clock *clock, struct fault *fault);
 

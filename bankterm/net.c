@@ -31,6 +31,7 @@
 #include <zmq.h>
 
 #include "common/check.h"
+#include "common/room.h"
 
 enum {
     NET_IN_FLIGHT_MAX = 64,
@@ -48,6 +49,9 @@ enum {
     NET_EVENT_WIRE_MAX = LIMIT_MESSAGE_MAX,
     NET_ARENA = 4 * LIMIT_REPLY_MAX, /* a page is larger in structs than on the wire */
     NET_ENDPOINT_MAX = 256,
+    NET_FILES = 64,               /* of the whole program */
+    NET_THREADS = 2,              /* of the messaging library */
+    NET_BYTES = 64 * 1024 * 1024,
     NET_Z85_MAX = 41,
     NET_TOPIC_MAX = 65,
 };
@@ -538,8 +542,12 @@ static enum err take_config(struct net *net, const struct net_config *config, st
 
 static enum err take_descriptors(struct net *net, struct fault *fault)
 {
+    static const struct room needs = {
+        .files = NET_FILES, .threads = NET_THREADS, .bytes = NET_BYTES
+    };
     struct epoll_event event = { .events = EPOLLIN };
 
+    TRY(room_check(&needs, fault));
     net->epoll = epoll_create1(EPOLL_CLOEXEC);
     net->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     event.data.fd = net->wake;

@@ -116,6 +116,7 @@ enum {
     LIMIT_GOOD_BYTES = 1024 * 1024 * 1024,           /* of the process, beside its caches */
     LIMIT_CALM_BYTES_PER_SECOND = 1024 * 1024,       /* growth that nobody is blamed for */
     LIMIT_SPARE_FILES = 8192,                        /* for those who come and cannot stay */
+    LIMIT_FILES_MIN = 512,                           /* that a daemon may open, or it starts not */
     LIMIT_TOPICS_REFUSED_MAX = 4,                    /* of one connection, before it is cut */
     LIMIT_TOPICS_AT_ONCE = 256,                      /* wanted or not, of one connection ... */
     LIMIT_TOPICS_SECONDS = 10,                       /* ... in this time, before it is cut */
