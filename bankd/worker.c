@@ -10,7 +10,17 @@
  * Tried and not kept: turns of 0.2 ms for the server's thread and the messaging library's, of 0.5
  * to 1 ms for the writer, of 20 ms for the checkpoint's (a thread that wakes up interrupts one with
  * longer turns at once). Of 16,000 waits for a core in a second, 5 were longer than 1 ms behind
- * threads of the bank or its clients, with usual turns and with long ones for the checkpoint. */
+ * threads of the bank or its clients, with usual turns and with long ones for the checkpoint. The
+ * kernel's turns for batch work, in which a thread that wakes up interrupts nobody: 3 to 6 % more
+ * posts at the peak, but a tenth to a third fewer beside programs that keep both cores busy. To
+ * gather jobs for 1 ms while they come at 8 or more in that time: at half of the peak the writer
+ * takes 15.5 us for a post instead of 18 and 7.2 kB are written for it instead of 9.8, but the
+ * middle one takes 2.1 ms instead of 1.4, the slowest hundredth and the peak are as before.
+ *
+ * What planning a group while the one before it is committed could win is bounded: at the peak the
+ * writer is on a core for 77 % of the time, waits for one for 17 and for the disk for 5. With
+ * syncs that do nothing, so that less is written too, 8 % more posts are done. At most 16 % of the
+ * two cores are idle, and a second stage would share the posts in flight, in smaller groups. */
 #include "bankd/worker.h"
 
 #include "bankd/auth.h"
