@@ -114,6 +114,9 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIBS) $(BUILD)/libbankd.a $(COMM
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_BANKD)
 
+# Replies without memory: this test says when the bank's calls for it fail.
+$(BUILD)/tests/ops/test_unread: LDFLAGS += -Wl,--wrap=malloc
+
 # The simulation once more, with faults that stand between the parts of the bank: a call of each
 # WRAPPED function that crosses from one file to another goes through tests/fault/planted.c.
 PLANTED := $(BUILD)/tests/fault/sim_planted

@@ -10,6 +10,22 @@
 
 enum { SESSIONS = 4 * LIMIT_SESSIONS_MAX };
 
+struct copy {
+    _Atomic int64_t *connection;
+    _Atomic int64_t *session; /* NULL = it is counted for the connection alone */
+    int64_t          n;
+    uint8_t          bytes[];
+};
+
+/* Room that was taken at the start, for the answers of an hour without memory. */
+struct spare {
+    atomic_bool taken;
+    union {
+        struct copy copy;
+        uint8_t     room[sizeof(struct copy) + LIMIT_UNREAD_SPARE_BYTES];
+    } as;
+};
+
 struct connection {
     _Atomic int64_t large; /* counted for the session */
     _Atomic int64_t own;   /* counted for nobody else */
@@ -19,14 +35,8 @@ struct unread {
     int               files_max;
     _Atomic int64_t   all;
     _Atomic int64_t   sessions[1 + SESSIONS]; /* of none, and of each */
+    struct spare      spares[LIMIT_UNREAD_SPARES];
     struct connection connections[];
-};
-
-struct copy {
-    _Atomic int64_t *connection;
-    _Atomic int64_t *session; /* NULL = it is counted for the connection alone */
-    int64_t          n;
-    uint8_t          bytes[];
 };
 
 enum err unread_open(int files_max, struct unread **out)
@@ -75,6 +85,28 @@ static bool find_room(struct unread *unread, uint64_t session, int file, bool mu
     return must_go ? own < LIMIT_UNREAD_OWN_BYTES_MAX : own + copy->n <= LIMIT_UNREAD_OWN_BYTES_MAX;
 }
 
+/* Room for a copy where malloc has none; NULL = it is too long, or all of it is in use. */
+static struct copy *take_spare(struct unread *unread, size_t n)
+{
+    if (n > sizeof unread->spares[0].as.room)
+        return NULL;
+    for (size_t i = 0; i < LIMIT_UNREAD_SPARES; i++)
+        if (!atomic_exchange(&unread->spares[i].taken, true))
+            return &unread->spares[i].as.copy;
+    return NULL;
+}
+
+static void give_room_back(struct unread *unread, struct copy *copy)
+{
+    uintptr_t first = (uintptr_t)unread->spares;
+    uintptr_t at = (uintptr_t)copy;
+
+    if (at >= first && at < first + sizeof unread->spares)
+        atomic_store(&unread->spares[(at - first) / sizeof unread->spares[0]].taken, false);
+    else
+        free(copy);
+}
+
 void *unread_make(struct unread *unread, uint64_t session, int file, bool must_go,
                   const struct buf *reply)
 {
@@ -84,6 +116,8 @@ void *unread_make(struct unread *unread, uint64_t session, int file, bool must_g
     if (!find_room(unread, session, file, must_go, &room))
         return NULL;
     copy = malloc((size_t)room.n);
+    if (copy == NULL)
+        copy = take_spare(unread, (size_t)room.n);
     if (copy == NULL)
         return NULL;
     *copy = room;
@@ -106,7 +140,7 @@ void unread_forget(void *bytes, void *context)
         atomic_fetch_sub(copy->session, copy->n);
         atomic_fetch_sub(&unread->all, copy->n);
     }
-    free(copy);
+    give_room_back(unread, copy);
 }
 
 bool unread_is_deaf(const struct unread *unread, uint64_t session, int file)

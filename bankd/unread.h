@@ -3,7 +3,8 @@
  * A session may owe LIMIT_UNREAD_BYTES_MAX, all of them together LIMIT_UNREAD_ALL_BYTES_MAX. One
  * connection that does not read can use that up for its whole session, so each connection has a
  * small measure of its own besides: whatever the others do, one that reads gets its short answers,
- * among them the news that a longer one cannot be had now.
+ * among them the news that a longer one cannot be had now. Short ones go out though the system has
+ * no memory for them: LIMIT_UNREAD_SPARES have room from the start.
  *
  * Threads: replies are made by one and given back by any. */
 #ifndef BANKD_UNREAD_H

@@ -111,6 +111,8 @@ enum {
     LIMIT_UNREAD_OWN_BYTES_MAX = 16 * 1024,          /* that only this connection can use up */
     LIMIT_UNREAD_DEAF_BYTES = 512 * 1024,            /* of one connection that no longer reads */
     LIMIT_UNREAD_ALL_BYTES_MAX = 256 * 1024 * 1024,  /* and all of them together */
+    LIMIT_UNREAD_SPARES = 128,                       /* short replies that need no new memory */
+    LIMIT_UNREAD_SPARE_BYTES = 2048,                 /* each of them */
     LIMIT_STRANGERS_BYTES = 256 * 1024 * 1024,       /* sudden growth, before strangers are cut */
     LIMIT_CONNECTION_BYTES = 32 * 1024,              /* ... more for each file that is open */
     LIMIT_GOOD_BYTES = 1024 * 1024 * 1024,           /* of the process, beside its caches */

@@ -13,6 +13,17 @@
 
 enum { FILES_MAX = 64, COPIES_MAX = 4096, LONG_BYTES = 512 * 1024, SHORT_BYTES = 1000 };
 
+static bool has_no_memory;
+
+/* The linker puts it in the place of malloc, and gives that another name (see the Makefile). */
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+    return has_no_memory ? NULL : __real_malloc(n);
+}
+
 struct shelf {
     struct unread *unread;
     void          *copies[COPIES_MAX];
@@ -129,6 +140,24 @@ static void test_all_together_owe_no_more_than_there_is(void **state)
     close_shelf(&shelf);
 }
 
+/* What was kept for it from the start carries so many, each so long; given back it carries more. */
+static void test_short_answers_go_out_without_memory(void **state)
+{
+    struct shelf shelf;
+
+    (void)state;
+    open_shelf(&shelf);
+    assert_true(make(&shelf, 7, 3, false, LIMIT_UNREAD_SPARE_BYTES + 1));
+    has_no_memory = true;
+    assert_false(make(&shelf, 7, 3, true, LIMIT_UNREAD_SPARE_BYTES + 1));
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(fill(&shelf, 7, 3, LIMIT_UNREAD_SPARE_BYTES), LIMIT_UNREAD_SPARES);
+        give_back(&shelf);
+    }
+    has_no_memory = false;
+    close_shelf(&shelf);
+}
+
 static void test_only_who_owes_much_himself_is_deaf(void **state)
 {
     struct shelf shelf;
@@ -155,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_who_reads_gets_short_answers_whatever_others_owe),
         cmocka_unit_test(test_what_was_done_is_told_though_it_is_long),
         cmocka_unit_test(test_all_together_owe_no_more_than_there_is),
+        cmocka_unit_test(test_short_answers_go_out_without_memory),
         cmocka_unit_test(test_only_who_owes_much_himself_is_deaf),
     };
 
