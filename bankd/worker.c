@@ -36,7 +36,7 @@
 
 enum {
     WRITER_WAIT_US = 200 * 1000,
-    EXPIRE_EVERY_US = 10 * 1000 * 1000,
+    EXPIRE_EVERY_US = 1000 * 1000,
     SAVE_EVERY_US = 2 * 1000 * 1000,
     CHECKPOINT_EVERY_US = 500 * 1000,
     WITNESS_EVERY_US = 500 * 1000,
@@ -446,10 +446,12 @@ static void run_groups(struct workers *workers, struct job **jobs, size_t n)
     }
 }
 
-static void expire(struct workers *workers)
+/* Returns whether others may be waiting for their end. */
+static bool expire(struct workers *workers)
 {
     struct fault fault = { 0 };
-    enum err     err = writer_expire(workers->writer, &fault);
+    enum err     err = writer_expire(workers->writer);
+    bool         more = writer_planned(workers->writer) >= WRITER_EXPIRE_PAGE;
 
     if (err == ERR_none)
         err = writer_commit(workers->writer, &fault);
@@ -460,6 +462,7 @@ static void expire(struct workers *workers)
     else
         log_event(LOG_WARNING, "expiry_failed", "error=%s text=\"%s\"", err_name(err), fault.text);
     atomic_store(&workers->sequence, writer_head(workers->writer).sequence);
+    return err == ERR_none && more;
 }
 
 static void *writer_main(void *context)
@@ -469,15 +472,17 @@ static void *writer_main(void *context)
     struct job     *jobs[WORKER_GROUP_MAX];
     int64_t         expired_us = 0;
     int64_t         saved_us = clock->monotonic_us(clock);
+    bool            is_late = false;
 
     pthread_setname_np(pthread_self(), "bankd-writer");
     while (!job_queue_ended(workers->writer_queue)) {
-        size_t  n = job_take(workers->writer_queue, jobs, WORKER_GROUP_MAX, WRITER_WAIT_US);
+        size_t  n = job_take(workers->writer_queue, jobs, WORKER_GROUP_MAX,
+                             is_late ? 0 : WRITER_WAIT_US);
         int64_t now_us = clock->monotonic_us(clock);
 
         run_groups(workers, jobs, n);
-        if (now_us - expired_us >= EXPIRE_EVERY_US) {
-            expire(workers);
+        if (is_late || now_us - expired_us >= EXPIRE_EVERY_US) {
+            is_late = expire(workers);
             expired_us = now_us;
         }
         if (n == 0 && now_us - saved_us >= SAVE_EVERY_US) {

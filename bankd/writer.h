@@ -41,6 +41,7 @@ enum {
     WRITER_BOOKS_DEFAULT = 65536,
     WRITER_PROFILES_DEFAULT = 16384,
     WRITER_EXPECT_MAX = 32,
+    WRITER_EXPIRE_PAGE = 64, /* holds and freezes that end in one group */
     WRITER_EVENTS_MAX = 256, /* events of one group; more are dropped, and the clients read */
 };
 
@@ -291,8 +292,9 @@ void writer_events(struct writer *writer,
                    void *context);
 /* Saves profiles that have waited long; called when there is nothing else to do. */
 ERR_MUST_USE enum err writer_idle(struct writer *writer, struct fault *fault);
-/* Ends holds and freezes whose time has come: plans at most a page of them. */
-ERR_MUST_USE enum err writer_expire(struct writer *writer, struct fault *fault);
+/* Ends holds and freezes whose time has come: plans at most a page of each. Where it planned
+ * WRITER_EXPIRE_PAGE or more, others may be waiting. */
+ERR_MUST_USE enum err writer_expire(struct writer *writer);
 
 struct chain_head writer_head(const struct writer *writer);
 int64_t           writer_commits(const struct writer *writer);

@@ -58,6 +58,10 @@ static enum err prepare(struct writer *writer, struct ending *ending, const stru
 
     if (actor != NULL && actor->user != 0 && actor->user == ending->row.posted_by)
         return fault_set(fault, ERR_own_transaction, "transaction_id", "%s", "");
+    if (ending->status == STATUS_COMPLETED && actor != NULL &&
+        ending->row.hold_expires_at_us <= writer_now_us(writer))
+        return fault_set(fault, ERR_state_conflict, "transaction_id",
+                         "The time of the hold is over; the payment must be made again");
     TRY(book_of(writer, ending->row.debit, &debit));
     TRY(book_of(writer, ending->row.credit, &credit));
     if (ending->status != 0)

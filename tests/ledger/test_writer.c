@@ -567,7 +567,7 @@ static void freezes_end(const struct store_ops *ops)
     freeze(world, 2, 0);
     for (int i = 1; i >= 0; i--) {
         world->clock.now_us = until_us - i;
-        assert_int_equal(writer_expire(world->writer, NULL), ERR_none);
+        assert_int_equal(writer_expire(world->writer), ERR_none);
         assert_int_equal(writer_commit(world->writer, NULL), ERR_none);
         assert_int_equal(book_of(world, 1)->status, i == 1 ? ACCOUNT_FROZEN : ACCOUNT_ACTIVE);
         assert_int_equal(book_of(world, 2)->status, ACCOUNT_FROZEN);

@@ -675,7 +675,7 @@ void sim_bank_expire(struct sim *sim)
     bool ended = true;
 
     for (bool more = true; more; sim->full_percent = 0) {
-        enum err err = writer_expire(sim->writer, NULL);
+        enum err err = writer_expire(sim->writer);
 
         SIM_REQUIRE(sim, err == ERR_none, "holds cannot expire");
         more = writer_planned(sim->writer) > 0;

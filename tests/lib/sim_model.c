@@ -131,6 +131,8 @@ void sim_model_decide(struct sim *sim, struct sim_job *job, const struct uuid *i
         job->expected = ERR_own_transaction;
     else if (sim->posts[i].status != STATUS_HELD)
         job->expected = ERR_state_conflict;
+    else if (release && sim->posts[i].hold_until_us <= sim->now_us)
+        job->expected = ERR_state_conflict;
     else if (release)
         job->expected = may_move(sim, &sim->posts[i], true);
     if (job->expected == ERR_none)
@@ -203,8 +205,8 @@ static void check_take_over(struct sim *sim, const struct sim_job *job, const st
     SIM_REQUIRE(sim, post->user != job->user, "somebody decides on an own post");
     SIM_REQUIRE(sim, status != STATUS_COMPLETED || may_move(sim, post, true) == ERR_none,
                 "an alert's decision moves what is frozen");
-    SIM_REQUIRE(sim, decision != 0 || sim->now_us < post->hold_until_us,
-                "a hold comes back whose time is over");
+    SIM_REQUIRE(sim, status == STATUS_REJECTED || sim->now_us < post->hold_until_us,
+                "a hold goes on or comes back whose time is over");
 }
 
 void sim_model_take_over(struct sim *sim, const struct sim_job *job, const struct alert *alert,

@@ -642,13 +642,40 @@ static void holds_of_one_alert_expire_together(void **state)
 
     suspect(desk, 0, LARGE);
     desk->clock.now_us += US_PER_DAY + US_PER_HOUR;
-    assert_int_equal(writer_expire(desk->writer, &desk->fault), ERR_none);
+    assert_int_equal(writer_expire(desk->writer), ERR_none);
     commit(desk);
     assert_int_equal(book_of(desk, 0).held, 0);
     assert_int_equal(alert_of(desk, &id).state, ALERT_DECIDED);
     assert_int_equal(alert_of(desk, &id).decision, DECISION_INCONCLUSIVE);
     assert_int_equal(alert_of(desk, &id).undo_until_us, 0);
     assert_int_equal(figure_now(desk, METRIC_ALERTS_OPEN), 0);
+}
+
+/* The writer has not looked yet, and nobody can be faster than it. */
+static void a_hold_goes_on_until_its_time_and_no_longer(void **state)
+{
+    struct desk               *desk = *state;
+    struct uuid                id = suspect(desk, 0, LARGE);
+    struct msg_transaction_act in = { .reason = slice_from("Late") };
+    struct msg_alert_ref       ref = { .alert_id = id };
+    struct msg_alert           out;
+    struct msg_transaction     done;
+
+    suspect(desk, 0, LARGE);
+    assert_int_equal(ASK(desk, ANN, alert, get, &ref, &out), ERR_none);
+    struct uuid first = out.hits.at[0].transaction_id;
+    struct uuid second = out.hits.at[1].transaction_id;
+    int64_t     until_us = desk->clock.now_us + US_PER_DAY;
+    desk->clock.now_us = until_us;
+    in.transaction_id = first;
+    assert_int_equal(ASK(desk, ANN, transaction, release, &in, &done), ERR_state_conflict);
+    assert_int_equal(decide(desk, ANN, &id, DECISION_FALSE_POSITIVE, &out), ERR_state_conflict);
+    assert_int_equal(book_of(desk, 0).held, 2 * LARGE);
+    assert_int_equal(ASK(desk, ANN, transaction, reject, &in, &done), ERR_none);
+    desk->clock.now_us = until_us - US_PER_MINUTE;
+    in.transaction_id = second;
+    assert_int_equal(ASK(desk, ANN, transaction, release, &in, &done), ERR_none);
+    assert_int_equal(done.status, STATUS_COMPLETED);
 }
 
 /* --- the queue -------------------------------------------------------------------------------- */
@@ -855,10 +882,10 @@ static void what_a_rule_holds_by_itself_has_its_place(void **state)
     prove(desk); /* what was made by the formula of its time is good */
     writer_close(&desk->writer);
     open_writer(desk);
-    assert_int_equal(writer_expire(desk->writer, &desk->fault), ERR_none);
+    assert_int_equal(writer_expire(desk->writer), ERR_none);
     writer_abandon(desk->writer); /* the disk was full, say */
     assert_int_equal(alert_of(desk, &id).expected_loss, 0);
-    assert_int_equal(writer_expire(desk->writer, &desk->fault), ERR_none);
+    assert_int_equal(writer_expire(desk->writer), ERR_none);
     commit(desk);
     assert_int_equal(alert_of(desk, &id).expected_loss, loss);
     assert_int_equal(alert_of(desk, &id).urgency, alert_urgency(loss, BARE_USD));
@@ -880,6 +907,7 @@ int main(void)
         AT_DESK(a_decision_is_all_or_nothing),
         AT_DESK(one_transaction_settles_its_part),
         AT_DESK(holds_of_one_alert_expire_together),
+        AT_DESK(a_hold_goes_on_until_its_time_and_no_longer),
         AT_DESK(two_analysts_get_two_alerts_in_one_group),
         AT_DESK(what_joins_in_the_same_group_is_seen),
         AT_DESK(nobody_judges_what_she_posted),

@@ -359,7 +359,7 @@ static size_t notes(struct world *world, enum role role, int32_t state, struct u
 
 static void sweep(struct world *world)
 {
-    assert_int_equal(writer_expire(world->writer, &world->fault), ERR_none);
+    assert_int_equal(writer_expire(world->writer), ERR_none);
     must_commit(world);
 }
 
