@@ -92,6 +92,27 @@ static void z85_encode(const uint8_t key[32], char out[CURVE_TEXT_MAX])
     out[40] = '\0';
 }
 
+/* false = it is not of that alphabet, or too large. */
+static bool z85_decode(const char text[CURVE_TEXT_MAX], uint8_t key[32])
+{
+    for (size_t i = 0; i < 8; i++) {
+        uint64_t value = 0;
+
+        for (size_t digit = 0; digit < 5; digit++) {
+            const char *at = strchr(z85_digits, text[5 * i + digit]);
+
+            if (at == NULL || *at == '\0')
+                return false;
+            value = value * 85 + (uint64_t)(at - z85_digits);
+        }
+        if (value > UINT32_MAX)
+            return false;
+        for (size_t byte = 4; byte-- > 0; value >>= 8)
+            key[4 * i + byte] = (uint8_t)value;
+    }
+    return true;
+}
+
 static enum err make_keys(const struct home *home, struct fault *fault)
 {
     uint8_t  curve_public[32], curve_secret[32], sign_public[32], sign_secret[64];
@@ -173,6 +194,49 @@ static enum err read_key(const struct home *home, const char *name, size_t digit
     return err;
 }
 
+/* What is signed or encrypted with a key that does not belong to the public one is of no use to
+ * anybody, and would be found only when it is too late. */
+static bool is_curve_pair(const struct home *home)
+{
+    uint8_t secret[32];
+    uint8_t public[32];
+    char    text[CURVE_TEXT_MAX];
+    bool    fits = z85_decode(home->curve_secret, secret) &&
+                crypto_scalarmult_base(public, secret) == 0;
+
+    if (fits)
+        z85_encode(public, text);
+    sodium_memzero(secret, sizeof secret);
+    return fits && strcmp(text, home->curve_public) == 0;
+}
+
+static bool is_sign_pair(const struct home *home)
+{
+    uint8_t public[32];
+    uint8_t secret[64];
+    bool    fits;
+
+    crypto_sign_seed_keypair(public, secret, home->sign_secret);
+    fits = sodium_memcmp(public, home->sign_public, sizeof public) == 0 &&
+           sodium_memcmp(secret, home->sign_secret, sizeof secret) == 0;
+    sodium_memzero(secret, sizeof secret);
+    return fits;
+}
+
+static enum err check_pairs(const struct home *home, struct fault *fault)
+{
+    static const char *const pairs[] = { "server", "audit" };
+    bool                     fits[] = { is_curve_pair(home), is_sign_pair(home) };
+
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (!fits[i])
+            return fault_set(fault, ERR_file_syntax, NULL,
+                             "keys/%s.key and keys/%s.pub do not belong together: one of them is "
+                             "damaged or another bank's. Put the copies of both back",
+                             pairs[i], pairs[i]);
+    return ERR_none;
+}
+
 static enum err load_keys(struct home *home, struct fault *fault)
 {
     char     hex[129];
@@ -188,7 +252,7 @@ static enum err load_keys(struct home *home, struct fault *fault)
                                           NULL, NULL, NULL) != 0)
         err = fault_set(fault, ERR_file_syntax, NULL, "The key file keys/audit.key is damaged");
     sodium_memzero(hex, sizeof hex);
-    return err;
+    return err == ERR_none ? check_pairs(home, fault) : err;
 }
 
 /* --- create ---------------------------------------------------------------------------------- */

@@ -86,6 +86,22 @@ def test_half_a_set_of_keys_is_not_added_to(tmp_path, lost):
     assert not (tmp_path / "home/bank.db").exists()
 
 
+@pytest.mark.parametrize("name", ["server.key", "server.pub", "audit.key", "audit.pub"])
+def test_a_key_with_another_digit_is_not_used(tmp_path, name):
+    """What it signs could never be proved, and what it encrypts not be read."""
+    assert bankd("init", "--data-dir", tmp_path / "home").returncode == 0
+    key = tmp_path / "home/keys" / name
+    whole = key.read_text(encoding="ascii")
+    key.write_text(whole[:17] + ("1" if whole[17] != "1" else "2") + whole[18:], encoding="ascii")
+    for command in (["serve"], ["verify"], ["backup", tmp_path / "copy"]):
+        done = bankd(*command, "--data-dir", tmp_path / "home")
+        assert done.returncode != 0
+        told = done.stderr
+        assert f"{name[:-4]}.key" in told and f"{name[:-4]}.pub" in told, told
+    key.write_text(whole, encoding="ascii")
+    assert bankd("verify", "--data-dir", tmp_path / "home").returncode == 0
+
+
 def test_a_store_that_this_build_has_not_is_refused(tmp_path):
     done = bankd("init", "--data-dir", tmp_path / "home", DB_MODE="aws", AWS_REGION="eu-west-1")
     assert done.returncode == 1 and "unsupported" in done.stderr and "db_mode" in done.stderr
