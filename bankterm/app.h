@@ -26,6 +26,7 @@ enum {
     APP_COPY_MAX = 4096,
     APP_COMMANDS_MAX = 50, /* remembered by the palette */
     APP_COMMAND_MAX = 200,
+    APP_UNDO_NAME_MAX = 40,
 };
 
 struct app_config {
@@ -72,6 +73,7 @@ struct pending {
 /* The latest decision of this user, which can be undone until then. */
 struct undo_offer {
     struct uuid ids[LIMIT_ALERT_BULK_MAX];
+    char        names[LIMIT_ALERT_BULK_MAX][APP_UNDO_NAME_MAX + 1]; /* whose, shortened */
     int         count;
     int64_t     until_us;
     char        what[LIMIT_REASON_MAX];

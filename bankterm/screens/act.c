@@ -248,8 +248,10 @@ void act_on_latest_decision(struct app *app)
     char                     text[FACT_MAX];
     if (act == NULL)
         return;
-    for (int i = 0; i < offer->count; i++)
+    for (int i = 0; i < offer->count; i++) {
         act->items[i].alert_id = offer->ids[i];
+        snprintf(act->names[i], sizeof act->names[i], "%s", offer->names[i]);
+    }
     act->item_count = offer->count;
     snprintf(text, sizeof text, "%d", offer->count);
     add_text(act, "Decisions", text);
@@ -586,6 +588,7 @@ static void offer_undo(struct act *act, const struct net_result *result)
         return;
     *offer = (struct undo_offer){ .count = 1, .until_us = alert->undo_until };
     offer->ids[0] = alert->alert_id;
+    slice_copy(alert->account_name, offer->names[0], sizeof offer->names[0]);
     show_sum(alert->amount, alert->currency, sum, sizeof sum);
     snprintf(offer->what, sizeof offer->what, "%s: %.*s, %s",
              show_choice(&enum_alert_decision, alert->decision, words), (int)alert->account_name.n,
@@ -629,9 +632,10 @@ static void done_bulk(struct act *act, const struct msg_alert_outcomes *outcomes
                                       app_now_us(app) + LIMIT_ALERT_UNDO_SECONDS * US_PER_SECOND };
     for (int i = 0; i < (int)outcomes->items.count && i < act->item_count; i++) {
         const struct msg_alert_outcome *outcome = &outcomes->items.at[i];
-        if (slice_is(outcome->outcome, "done"))
+        if (slice_is(outcome->outcome, "done")) {
+            snprintf(offer->names[offer->count], sizeof offer->names[0], "%s", act->names[i]);
             offer->ids[offer->count++] = outcome->alert_id;
-        else if (rows != NULL)
+        } else if (rows != NULL)
             note_refused(act, i, outcome, &rows[refused]);
         refused += !slice_is(outcome->outcome, "done");
     }
@@ -651,14 +655,31 @@ static void done_bulk(struct act *act, const struct msg_alert_outcomes *outcomes
         free(rows);
 }
 
+/* Without memory for it a refusal is only counted. */
+static void note_not_undone(struct act *act, const struct net_result *result)
+{
+    struct outcome *row;
+    if (act->refused == NULL)
+        act->refused = calloc((size_t)act->item_count, sizeof *act->refused);
+    if (act->refused == NULL)
+        return;
+    row = &act->refused[act->refused_count++];
+    row->id = act->items[act->item_at].alert_id;
+    snprintf(row->name, sizeof row->name, "%s", act->names[act->item_at]);
+    result_text(result, row->why, sizeof row->why);
+}
+
 /* One of several decisions is undone or stays, such as when its money has moved; the next one
- * follows. */
+ * follows. Whatever stays is told in a box, each with its reason. */
 static void next_undo(struct act *act, const struct net_result *result)
 {
-    struct app *app = act->screen.app;
+    struct app     *app = act->screen.app;
+    struct outcome *rows;
+    int             refused;
+    char            text[64];
     act->undone += result->kind == NET_REPLY;
     if (result->kind == NET_FAILURE)
-        result_text(result, act->why, sizeof act->why);
+        note_not_undone(act, result);
     act->item_at++;
     if (act->item_at < act->item_count) {
         send(act);
@@ -666,11 +687,18 @@ static void next_undo(struct act *act, const struct net_result *result)
     }
     app->undo = (struct undo_offer){ .count = 0 };
     if (act->undone == act->item_count)
-        app_notice(app, STYLE_GOOD, "Done: %d decisions are undone", act->undone);
+        app_notice(app, STYLE_GOOD, "Done: %d decision%s undone", act->undone,
+                   act->undone == 1 ? " is" : "s are");
     else
-        app_notice(app, STYLE_WARN, "%d of %d decisions are undone. %.240s", act->undone,
-                   act->item_count, act->why);
+        app_notice(app, STYLE_WARN, "%d of %d decisions are undone", act->undone, act->item_count);
+    snprintf(text, sizeof text, "%d of %d not undone; they stay decided",
+             act->item_count - act->undone, act->item_count);
+    rows = act->refused;
+    refused = act->refused_count;
+    act->refused = NULL;
     app_pop(app, &act->screen);
+    if (refused > 0)
+        outcomes_show(app, text, rows, refused);
 }
 
 static void done_generic(struct act *act, const struct net_result *result)
@@ -773,6 +801,7 @@ static void act_close(struct screen *screen)
 {
     fetch_free(&act_of(screen)->lookup);
     form_wipe(&act_of(screen)->form);
+    free(act_of(screen)->refused);
     operate_free(act_of(screen));
 }
 

@@ -58,7 +58,8 @@ struct act {
     int                   item_count;
     int                   item_at;
     int                   undone;
-    char                  why[LIMIT_DETAIL_MAX]; /* the newest refusal among them */
+    struct outcome       *refused; /* undone of them were, and so many not */
+    int                   refused_count;
     /* Of a generic box. */
     struct act_fixed fixed[ACT_FIXED_MAX];
     int              fixed_count;

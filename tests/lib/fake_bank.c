@@ -1595,8 +1595,8 @@ static bool bank_pump(void *self, struct net_result *out)
     if (out->kind != NET_REPLY)
         return true;
     arena_reset(&bank->arena);
-    if (bank->refuse_undo && out->op == OP_INDEX_alert_undo) {
-        bank->refuse_undo = false;
+    if (bank->refuse_undo > 0 && out->op == OP_INDEX_alert_undo) {
+        bank->refuse_undo--;
         fail(out, ERR_state_conflict);
         return true;
     }

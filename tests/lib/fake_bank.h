@@ -26,7 +26,7 @@ struct fake_bank {
     bool              lose_next;     /* the next change is done, its answer lost */
     bool              delay_next;    /* the next payment is lost, and comes with fake_arrive */
     enum err          refuse_next;   /* the next request is refused */
-    bool              refuse_undo;   /* the next one */
+    int               refuse_undo;   /* so many of the next ones */
     bool              refuse_second; /* of several alerts that are decided together */
     int64_t           hits_seen[LIMIT_ALERT_BULK_MAX]; /* that the console sent with them */
     uint64_t          tickets;

@@ -160,15 +160,29 @@ static void decisions_are_taken_back_while_there_is_time(void **state)
 static void what_cannot_be_taken_back_is_told(void **state)
 {
     struct test_console console;
+    int                 told = 0;
     (void)state;
     start(&console, ROLE_FRAUD_ANALYST);
     console_type(&console, "4   D \rSeen\rY");
     assert_int_equal(console.bank.decided, 7);
-    console.bank.refuse_undo = true;
+    console.bank.refuse_undo = 1;
     console_type(&console, "UMixed up\rY");
     assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_undo), 3);
     assert_int_equal(console.bank.decided, 1);
     assert_true(console_shows(&console, "2 of 3 decisions are undone"));
+    assert_true(console_shows(&console, "1 of 3 not undone; they stay decided"));
+    console_press(&console, K_ENTER);
+    console_type(&console, "   D \rSeen\rY");
+    console.bank.refuse_undo = 3;
+    console_type(&console, "UMixed up\rY");
+    assert_true(console_shows(&console, "0 of 3 decisions are undone"));
+    assert_true(console_shows(&console, "3 of 3 not undone; they stay decided"));
+    const char *reason = err_what(ERR_state_conflict);
+    for (const char *at = console_text(&console); (at = strstr(at, reason)) != NULL; at++)
+        told++;
+    assert_int_equal(told, 3); /* each with its reason */
+    console_press(&console, K_ENTER);
+    assert_null(strstr(console_text(&console), "not undone"));
     console_close(&console);
 }
 
