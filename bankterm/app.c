@@ -241,12 +241,15 @@ static void refresh_visible(struct app *app)
 static void take_alert(struct app *app, const struct msg_event_alert *alert)
 {
     char amount[64];
+    char key[KEY_NAME_MAX];
     if (alert->state != ALERT_OPEN)
         return;
     app->alerts_new++;
+    app->alert_told = alert->alert_id;
     show_sum(alert->amount, alert->currency, amount, sizeof amount);
-    app_notice(app, STYLE_WARN, "! New alert: score %d, %s, %.*s", (int)alert->score, amount,
-               (int)alert->text.n, alert->text.at != NULL ? alert->text.at : "");
+    app_notice(app, STYLE_WARN, "! New alert (%s shows it): score %d, %s, %.*s",
+               action_key(ACTION_newest_alert, key), (int)alert->score, amount, (int)alert->text.n,
+               alert->text.at != NULL ? alert->text.at : "");
     int64_t now = app_monotonic_us(app);
     if (app->config.bell && now - app->last_bell_us >= BELL_US) {
         app->wish.bell = true;
@@ -544,6 +547,12 @@ static bool act_global(struct app *app, enum action action, const char *argument
     case ACTION_alert:
         show_by_id(app, action, argument);
         return true;
+    case ACTION_newest_alert:
+        if (uuid_is_zero(&app->alert_told))
+            app_notice(app, STYLE_NOTICE, "No new alert was told of since you came");
+        else
+            app_show_alert(app, &app->alert_told);
+        return true;
     case ACTION_next:
         return app_push(app, &screen_alert, "next") != NULL;
     case ACTION_deposit:
@@ -784,5 +793,5 @@ void app_draw(struct app *app)
             app->stack[i]->ops->draw(app->stack[i], &app->canvas, body);
     }
     canvas_unclip(&app->canvas, before);
-    frame_draw_long_notice(app, &app->canvas);
+    frame_draw_notice(app, &app->canvas);
 }

@@ -103,6 +103,7 @@ struct app {
     char               user_name[LIMIT_NAME_MAX + 1];
     unsigned           alerts_new;
     struct undo_offer  undo;
+    struct uuid        alert_told; /* by the newest notice of one; zero = none yet */
     enum net_state     state;
     struct app_command commands[APP_COMMANDS_MAX];
     int                command_count;

@@ -374,6 +374,13 @@ int canvas_print(struct canvas *canvas, int x, int y, int width, enum style styl
 }
 
 /* Bytes of the next line of at most `width` columns; *skip is what is left out behind it. */
+/* A number and the % behind its blank. */
+static bool holds_together(struct slice text, size_t blank)
+{
+    return blank + 1 < text.n && text.at[blank + 1] == '%' && blank > 0 &&
+           text.at[blank - 1] >= '0' && text.at[blank - 1] <= '9';
+}
+
 static size_t line_bytes(struct slice text, int width, size_t *skip)
 {
     size_t at = 0;
@@ -386,7 +393,7 @@ static size_t line_bytes(struct slice text, int width, size_t *skip)
             return at;
         }
         struct piece piece = next_piece(slice_of(text.at + at, text.n - at));
-        if (text.at[at] == ' ')
+        if (text.at[at] == ' ' && !holds_together(text, at))
             blank = at;
         if (used + piece.columns > width) {
             *skip = blank > 0 ? 1 : 0;

@@ -5,6 +5,7 @@
 
 #include "bankterm/keys.h"
 #include "bankterm/show.h"
+#include "bankterm/widgets/table.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -117,6 +118,15 @@ static void draw_top(const struct app *app, struct canvas *canvas)
     canvas_string(canvas, x + 3, 0, width - 3, style, state);
 }
 
+/* Where nothing else is to be told: the name that the list has no room for. */
+static const char *name_cut(const struct app *app)
+{
+    struct screen      *top = app_top(app);
+    const struct table *table =
+        top != NULL && top->ops->table != NULL ? top->ops->table(top) : NULL;
+    return table != NULL ? table->cut : "";
+}
+
 static void draw_notice(const struct app *app, struct canvas *canvas)
 {
     char                   who[LIMIT_EMAIL_MAX + 96] = "";
@@ -132,16 +142,19 @@ static void draw_notice(const struct app *app, struct canvas *canvas)
     if (text_columns(slice_from(app->notice)) > canvas->width - 2)
         return;
     int used = canvas_string(canvas, 1, y, canvas->width - 2, app->notice_style, app->notice);
+    if (used == 0)
+        used = canvas_string(canvas, 1, y, canvas->width - 2, STYLE_DIM, name_cut(app));
     if (used + width + 3 <= canvas->width)
         canvas_string(canvas, canvas->width - width - 1, y, width, STYLE_DIM, who);
 }
 
 /* A notice that one line does not hold covers the end of the screen as long as it stands. */
-void frame_draw_long_notice(const struct app *app, struct canvas *canvas)
+void frame_draw_notice(const struct app *app, struct canvas *canvas)
 {
     struct slice text = slice_from(app->notice);
     struct rect  nowhere = { 0, 0, 0, 0 };
     struct rect  room = { 1, 0, canvas->width - 2, NOTICE_LINES };
+    draw_notice(app, canvas);
     if (text_columns(text) <= room.w)
         return;
     struct rect before = canvas_clip(canvas, nowhere);
@@ -209,6 +222,5 @@ static void draw_bar(const struct app *app, struct canvas *canvas)
 void frame_draw(const struct app *app, struct canvas *canvas)
 {
     draw_top(app, canvas);
-    draw_notice(app, canvas);
     draw_bar(app, canvas);
 }

@@ -6,7 +6,8 @@
 #include "bankterm/app.h"
 
 void frame_draw(const struct app *app, struct canvas *canvas);
-/* Drawn last, as it covers a line or two of the screen. */
-void frame_draw_long_notice(const struct app *app, struct canvas *canvas);
+/* Drawn last: a long one covers a line or two of the screen, and without one the screen's list may
+ * have something to say there. */
+void frame_draw_notice(const struct app *app, struct canvas *canvas);
 
 #endif

@@ -81,7 +81,8 @@ void read_party(struct row *row, struct party *out)
     out->created_at_us = row_int(row);
 }
 
-void read_transaction(struct row *row, struct transaction *out)
+/* The columns of TRANSACTION_COLUMNS, or those of LISTED_COLUMNS, which are fewer. */
+static void read_columns(struct row *row, struct transaction *out, bool listed)
 {
     out->sequence = row_int(row);
     out->type = (int32_t)row_int(row);
@@ -95,9 +96,9 @@ void read_transaction(struct row *row, struct transaction *out)
     out->debit_previous = row_int(row);
     out->credit_previous = row_int(row);
     read_uuid(row, &out->transaction_id);
-    out->initial_status = (int32_t)row_int(row);
+    out->initial_status = listed ? 0 : (int32_t)row_int(row);
     out->party = row_int(row);
-    out->party_previous = row_int(row);
+    out->party_previous = listed ? 0 : row_int(row);
     out->incoming = row_int(row) != 0;
     out->posted_at_us = row_int(row);
     out->posted_by = row_int(row);
@@ -112,41 +113,20 @@ void read_transaction(struct row *row, struct transaction *out)
     row_text(row, out->external_id, sizeof out->external_id);
     row_text(row, out->description, sizeof out->description);
     out->decision_size = (uint16_t)row_bytes(row, out->decision, sizeof out->decision);
-    row_bytes(row, out->hash, sizeof out->hash);
+    if (listed)
+        memset(out->hash, 0, sizeof out->hash);
+    else
+        row_bytes(row, out->hash, sizeof out->hash);
+}
+
+void read_transaction(struct row *row, struct transaction *out)
+{
+    read_columns(row, out, false);
 }
 
 void read_listed(struct row *row, struct transaction *out)
 {
-    out->sequence = row_int(row);
-    out->type = (int32_t)row_int(row);
-    out->status = (int32_t)row_int(row);
-    out->flagged = row_int(row) != 0;
-    out->currency = (uint16_t)row_int(row);
-    out->amount = row_int(row);
-    out->at_us = row_int(row);
-    out->debit = row_int(row);
-    out->credit = row_int(row);
-    out->debit_previous = row_int(row);
-    out->credit_previous = row_int(row);
-    read_uuid(row, &out->transaction_id);
-    out->initial_status = 0;
-    out->party = row_int(row);
-    out->party_previous = 0;
-    out->incoming = row_int(row) != 0;
-    out->posted_at_us = row_int(row);
-    out->posted_by = row_int(row);
-    out->debit_balance = row_int(row);
-    out->credit_balance = row_int(row);
-    out->verdict = (int32_t)row_int(row);
-    out->score = (int32_t)row_int(row);
-    out->rule_set = row_int(row);
-    out->hold_expires_at_us = row_int(row);
-    out->reversal_of = row_int(row);
-    out->reversed_by = row_int(row);
-    row_text(row, out->external_id, sizeof out->external_id);
-    row_text(row, out->description, sizeof out->description);
-    out->decision_size = (uint16_t)row_bytes(row, out->decision, sizeof out->decision);
-    memset(out->hash, 0, sizeof out->hash);
+    read_columns(row, out, true);
 }
 
 void read_alert(struct row *row, struct alert *out)

@@ -615,8 +615,7 @@ static void note_refused(const struct act *act, int item, const struct msg_alert
     if (MSG_HAS(outcome, alert_outcome, text) && outcome->text.n > 0)
         slice_copy(outcome->text, row->why, sizeof row->why);
     else
-        snprintf(row->why, sizeof row->why, "%s",
-                 error_words(outcome->outcome, text, sizeof text));
+        snprintf(row->why, sizeof row->why, "%s", error_words(outcome->outcome, text, sizeof text));
 }
 
 /* What was done can be undone; what was refused, and why, is told in a box of its own. */

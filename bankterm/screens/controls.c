@@ -248,14 +248,14 @@ static void set_controls(struct controls *controls)
     const struct msg_controls *now = answer_of(controls);
     struct act                *act = operate_begin(controls->screen.app, ACTION_set_controls,
                                                    OP_INDEX_controls_set, "Set the controls");
+    char                       share[24];
     if (act == NULL)
         return;
     operate_ready(act);
-    operate_label(act, "valve_share_bp", "Valve share, bp");
     operate_label(act, "valve_window", "Valve minutes");
     operate_label(act, "valve_minimum", "Valve least");
     operate_label(act, "alert_budget_per_day", "Alerts a day");
-    preset_number(act, "valve_share_bp", now->valve_share_bp);
+    operate_preset(act, "valve_share_bp", show_share(now->valve_share_bp, share, sizeof share));
     preset_number(act, "valve_window", now->valve_window);
     preset_number(act, "valve_minimum", now->valve_minimum);
     preset_number(act, "alert_budget_per_day", now->alert_budget_per_day);

@@ -329,6 +329,14 @@ static void mark_read(struct screen *screen, const struct msg_notification *row)
         app_notice(screen->app, STYLE_WARN, "%s", err_what(fault.err));
 }
 
+/* The screen on which what is told of can be seen, and on which something can be done about it. */
+static void show_subject(struct app *app, const struct msg_notification *row)
+{
+    bool suppression =
+        row->topic == TOPIC_SUPPRESSION_PROPOSED || row->topic == TOPIC_SUPPRESSION_APPROVED;
+    app_push(app, suppression ? &screen_suppressions : &screen_controls, "");
+}
+
 static void notifications_result(struct screen *screen, const struct net_result *result)
 {
     if (result->op == OP_INDEX_notification_read) {
@@ -349,6 +357,8 @@ static bool notifications_act(struct screen *screen, enum action action, const c
     if (action == ACTION_read || action == ACTION_open) {
         if (row != NULL && row->state == NOTIFICATION_UNREAD)
             mark_read(screen, row);
+        if (row != NULL && action == ACTION_open)
+            show_subject(screen->app, row);
         return true;
     }
     if (action == ACTION_ended_too) {
@@ -362,7 +372,7 @@ static bool notifications_can(const struct screen *screen, enum action action)
 {
     const struct msg_notification *row = table_selected(&guard_of_const(screen)->base.list.table);
     if (action == ACTION_open)
-        return false;
+        return row != NULL;
     return action != ACTION_read || (row != NULL && row->state == NOTIFICATION_UNREAD);
 }
 

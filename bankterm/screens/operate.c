@@ -5,6 +5,7 @@
 #include "bankterm/screens/screens.h"
 #include "bankterm/values.h"
 #include "common/clock.h"
+#include "common/money.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 enum {
     FILE_FROM = 8192, /* a text that may be so long comes from a file */
     PATH_TEXT_MAX = 500,
+    SHARE_DECIMALS = 2,
     ARENA_SIZE = 2 * LIMIT_RULES_FILE_MAX + 65536,
 };
 
@@ -30,6 +32,15 @@ static const struct enum_desc enum_truth = { "truth", "Yes or no", truth_values,
 static bool is_file(const struct field_desc *field)
 {
     return field->type == FIELD_TEXT && field->limit >= FILE_FROM;
+}
+
+/* Basis points on the wire, but a person thinks in percent. */
+static bool is_share(const struct field_desc *field)
+{
+    static const char end[] = "_bp";
+    size_t            n = strlen(field->name);
+    return field->type == FIELD_INT && n > sizeof end - 1 &&
+           strcmp(field->name + n - (sizeof end - 1), end) == 0;
 }
 
 static const struct message_desc *request_of(const struct act *act)
@@ -95,23 +106,43 @@ void operate_label(struct act *act, const char *field, const char *label)
 }
 
 /* "until" is called "Until"; the label lives as long as the box. */
-static const char *label_of(struct act *act, const char *name)
+static const char *label_of(struct act *act, const struct field_desc *field)
 {
-    char *label = arena_take(&act->arena, strlen(name) + 1);
+    const char *name = field->name;
+    bool        share = is_share(field);
+    char       *label = arena_take(&act->arena, strlen(name) + 1);
     if (label == NULL)
         return name;
     for (size_t i = 0; name[i] != '\0'; i++)
         label[i] = name[i] == '_' ? ' ' : name[i];
     label[0] = (char)toupper((unsigned char)label[0]);
+    if (share)
+        *strrchr(label, ' ') = '\0';
     return label;
+}
+
+/* The same sentence about percent. */
+static const char *help_of_share(struct act *act, const struct field_desc *field)
+{
+    static const char points[] = "basis points";
+    static const char percent[] = "percent";
+    const char       *at = strstr(field->help, points);
+    char             *help = at != NULL ? arena_take(&act->arena, strlen(field->help) + 1) : NULL;
+    if (help == NULL)
+        return field->help;
+    snprintf(help, strlen(field->help) + 1, "%.*s%s%s", (int)(at - field->help), field->help,
+             percent, at + sizeof points - 1);
+    return help;
 }
 
 /* What is to be typed; lives as long as the box. */
 static const char *help_of(struct act *act, const struct field_desc *field)
 {
     static const char path[] = "Path of a file: ";
-    size_t            size = sizeof path + strlen(field->help);
-    char             *help = is_file(field) ? arena_take(&act->arena, size) : NULL;
+    if (is_share(field))
+        return help_of_share(act, field);
+    size_t size = sizeof path + strlen(field->help);
+    char  *help = is_file(field) ? arena_take(&act->arena, size) : NULL;
     if (help == NULL)
         return field->help;
     snprintf(help, size, "%s%s", path, field->help);
@@ -121,7 +152,7 @@ static const char *help_of(struct act *act, const struct field_desc *field)
 
 static void add_line(struct act *act, const struct field_desc *field)
 {
-    const char        *label = label_of(act, field->name);
+    const char        *label = label_of(act, field);
     struct form_field *line;
     size_t             max = PATH_TEXT_MAX;
     enum form_kind     kind = FORM_TEXT;
@@ -204,6 +235,15 @@ static bool set_file(struct act *act, void *body, struct form_field *line,
     return done;
 }
 
+/* "2.5 %" and "2.5" are 250 basis points. */
+static bool share_of(struct slice text, int64_t *basis_points)
+{
+    while (text.n > 0 && (text.at[text.n - 1] == ' ' || text.at[text.n - 1] == '%'))
+        text.n--;
+    return money_parse(text.at, text.n, SHARE_DECIMALS, '.', basis_points) == ERR_none &&
+           *basis_points >= 0;
+}
+
 static bool set_line(struct act *act, void *body, struct form_field *line)
 {
     const struct message_desc *desc = request_of(act);
@@ -224,6 +264,12 @@ static bool set_line(struct act *act, void *body, struct form_field *line)
     if (field->type == FIELD_TIME) {
         if (!values_moment(text, app_now_us(act->screen.app), &moment))
             return wrong(act, line, "Such as 2h, 3d or 2026-12-31");
+        message_set_int(desc, body, field->name, moment);
+        return true;
+    }
+    if (is_share(field)) {
+        if (!share_of(text, &moment) || (field->limit > 0 && moment > field->limit))
+            return wrong(act, line, "A share in percent, such as 2.5");
         message_set_int(desc, body, field->name, moment);
         return true;
     }

@@ -193,6 +193,16 @@ static void viewer_draw(struct screen *screen, struct canvas *canvas, struct rec
  */
 #define COMMON_PLACES ((unsigned)(IN_TABLE | IN_TEXT | IN_PANELS))
 
+/* What many screens share does nothing on some of them, such as opening a row that shows all. Of
+ * its own actions a screen tells also those that wait for something to act on. */
+static bool is_inert(const struct viewer *viewer, enum action action)
+{
+    const struct app    *app = viewer->screen.app;
+    const struct screen *below = app_below(app, &viewer->screen);
+    return below != NULL && (action_row(action)->places & COMMON_PLACES) != 0 &&
+           !app_can(app, below, action);
+}
+
 /* Those of the places that are not of the other ones too; without keys, all that have a name. */
 static void add_actions(struct viewer *viewer, const char *title, unsigned places, unsigned other,
                         bool keys)
@@ -205,7 +215,8 @@ static void add_actions(struct viewer *viewer, const char *title, unsigned place
         bool                     here =
             keys ? (row->places & places) != 0 && (row->places & other) == 0 && keys_now[0] != '\0'
                                      : (row->places & CLOSED_PLACES) == 0;
-        if (!here || !action_allowed((enum action)i, role))
+        if (!here || !action_allowed((enum action)i, role) ||
+            (keys && is_inert(viewer, (enum action)i)))
             continue;
         if (first)
             add_text(viewer, STYLE_TITLE, title, "");

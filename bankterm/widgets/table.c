@@ -581,6 +581,21 @@ static void draw_row(const struct table *table, struct canvas *canvas, struct re
     }
 }
 
+/* What of the selected row's name has found no room in its column. */
+static void note_cut(struct table *table, const struct plan *plan)
+{
+    const void *row = table_selected(table);
+    table->cut[0] = '\0';
+    for (int i = 0; i < plan->count && row != NULL; i++) {
+        struct cell_text cell;
+        if ((table->columns[plan->column[i]].flags & COLUMN_GROW) == 0)
+            continue;
+        table_cell(table, plan->column[i], row, &cell);
+        if (text_columns(slice_from(cell.text)) > plan->width[i])
+            snprintf(table->cut, sizeof table->cut, "%s", cell.text);
+    }
+}
+
 static void keep_in_window(struct table *table)
 {
     int last = table->view_count - table->height;
@@ -602,6 +617,7 @@ void table_draw(struct table *table, struct canvas *canvas, struct rect rect, bo
     keep_in_window(table);
     struct rect before = canvas_clip(canvas, rect);
     draw_header(table, canvas, rect, &plan);
+    note_cut(table, &plan);
     for (int i = 0; i < table->height && table->top + i < table->view_count; i++) {
         int         at = table->top + i;
         struct rect line = { rect.x, rect.y + 1 + i, rect.w, 1 };

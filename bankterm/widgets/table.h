@@ -63,17 +63,18 @@ struct table {
     int                        selected_at; /* in view */
     int                        top;
     int                        height; /* rows on the screen, of the last drawing */
-    int                        row_y;  /* where the first was drawn */
-    int                        first_column;
-    uint64_t                   hidden;      /* bit i: column i */
-    int                        sort_column; /* -1: the server's order */
-    bool                       reverse;
-    char                       filter[TABLE_FILTER_MAX];
-    char                       last_filter[TABLE_FILTER_MAX];
-    int                        widths[TABLE_COLUMNS_MAX];
-    bool                       marking; /* records can be marked */
-    struct row_key             marks[TABLE_MARKS_MAX];
-    int                        mark_count;
+    char     cut[CELL_TEXT_MAX]; /* the selected row's name, when its column is too narrow for it */
+    int      row_y;              /* where the first was drawn */
+    int      first_column;
+    uint64_t hidden;      /* bit i: column i */
+    int      sort_column; /* -1: the server's order */
+    bool     reverse;
+    char     filter[TABLE_FILTER_MAX];
+    char     last_filter[TABLE_FILTER_MAX];
+    int      widths[TABLE_COLUMNS_MAX];
+    bool     marking; /* records can be marked */
+    struct row_key marks[TABLE_MARKS_MAX];
+    int            mark_count;
 };
 
 void table_init(struct table *table, const struct column *columns, int count,

@@ -115,6 +115,17 @@ class Bank:
                               timeout=LIMIT, check=False, env=environment())
 
 
+def new_account(finance, funds=0):
+    """Of a new customer, in dollars, with so much paid in."""
+    customer = finance.call("customer.create", customer_id=bankclient.uuid7(), name="Test Customer")
+    account = finance.call("account.create", account_id=bankclient.uuid7(), currency="USD",
+                           customer_id=customer["customer_id"])["account_id"]
+    if funds:
+        finance.call("transaction.create", transaction_id=bankclient.uuid7(), type="deposit",
+                     account_id=account, amount=funds)
+    return account
+
+
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory):
     """A demo bank on disk that nobody serves; copy it before use."""

@@ -76,15 +76,7 @@ def proved(bank):
 def held_payment(bank):
     """A payment that is held, its account's alert, and the account."""
     with logged_in(bank, "FINANCIAL_MANAGER") as finance:
-        accounts = []
-        for funds in (AMOUNT + 100_00, 0):
-            customer = finance.call("customer.create", customer_id=uuid7(), name="Later Test")
-            account = finance.call("account.create", account_id=uuid7(), currency="USD",
-                                   customer_id=customer["customer_id"])["account_id"]
-            if funds:
-                finance.call("transaction.create", transaction_id=uuid7(), type="deposit",
-                             account_id=account, amount=funds)
-            accounts.append(account)
+        accounts = [conftest.new_account(finance, funds) for funds in (AMOUNT + 100_00, 0)]
         payment = finance.call("transaction.create", transaction_id=uuid7(), type="transfer",
                                account_id=accounts[0], counterparty_account_id=accounts[1],
                                amount=AMOUNT)
@@ -131,30 +123,19 @@ def test_a_rejected_hold_is_held_again_within_its_time(bank, later):
     proved(bank)
 
 
-def test_a_rejected_hold_whose_time_is_over_stays_rejected(bank, later):
+@pytest.mark.parametrize("hours, told", [
+    (3, "The time of the hold is over; the payment must be made again"),
+    (5, "The time in which the decision could be undone is over")])
+def test_a_decision_is_final_when_its_time_is_over(bank, later, hours, told):
     payment, account = held_payment(bank)
     with logged_in(bank, "FRAUD_ANALYST") as ann:
         ann.call("alert.decide", alert_id=payment["alert_id"], decision="confirmed_fraud",
                  note="Not his")
-    later(3 * HOUR)
+    later(hours * HOUR)
     with logged_in(bank, "FRAUD_ANALYST") as ann:
         text = refused("state_conflict", ann, "alert.undo", alert_id=payment["alert_id"],
                        reason="It was his")
-        assert "The time of the hold is over; the payment must be made again" in text
-        after(ann, payment, account)
-    proved(bank)
-
-
-def test_a_decision_is_final_behind_its_window(bank, later):
-    payment, account = held_payment(bank)
-    with logged_in(bank, "FRAUD_ANALYST") as ann:
-        ann.call("alert.decide", alert_id=payment["alert_id"], decision="confirmed_fraud",
-                 note="Not his")
-    later(5 * HOUR)
-    with logged_in(bank, "FRAUD_ANALYST") as ann:
-        text = refused("state_conflict", ann, "alert.undo", alert_id=payment["alert_id"],
-                       reason="It was his")
-        assert "The time in which the decision could be undone is over" in text
+        assert told in text
         after(ann, payment, account)
     proved(bank)
 

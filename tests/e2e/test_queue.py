@@ -56,16 +56,6 @@ def finance(bank):
         yield client
 
 
-def new_account(finance, funds=0):
-    customer = finance.call("customer.create", customer_id=uuid7(), name="Queue Test")
-    account = finance.call("account.create", account_id=uuid7(), currency="USD",
-                           customer_id=customer["customer_id"])["account_id"]
-    if funds:
-        finance.call("transaction.create", transaction_id=uuid7(), type="deposit",
-                     account_id=account, amount=funds)
-    return account
-
-
 def transfer(finance, source, target, amount):
     return finance.call("transaction.create", transaction_id=uuid7(), type="transfer",
                         account_id=source, counterparty_account_id=target, amount=amount)
@@ -73,7 +63,8 @@ def transfer(finance, source, target, amount):
 
 def suspicious(finance, times=1):
     """A new account that moves nearly all it got; the last of its transfers, and the account."""
-    source, target = new_account(finance, times * AMOUNT + 100_00), new_account(finance)
+    source = conftest.new_account(finance, times * AMOUNT + 100_00)
+    target = conftest.new_account(finance)
     for _ in range(times):
         done = transfer(finance, source, target, AMOUNT)
         assert done["fraud_flag"]
@@ -179,7 +170,7 @@ def test_payments_join_and_are_decided_and_undone_together(bank, ann, bob, finan
         pass
     finance.call("transaction.create", transaction_id=uuid7(), type="deposit", account_id=source,
                  amount=AMOUNT)
-    second = transfer(finance, source, new_account(finance), AMOUNT)
+    second = transfer(finance, source, conftest.new_account(finance), AMOUNT)
     assert second["alert_id"] == first["alert_id"]
     joined = events.wait("alert", LIMIT)
     assert joined["hit_count"] == 2 and joined["transaction_id"] == second["transaction_id"]
@@ -222,7 +213,7 @@ def test_of_many_what_has_grown_unseen_is_left(ann, bob, finance):
     seen = [{"alert_id": row["alert_id"], "hits_seen": 1} for row in (first, second)]
     finance.call("transaction.create", transaction_id=uuid7(), type="deposit", account_id=source,
                  amount=AMOUNT)
-    joined = transfer(finance, source, new_account(finance), AMOUNT)
+    joined = transfer(finance, source, conftest.new_account(finance), AMOUNT)
     assert joined["alert_id"] == first["alert_id"]
     outcome = ann.call("alert.bulk", items=seen, decision="confirmed_fraud", note="One wave")
     assert [item["outcome"] for item in outcome["items"]] == ["changed_meanwhile", "done"]

@@ -55,16 +55,6 @@ def logged_in(bank, role):
     return client
 
 
-def new_account(finance, funds=0):
-    customer = finance.call("customer.create", customer_id=uuid7(), name="Valve Test")
-    account = finance.call("account.create", account_id=uuid7(), currency="USD",
-                           customer_id=customer["customer_id"])["account_id"]
-    if funds:
-        finance.call("transaction.create", transaction_id=uuid7(), type="deposit",
-                     account_id=account, amount=funds)
-    return account
-
-
 def pay(finance, source, target, major):
     return finance.call("transaction.create", transaction_id=uuid7(), type="transfer",
                         account_id=source, counterparty_account_id=target, amount=major * 100)
@@ -86,8 +76,8 @@ def proved(bank):
 def test_a_hold_without_points_is_not_the_last_in_the_queue(bank):
     with logged_in(bank, "FINANCIAL_MANAGER") as finance, \
             logged_in(bank, "FRAUD_ANALYST") as fraud:
-        target = new_account(finance)
-        held = pay(finance, new_account(finance, 500_00), target, 7)
+        target = conftest.new_account(finance)
+        held = pay(finance, conftest.new_account(finance, 500_00), target, 7)
         assert held["status"] == "held" and held["score"] == 0
         alert = fraud.call("alert.get", alert_id=held["alert_id"])
         assert alert["expected_loss"] == 700 * 600**2 // 1_000_000
@@ -98,7 +88,7 @@ def test_a_hold_without_points_is_not_the_last_in_the_queue(bank):
 def test_a_killed_daemon_steps_down_the_rule_that_was_about_to_be(bank):
     with logged_in(bank, "FINANCIAL_MANAGER") as finance, \
             logged_in(bank, "COMPLIANCE_OFFICER") as compliance:
-        source, target = new_account(finance, 1_000_00), new_account(finance)
+        source, target = conftest.new_account(finance, 1_000_00), conftest.new_account(finance)
         compliance.call("controls.set", valve_share_bp=2000, valve_minimum=20, reason="A test")
         counted = 1  # the deposit
         for major in [5] * 12 + [7] * 5 + [9]:
@@ -133,17 +123,17 @@ def test_what_the_budget_gives_up_is_told_as_money(bank):
             logged_in(bank, "COMPLIANCE_OFFICER") as compliance:
         before = {row["currency"]: row for row in compliance.call("controls.get")["given_up_money"]}
         assert before == {}
-        target = new_account(finance)
+        target = conftest.new_account(finance)
         for _ in range(3):
-            assert pay(finance, new_account(finance, 500_00), target, 40)["fraud_flag"]
+            assert pay(finance, conftest.new_account(finance, 500_00), target, 40)["fraud_flag"]
         compliance.call("controls.set", alert_budget_per_day=1, reason="One analyst is here")
         conftest.until(lambda: compliance.call("controls.get")["threshold_alert"] > 400,
                        "the threshold does not move")
         started = time.time_ns() // 1000
         for _ in range(2):
-            paid = pay(finance, new_account(finance, 500_00), target, 40)
+            paid = pay(finance, conftest.new_account(finance, 500_00), target, 40)
             assert paid["status"] == "completed" and not paid["fraud_flag"]
-        held = pay(finance, new_account(finance, 500_00), target, 9)
+        held = pay(finance, conftest.new_account(finance, 500_00), target, 9)
         assert held["status"] == "held"
         told = compliance.call("controls.get")
         assert told["thresholds_moved_at"] <= told["counted_at"]  # its counts were saved with it
@@ -159,7 +149,7 @@ def test_a_back_test_knows_what_was_in_force_then(bank):
     with logged_in(bank, "FINANCIAL_MANAGER") as finance, \
             logged_in(bank, "FRAUD_ANALYST") as fraud:
         started = time.time_ns() // 1000
-        source, target = new_account(finance, 1_000_00), new_account(finance)
+        source, target = conftest.new_account(finance, 1_000_00), conftest.new_account(finance)
         assert pay(finance, source, target, 45)["fraud_flag"]
         spared = fraud.call("suppression.add", rule="warm", account_id=source,
                             until=started + 3_600_000_000, reason="He pays for this")
@@ -191,8 +181,8 @@ def test_the_scoreboard_rates_the_parts_of_a_card(bank):
         started = time.time_ns() // 1000
         version = fraud.call("rules.propose", scorecard=card, reason="A card beside the rules")
         compliance.call("rules.approve", hash=version["hash"])
-        target = new_account(finance)
-        paid = [pay(finance, new_account(finance, 500_00), target, major)
+        target = conftest.new_account(finance)
+        paid = [pay(finance, conftest.new_account(finance, 500_00), target, major)
                 for major in (20, 40, 65, 65, 65, 85)]
         assert [row["score"] for row in paid] == [0, 395, 350, 350, 350, 0]
         assert [row["fraud_flag"] for row in paid] == [False, True, True, True, True, False]

@@ -834,23 +834,23 @@ static void *scoreboard(struct fake_bank *bank)
                                     .alerts = 311 };
     out->items.count = 5;
     out->items.at = take(bank, 5, sizeof *out->items.at);
-    out->items.at[4] =
-        (struct msg_rule_score){ .kind = SCORE_PART,
-                                 .rule = slice_from("amount_to_own_mean + hour"),
-                                 .in_force = true,
-                                 .action = slice_from("score"),
-                                 .fired = 2210,
-                                 .points_mean = 38,
-                                 .alerted = 240,
-                                 .confirmed = 71,
-                                 .false_positive = 1300,
-                                 .undecided = 839,
-                                 .unique_catches = 12,
-                                 .rate_first_ppm = 170000,
-                                 .rate_second_ppm = 184000,
-                                 .advice = ADVICE_KEEP,
-                                 .advice_text = slice_from(
-                                     "5.17 % of its payments with a finding were fraud") };
+    out->items.at[4] = (struct msg_rule_score){
+        .kind = SCORE_PART,
+        .rule = slice_from("amount_to_own_mean + hour"),
+        .in_force = true,
+        .action = slice_from("score"),
+        .fired = 2210,
+        .points_mean = 38,
+        .alerted = 240,
+        .confirmed = 71,
+        .false_positive = 1300,
+        .undecided = 839,
+        .unique_catches = 12,
+        .rate_first_ppm = 170000,
+        .rate_second_ppm = 184000,
+        .advice = ADVICE_KEEP,
+        .advice_text = slice_from("5.17 % of its payments with a finding were fraud")
+    };
     MSG_SET(&out->items.at[4], rule_score, precision_bp, 517);
     for (int i = 0; i < 4; i++) {
         struct msg_rule_score *row = &out->items.at[i];
@@ -953,14 +953,12 @@ static void *controls(struct fake_bank *bank)
     out->given_up_since = base_us - 7 * US_PER_DAY;
     out->given_up_money.at = take(bank, 2, sizeof *out->given_up_money.at);
     out->given_up_money.count = 2;
-    out->given_up_money.at[0] = (struct msg_given_up){ .currency = slice_from("EUR"),
-                                                       .payments = 1,
-                                                       .amount = 98700,
-                                                       .expected_loss = 12091 };
-    out->given_up_money.at[1] = (struct msg_given_up){ .currency = slice_from("USD"),
-                                                       .payments = 74,
-                                                       .amount = 8123456,
-                                                       .expected_loss = 995123 };
+    out->given_up_money.at[0] = (struct msg_given_up){
+        .currency = slice_from("EUR"), .payments = 1, .amount = 98700, .expected_loss = 12091
+    };
+    out->given_up_money.at[1] = (struct msg_given_up){
+        .currency = slice_from("USD"), .payments = 74, .amount = 8123456, .expected_loss = 995123
+    };
     out->bands.count = 5;
     out->bands.at = take(bank, 5, sizeof *out->bands.at);
     for (int i = 0; i < 5; i++)
@@ -1150,7 +1148,9 @@ static void *suppression_now(struct fake_bank *bank, int32_t state)
 
 static void *settings_now(struct fake_bank *bank)
 {
-    struct msg_control_settings *out = take(bank, 1, sizeof *out);
+    const struct msg_controls_set *in = bank->request.body;
+    struct msg_control_settings   *out = take(bank, 1, sizeof *out);
+    bank->valve_share_bp = in->valve_share_bp;
     *out = (struct msg_control_settings){ .alert_budget_per_day = 80, .set_at = base_us };
     return out;
 }
@@ -1366,8 +1366,8 @@ static void *bulk(struct fake_bank *bank)
             set_decided(bank, &in->items.at[i].alert_id, true);
         out->items.at[i] =
             (struct msg_alert_outcome){ .alert_id = in->items.at[i].alert_id,
-                                        .outcome = slice_from(refused ? "changed_meanwhile"
-                                                                      : "done") };
+                                        .outcome =
+                                            slice_from(refused ? "changed_meanwhile" : "done") };
         bank->hits_seen[i] = in->items.at[i].hits_seen;
         if (refused)
             MSG_SET(&out->items.at[i], alert_outcome, text,

@@ -39,19 +39,20 @@ struct fake_bank {
     int               create_count;
     struct uuid       posted[FAKE_POSTED_MAX];
     int               posted_count;
-    int               moved;  /* how often money moved */
+    int               moved; /* how often money moved */
     int               transactions;
     int               alerts; /* open ones; new ones come on top */
     int               taken;  /* 1 + number of the alert that was given out; 0: none */
     bool              notices_read;
-    uint64_t          decided; /* bit n: the alert of this number */
+    int64_t           valve_share_bp; /* as it was set last */
+    uint64_t          decided;        /* bit n: the alert of this number */
     int               export_pieces;
     char              hostile_name[64]; /* replaces every account's name when not empty */
     struct record     request;          /* of the answer that is being made */
     struct arena      arena;
     bool              logout_asked;
     int32_t           case_state; /* of the first case */
-    int64_t           era_us; /* added to the times of transactions */
+    int64_t           era_us;     /* added to the times of transactions */
 };
 
 void        fake_open(struct fake_bank *bank, enum role role);

@@ -174,6 +174,49 @@ static void a_notification_is_marked_as_read(void **state)
     console_close(&console);
 }
 
+/* Enter leads to where something can be done about it, and reads it. */
+static void a_notification_leads_to_its_subject(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    fake_notification(&console.bank, "FRAUD_ANALYST");
+    console_settle(&console);
+    console_type(&console, "9\r");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_notification_read), 1);
+    assert_ptr_equal(app_top(console.app)->ops, &screen_controls);
+    console_press(&console, K_ESC);
+    assert_ptr_equal(app_top(console.app)->ops, &screen_notifications);
+    console_close(&console);
+}
+
+static void a_share_is_typed_in_percent(void **state)
+{
+    static const struct {
+        const char *typed;
+        int64_t     share_bp; /* -1 = refused */
+    } cases[] = { { "2.5", 250 }, { "2.5 %", 250 }, { "100%", 10000 }, { "0", 0 }, { "0.01", 1 },
+                  { "101", -1 },  { "-1", -1 },     { "2.555", -1 },   { "x", -1 } };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct test_console console;
+        start(&console, ROLE_COMPLIANCE_OFFICER);
+        console.bank.valve_share_bp = -1;
+        console_type(&console, "8S");
+        assert_true(console_shows(&console, "Valve share"));
+        assert_true(console_shows(&console, "5.00%"));
+        console_type(&console, "\x15");
+        console_type(&console, cases[i].typed);
+        console_type(&console, "\t\t\t\t\tQuiet week");
+        console_press(&console, K_F1 + 1);
+        bool refused = strstr(console_text(&console), "A share in percent") != NULL;
+        assert_int_equal(refused, cases[i].share_bp < 0);
+        console_type(&console, "Y");
+        assert_int_equal(console.bank.valve_share_bp, cases[i].share_bp);
+        console_close(&console);
+    }
+}
+
 /* From an account, a payment or an alert: whom it is about stands there and is not asked for. */
 static void somebody_is_put_on_a_list_from_where_he_is_seen(void **state)
 {
@@ -211,6 +254,8 @@ int main(void)
         cmocka_unit_test(a_stepped_down_rule_is_restored_by_its_name),
         cmocka_unit_test(a_rule_is_spared_from_the_alert_that_it_raised),
         cmocka_unit_test(a_notification_is_marked_as_read),
+        cmocka_unit_test(a_notification_leads_to_its_subject),
+        cmocka_unit_test(a_share_is_typed_in_percent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,47 @@ static void a_new_alert_does_not_move_the_selection(void **state)
     console_close(&console);
 }
 
+static void a_notice_of_an_alert_leads_to_it(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, "!");
+    assert_true(console_shows(&console, "No new alert was told of"));
+    console_type(&console, "2");
+    fake_alert(&console.bank);
+    console_settle(&console);
+    assert_true(console_shows(&console, "New alert (! shows it)"));
+    console_type(&console, "!");
+    assert_string_equal(app_top(console.app)->ops->name, "alert");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_alert_get), 1);
+    console_press(&console, K_ESC);
+    assert_string_equal(app_top(console.app)->ops->name, "transactions");
+    console_close(&console);
+}
+
+/* What a list has no room for, and a key that does nothing on a screen. */
+static void a_cut_name_is_told_and_inert_keys_are_not(void **state)
+{
+    struct test_console console;
+    const char         *name = "Bartholomew Featherstonehaugh";
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    assert_true(strlen(name) < sizeof console.bank.hostile_name);
+    memcpy(console.bank.hostile_name, name, strlen(name) + 1);
+    console_type(&console, "4");
+    assert_true(console_shows(&console, name));
+    console_size(&console, 160, 60);
+    const char *first = strstr(console_text(&console), name);
+    assert_non_null(first);
+    console_type(&console, ":lists\r?");
+    assert_null(strstr(console_text(&console), "Show the selected row in full"));
+    console_press(&console, K_ESC);
+    console_type(&console, "4?");
+    assert_true(console_shows(&console, "Show the selected row in full"));
+    console_close(&console);
+}
+
 /* Decided on is what was seen when the box opened. */
 static void an_open_decision_keeps_its_subject(void **state)
 {
@@ -635,6 +676,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_alert_does_not_move_the_selection),
+        cmocka_unit_test(a_notice_of_an_alert_leads_to_it),
+        cmocka_unit_test(a_cut_name_is_told_and_inert_keys_are_not),
         cmocka_unit_test(an_open_decision_keeps_its_subject),
         cmocka_unit_test(sorting_is_stable_and_keeps_the_selection),
         cmocka_unit_test(the_list_fetches_on_at_its_end),

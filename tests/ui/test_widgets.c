@@ -245,6 +245,11 @@ static void paragraphs_break_at_blanks(void **state)
                                       slice_from("one two three averyverylongword")),
                      4);
     assert_canvas(&canvas, "one two\nthree\naveryveryl\nongword\ncursor none\n");
+    canvas_clear(&canvas); /* a number keeps its unit */
+    assert_int_equal(canvas_paragraph(&canvas, (struct rect){ 0, 0, 10, 4 }, STYLE_TEXT,
+                                      slice_from("of it 99.8 % a %")),
+                     2);
+    assert_canvas(&canvas, "of it\n99.8 % a %\n\n\ncursor none\n");
     canvas_free(&canvas);
 }
 
