@@ -69,8 +69,8 @@ struct controls {
     struct counters           now;
     struct counters           saved;
     int64_t                   counted_to; /* the saved counts of the budget reach so far */
-    struct budget_accounts    counted; /* for the budget */
-    struct fraud_controls     found;   /* for the payment at hand */
+    struct budget_accounts    counted;    /* for the budget */
+    struct fraud_controls     found;      /* for the payment at hand */
     struct arena              memory;
 
     size_t                 screened_count;
@@ -345,7 +345,7 @@ static void drop_suppressed(struct controls *controls, const struct record *reco
 }
 
 /* NULL when there is no room. */
-static struct suppressed_slot *add_suppressed(struct controls *controls,
+static struct suppressed_slot *add_suppressed(struct controls              *controls,
                                               const struct record          *record,
                                               const struct msg_suppression *said)
 {
@@ -595,6 +595,8 @@ static enum err remember_screened(struct remembering *past, const struct record 
     enum err                   err;
 
     TRY(record_read(record, &message_screening_entry, &entry, &controls->memory));
+    if (MSG_HAS(&entry, screening_entry, needs_approval) && entry.needs_approval)
+        return ERR_none; /* what nobody approved never did anything */
     if (about == screened_about(SCREENED_PARTY, 0)) {
         err = past->store->ops->party_by_key(past->store, entry.counterparty, &party);
         if (err == ERR_not_found)
@@ -607,7 +609,8 @@ static enum err remember_screened(struct remembering *past, const struct record 
         return fault_set(past->fault, ERR_message_too_large, NULL,
                          "The lists have had more than %d entries", (int)LIMIT_SCREENING_MAX);
     slot->list = entry.list;
-    slot->from_us = entry.created_at;
+    slot->from_us =
+        MSG_HAS(&entry, screening_entry, approved_at) ? entry.approved_at : entry.created_at;
     slot->until_us = earlier(MSG_HAS(&entry, screening_entry, until) ? entry.until : 0,
                              MSG_HAS(&entry, screening_entry, ended_at) ? entry.ended_at : 0);
     return ERR_none;
@@ -628,8 +631,7 @@ static enum err remember_suppressed(struct remembering *past, const struct recor
                          "There have been more than %d suppressions", (int)LIMIT_SUPPRESSIONS_MAX);
     slot->state = CONTROL_ACTIVE; /* within its time */
     slot->created_us = said.created_at;
-    slot->until_us =
-        earlier(said.until, MSG_HAS(&said, suppression, ended_at) ? said.ended_at : 0);
+    slot->until_us = earlier(said.until, MSG_HAS(&said, suppression, ended_at) ? said.ended_at : 0);
     return ERR_none;
 }
 

@@ -381,6 +381,7 @@ enum err writer_controls_expire(struct writer *writer)
     TRY(writer_controls_fresh(writer));
     writer_step_down(writer);
     TRY(end_due(writer, RECORD_SCREENING, CONTROL_ACTIVE, now_us));
+    TRY(end_due(writer, RECORD_SCREENING, CONTROL_PROPOSED, now_us));
     TRY(end_due(writer, RECORD_SUPPRESSION, CONTROL_ACTIVE, now_us));
     TRY(end_due(writer, RECORD_SUPPRESSION, CONTROL_PROPOSED, now_us));
     if (now_us - writer->budget_at_us >= BUDGET_EVERY_US) {

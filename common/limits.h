@@ -86,6 +86,7 @@ enum {
     LIMIT_SUPPRESSIONS_MAX = 8192,        /* in force, of all accounts */
     LIMIT_SUPPRESSION_DAYS = 90,          /* that one may last */
     LIMIT_SCREENING_MAX = 32768,          /* entries of the lists that are in force */
+    LIMIT_SCREENING_PROPOSED_MAX = 256,   /* entries that wait for a second person */
     LIMIT_CURVES_MAX = 64,                /* parts of a scorecard that are shown */
     LIMIT_CURVE_POINTS_MAX = 4096,        /* ranges of one part */
 };

@@ -101,8 +101,10 @@ static bool wanted_entry(const struct listing *listing, const struct record *row
 {
     const struct msg_screening_query *in = listing->in;
     const struct msg_screening_entry *entry = item;
+    bool ended = row->state != CONTROL_ACTIVE && row->state != CONTROL_PROPOSED;
 
-    (void)row;
+    if (MSG_HAS(in, screening_query, ended) && in->ended != ended)
+        return false;
     if (MSG_HAS(in, screening_query, list) && in->list != entry->list)
         return false;
     return !MSG_HAS(in, screening_query, search) ||
@@ -175,9 +177,8 @@ static enum err tell_waiting(struct request *request, struct msg_suppression_pag
     for (size_t i = 0; i < out->items.count; i++) {
         struct msg_suppression *row = &out->items.at[i];
         int                     rule = fraud_rules_find(rules, row->rule);
-        bool                    alone = row->state == CONTROL_ACTIVE &&
-                     !MSG_HAS(row, suppression, approved_by) && rule >= 0 &&
-                     fraud_rules_is_high(rules, (size_t)rule);
+        bool alone = row->state == CONTROL_ACTIVE && !MSG_HAS(row, suppression, approved_by) &&
+                     rule >= 0 && fraud_rules_is_high(rules, (size_t)rule);
 
         if (alone)
             MSG_SET(row, suppression, needs_approval, true);

@@ -139,11 +139,14 @@ static enum err say_entry(struct request *request, const struct msg_screening_ad
         .entry_id = record->id,
         .number = record->number,
         .list = in->list,
-        .state = CONTROL_ACTIVE,
+        .state = record->state,
         .reason = in->reason,
         .created_at = request->now_us,
         .created_by = slice_from(request->actor.email),
     };
+
+    if (record->state == CONTROL_PROPOSED)
+        MSG_SET(&entry, screening_entry, needs_approval, true);
 
     if (MSG_HAS(in, screening_add, account_id))
         MSG_SET(&entry, screening_entry, account_id, in->account_id);
@@ -156,6 +159,45 @@ static enum err say_entry(struct request *request, const struct msg_screening_ad
     if (MSG_HAS(in, screening_add, until))
         MSG_SET(&entry, screening_entry, until, in->until);
     return record_write(record, &message_screening_entry, &entry);
+}
+
+static bool count_record(void *context, const void *row)
+{
+    (void)row;
+    return ++*(size_t *)context < LIMIT_SCREENING_PROPOSED_MAX;
+}
+
+/* The allow list takes off points that rules of high severity give, so no single person puts
+ * somebody on it. Those that wait are bounded. */
+static enum err check_proposal(struct request *request)
+{
+    struct record_filter filter = { .kind = RECORD_SCREENING, .state = CONTROL_PROPOSED };
+    size_t               count = 0;
+
+    TRY(request->store->ops->records(request->store, &filter, count_record, &count));
+    if (count < LIMIT_SCREENING_PROPOSED_MAX)
+        return ERR_none;
+    return fault_set(request->fault, ERR_limit_reached, "list",
+                     "%d entries wait for approval already; give up those that nobody wants",
+                     (int)LIMIT_SCREENING_PROPOSED_MAX);
+}
+
+/* To those who can approve it, or to those who can enter one. */
+static enum err tell_allowed(struct request *request, struct draft *draft, int64_t number,
+                             bool proposed)
+{
+    char          text[2 * LIMIT_REASON_MAX];
+    char          name[24];
+    struct notice notice = { .topic = proposed ? TOPIC_ALLOW_PROPOSED : TOPIC_ALLOW_APPROVED,
+                             .role = proposed ? ROLE_COMPLIANCE_OFFICER : ROLE_FRAUD_ANALYST,
+                             .subject = name };
+
+    snprintf(name, sizeof name, "%" PRId64, number);
+    snprintf(text, sizeof text, "%s %s entry no. %" PRId64 " of the allow list; %s",
+             request->actor.email, proposed ? "proposed" : "approved", number,
+             proposed ? "it does nothing until somebody approves it" : "it acts now");
+    notice.text = slice_from(text);
+    return writer_notify(request->writer, draft, &notice);
 }
 
 enum err op_screening_add(struct request *request, const struct msg_screening_add *in,
@@ -177,15 +219,79 @@ enum err op_screening_add(struct request *request, const struct msg_screening_ad
     if (!controls_has_room_to_screen(controls))
         return fault_set(request->fault, ERR_limit_reached, "list",
                          "The lists have %d entries together", (int)LIMIT_SCREENING_MAX);
+    if (in->list == LIST_ALLOW)
+        TRY(check_proposal(request));
     TRY(new_record(request, &draft, RECORD_SCREENING, &record));
+    record->state = in->list == LIST_ALLOW ? CONTROL_PROPOSED : CONTROL_ACTIVE;
     record->about = target.about;
     record->due_at_us = MSG_HAS(in, screening_add, until) ? in->until : 0;
     TRY(say_entry(request, in, &target, record));
     TRY(reply_with(request, record, &message_screening_entry, out));
-    snprintf(
-        detail, sizeof detail, "%s list: %.*s%s%s%.*s", enum_text(&enum_screening_list, in->list),
-        (int)target.party.n, target.party.n > 0 ? target.party.at : "", target.name,
-        target.party.n > 0 || target.name[0] != '\0' ? ": " : "", (int)in->reason.n, in->reason.at);
+    if (in->list == LIST_ALLOW)
+        TRY(tell_allowed(request, draft, record->number, true));
+    snprintf(detail, sizeof detail, "%s%s list: %.*s%s%s%.*s",
+             in->list == LIST_ALLOW ? "proposed " : "", enum_text(&enum_screening_list, in->list),
+             (int)target.party.n, target.party.n > 0 ? target.party.at : "", target.name,
+             target.party.n > 0 || target.name[0] != '\0' ? ": " : "", (int)in->reason.n,
+             in->reason.at);
+    finish(request, draft, record, NULL, slice_from(detail));
+    return ERR_none;
+}
+
+static enum err check_entry_approval(struct request *request, const struct record *record,
+                                     const struct msg_screening_entry *said)
+{
+    struct controls *controls;
+    struct slice     party = slice_of(NULL, 0);
+
+    if (MSG_HAS(said, screening_entry, counterparty))
+        party = said->counterparty;
+    if (record->state != CONTROL_PROPOSED)
+        return fault_set(request->fault, ERR_state_conflict, "entry_id", "It is already %s",
+                         record->state == CONTROL_ACTIVE
+                             ? "in force"
+                             : enum_text(&enum_control_state, record->state));
+    if (record->created_by == request->actor.user)
+        return fault_set(request->fault, ERR_own_proposal, "entry_id",
+                         "You entered no. %" PRId64 "; somebody else approves it", record->number);
+    if (record->due_at_us != 0 && record->due_at_us <= request->now_us)
+        return fault_set(request->fault, ERR_state_conflict, "entry_id",
+                         "Its date is over; enter it anew");
+    TRY(writer_controls(request->writer, &controls));
+    if (controls_is_listed(controls, record->about, party, said->list, request->now_us))
+        return fault_set(request->fault, ERR_exists, "entry_id", "It is already on the %s list",
+                         enum_text(&enum_screening_list, said->list));
+    if (!controls_has_room_to_screen(controls))
+        return fault_set(request->fault, ERR_limit_reached, "entry_id",
+                         "The lists have %d entries together", (int)LIMIT_SCREENING_MAX);
+    return ERR_none;
+}
+
+enum err op_screening_approve(struct request *request, const struct msg_screening_approve *in,
+                              struct msg_screening_entry *out)
+{
+    struct slice               reason = slice_of(NULL, 0);
+    struct msg_screening_entry said;
+    struct draft              *draft;
+    struct record             *record;
+    char                       detail[LIMIT_DETAIL_MAX + 1];
+
+    if (MSG_HAS(in, screening_approve, reason))
+        reason = in->reason;
+    TRY(next_version(request, &draft, RECORD_SCREENING, &in->entry_id, "entry_id", &record));
+    TRY(reply_with(request, record, &message_screening_entry, &said));
+    TRY(check_entry_approval(request, record, &said));
+    record->state = CONTROL_ACTIVE;
+    said.state = CONTROL_ACTIVE;
+    MSG_SET(&said, screening_entry, approved_at, request->now_us);
+    MSG_SET(&said, screening_entry, approved_by, slice_from(request->actor.email));
+    MSG_SET(&said, screening_entry, needs_approval, false);
+    TRY(record_write(record, &message_screening_entry, &said));
+    TRY(reply_with(request, record, &message_screening_entry, out));
+    TRY(tell_allowed(request, draft, record->number, false));
+    snprintf(detail, sizeof detail, "%s list, no. %" PRId64 "%s%.*s",
+             enum_text(&enum_screening_list, said.list), record->number, reason.n > 0 ? ": " : "",
+             (int)reason.n, reason.at);
     finish(request, draft, record, NULL, slice_from(detail));
     return ERR_none;
 }

@@ -41,7 +41,7 @@ static void query_screening(const struct screen *screen, void *body)
     const struct guard         *guard = guard_of_const(screen);
     struct msg_screening_query *query = body;
     if (!guard->all)
-        MSG_SET(query, screening_query, state, CONTROL_ACTIVE);
+        MSG_SET(query, screening_query, ended, false);
     if (guard->search[0] != '\0')
         MSG_SET(query, screening_query, search, slice_from(guard->search));
 }
@@ -63,6 +63,7 @@ static void add_entry(struct app *app)
     operate_fact(
         act, "Whom",
         slice_from("Exactly one of account, customer (all of its accounts) and counterparty"));
+    operate_fact(act, "Allow list", slice_from("waits until a compliance officer approves it"));
     operate_ready(act);
     operate_label(act, "account_id", "Account");
     operate_label(act, "customer_id", "Customer");
@@ -77,6 +78,7 @@ void list_about(struct app *app, const char *field, const char *text, struct sli
     for (size_t i = 0; i < sizeof whom / sizeof whom[0]; i++)
         operate_fix(act, whom[i], strcmp(whom[i], field) == 0 ? text : "");
     operate_fact(act, "Whom", name);
+    operate_fact(act, "Allow list", slice_from("waits until a compliance officer approves it"));
     if (strcmp(text, "") != 0 && strcmp(field, "account_id") == 0)
         operate_fact(act, "Account", slice_from(text));
     operate_ready(act);
@@ -96,6 +98,32 @@ static void end_entry(struct app *app, const struct msg_screening_entry *entry)
     operate_ready(act);
 }
 
+static void approve_entry(struct app *app, const struct msg_screening_entry *entry)
+{
+    char        id[UUID_TEXT_MAX];
+    struct act *act =
+        operate_begin(app, ACTION_approve_entry, OP_INDEX_screening_approve, "Approve the entry");
+    if (act == NULL)
+        return;
+    operate_fact(act, "List", slice_from(enum_text(&enum_screening_list, entry->list)));
+    operate_fact(act, "Whom", entry->name.n > 0 ? entry->name : entry->counterparty);
+    operate_fact(act, "Entered by", entry->created_by);
+    operate_fact(act, "Entered for", entry->reason);
+    operate_fact(act, "Meaning", slice_from("What habits add to the score weighs less"));
+    operate_fix(act, "entry_id", uuid_text(&entry->entry_id, id));
+    operate_ready(act);
+}
+
+static bool entry_waits(const struct msg_screening_entry *entry)
+{
+    return entry != NULL && entry->state == CONTROL_PROPOSED;
+}
+
+static bool entry_has_not_ended(const struct msg_screening_entry *entry)
+{
+    return entry_waits(entry) || (entry != NULL && entry->state == CONTROL_ACTIVE);
+}
+
 static bool screening_act(struct screen *screen, enum action action, const char *argument)
 {
     struct guard                     *guard = guard_of(screen);
@@ -105,10 +133,16 @@ static bool screening_act(struct screen *screen, enum action action, const char 
         add_entry(screen->app);
         return true;
     case ACTION_end_entry:
-        if (entry != NULL && entry->state == CONTROL_ACTIVE)
+        if (entry_has_not_ended(entry))
             end_entry(screen->app, entry);
         else
             app_notice(screen->app, STYLE_WARN, "There is no entry in force to take off");
+        return true;
+    case ACTION_approve_entry:
+        if (entry_waits(entry))
+            approve_entry(screen->app, entry);
+        else
+            app_notice(screen->app, STYLE_WARN, "There is no entry that waits for approval");
         return true;
     case ACTION_ended_too:
         switch_all(guard);
@@ -124,7 +158,9 @@ static bool screening_can(const struct screen *screen, enum action action)
         table_selected(&guard_of_const(screen)->base.list.table);
     if (action == ACTION_open)
         return false;
-    return action != ACTION_end_entry || (entry != NULL && entry->state == CONTROL_ACTIVE);
+    if (action == ACTION_approve_entry)
+        return entry_waits(entry);
+    return action != ACTION_end_entry || entry_has_not_ended(entry);
 }
 
 static void screening_draw(struct screen *screen, struct canvas *canvas, struct rect rect)
@@ -332,9 +368,12 @@ static void mark_read(struct screen *screen, const struct msg_notification *row)
 /* The screen on which what is told of can be seen, and on which something can be done about it. */
 static void show_subject(struct app *app, const struct msg_notification *row)
 {
-    bool suppression =
-        row->topic == TOPIC_SUPPRESSION_PROPOSED || row->topic == TOPIC_SUPPRESSION_APPROVED;
-    app_push(app, suppression ? &screen_suppressions : &screen_controls, "");
+    const struct screen_ops *ops = &screen_controls;
+    if (row->topic == TOPIC_SUPPRESSION_PROPOSED || row->topic == TOPIC_SUPPRESSION_APPROVED)
+        ops = &screen_suppressions;
+    if (row->topic == TOPIC_ALLOW_PROPOSED || row->topic == TOPIC_ALLOW_APPROVED)
+        ops = &screen_screening;
+    app_push(app, ops, "");
 }
 
 static void notifications_result(struct screen *screen, const struct net_result *result)

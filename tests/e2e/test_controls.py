@@ -146,6 +146,32 @@ def test_one_person_alone_silences_no_high_rule(bank, people):
     fraud.call("suppression.remove", suppression_id=asked["suppression_id"], reason="Bought")
 
 
+def test_one_person_alone_trusts_nobody(people):
+    fraud, finance, compliance = people
+    source, _ = new_account(finance)
+    asked = fraud.call("screening.add", list="allow", account_id=source, reason="Our own")
+    assert asked["state"] == "proposed" and asked["needs_approval"]
+    with refused("role_denied"):
+        fraud.call("screening.approve", entry_id=asked["entry_id"])
+    told = [row["text"] for row in compliance.pages("notification.list", limit=20)]
+    assert any(f"entry no. {asked['number']} of the allow list" in text for text in told)
+    assert asked["entry_id"] in [row["entry_id"] for row in
+                                 compliance.call("screening.list", ended=False)["items"]]
+    done = compliance.call("screening.approve", entry_id=asked["entry_id"], reason="Seen")
+    assert (done["state"], done["created_by"], done["approved_by"]) == \
+        ("active", "fraud@test.com", "compliance@test.com")
+    acts = [(row["operation"], row["actor"]) for row in compliance.pages("audit.list", limit=50)
+            if row["subject"] == str(uuid.UUID(bytes=asked["entry_id"]))]
+    assert acts == [("screening.approve", "compliance@test.com"),
+                    ("screening.add", "fraud@test.com")]
+    own = compliance.call("screening.add", list="allow", counterparty="bank:own/1", reason="Ours")
+    with refused("own_proposal", "entry_id"):
+        compliance.call("screening.approve", entry_id=own["entry_id"])
+    assert compliance.call("screening.remove", entry_id=own["entry_id"],
+                           reason="Given up")["needs_approval"]
+    fraud.call("screening.remove", entry_id=asked["entry_id"], reason="Over")
+
+
 def test_a_suppressed_rule_survives_a_restart(bank, people):
     fraud, finance, compliance = people
     source, _ = new_account(finance)

@@ -992,6 +992,10 @@ static void make_listed(int n, struct msg_screening_entry *entry)
         MSG_SET(entry, screening_entry, counterparty, slice_from("merchant:1234"));
     else
         MSG_SET(entry, screening_entry, name, slice_from(names[n % NAME_COUNT]));
+    if (entry->list == LIST_ALLOW) {
+        entry->state = CONTROL_PROPOSED;
+        MSG_SET(entry, screening_entry, needs_approval, true);
+    }
     if (n == 1)
         MSG_SET(entry, screening_entry, until, base_us + 30 * US_PER_DAY);
 }
@@ -1209,6 +1213,8 @@ static void *answer_rules(struct fake_bank *bank, enum op_index op)
     case OP_INDEX_screening_list:
         return listed(bank);
     case OP_INDEX_screening_add:
+        return entry_now(bank, CONTROL_ACTIVE);
+    case OP_INDEX_screening_approve:
         return entry_now(bank, CONTROL_ACTIVE);
     case OP_INDEX_screening_remove:
         return entry_now(bank, CONTROL_REMOVED);

@@ -94,7 +94,7 @@ static size_t count_entries(const struct sim *sim, bool lists, int32_t list)
 
 static bool choose_new_entry(struct sim *sim, struct sim_client *client, bool lists)
 {
-    static const int32_t kinds[] = { LIST_ALLOW, LIST_DENY, LIST_WATCH, LIST_WATCH };
+    static const int32_t kinds[] = { LIST_DENY, LIST_WATCH, LIST_WATCH, LIST_WATCH };
     bool                 deny;
 
     client->choice = kinds[random_below(&sim->random, ARRAY_COUNT(kinds))];

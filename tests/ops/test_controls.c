@@ -251,7 +251,8 @@ static void begin(struct world *world, enum op_index op, enum role role, void *o
     world->request = (struct request){
         .op = row,
         .actor = { .user = world->alone != 0 ? world->alone : (int64_t)role,
-                   .role = role, .email = "somebody@test.com" },
+                   .role = role,
+                   .email = "somebody@test.com" },
         .store = world->store,
         .writer = (row->flags & OP_WRITE) != 0 ? world->writer : NULL,
         .bank = &world->bank,
@@ -284,7 +285,8 @@ static struct posted plan_pay(struct world *world, int from, int64_t major, cons
     static const struct actor  payer = { .user = 9, .role = ROLE_FINANCIAL_MANAGER };
     const struct account_book *nostro;
     struct posted              out;
-    struct post                post = { .actor = &payer, .transaction_id = uuid_v7(world->now_us),
+    struct post                post = { .actor = &payer,
+                                        .transaction_id = uuid_v7(world->now_us),
                                         .type = TYPE_TRANSFER,
                                         .account = world->numbers[from],
                                         .other = world->numbers[RECEIVER],
@@ -370,6 +372,19 @@ static struct msg_screening_add entry_for(int32_t list)
     return (struct msg_screening_add){ .list = list, .reason = slice_from("a reason") };
 }
 
+/* Puts somebody on a list, with the second person whom the allow list takes. */
+static void enter(struct world *world, const struct msg_screening_add *in,
+                  struct msg_screening_entry *out)
+{
+    struct msg_screening_approve yes = { .has = 0 };
+
+    MUST(world, FRAUD, screening, add, in, out);
+    yes.entry_id = out->entry_id;
+    if (in->list == LIST_ALLOW)
+        MUST(world, COMPLIANCE, screening, approve, &yes, out);
+    assert_int_equal(out->state, CONTROL_ACTIVE);
+}
+
 static void test_lists_act_on_accounts_customers_and_parties(void **state)
 {
     struct world              *world = world_new(*state);
@@ -399,7 +414,7 @@ static void test_lists_act_on_accounts_customers_and_parties(void **state)
 
     in = entry_for(LIST_ALLOW);
     MSG_SET(&in, screening_add, counterparty, slice_from("bank:C/1"));
-    MUST(world, FRAUD, screening, add, &in, &out);
+    enter(world, &in, &out);
     assert_int_equal(verdict_of(world, 0, 60, "bank:D/1"), VERDICT_HOLD);
     assert_int_equal(verdict_of(world, 0, 60, "bank:C/1"), VERDICT_APPROVE);
     assert_int_equal(audits(world, "screening.add"), 4);
@@ -707,6 +722,71 @@ static int64_t differs(struct world *world, int32_t controls)
     return result.gained.count + result.lost.count;
 }
 
+/* One person proposes to trust somebody, another one makes it so; until then it is nothing. */
+static void test_two_people_put_somebody_on_the_allow_list(void **state)
+{
+    struct world                *world = world_new(*state);
+    struct msg_screening_add     in = entry_for(LIST_ALLOW);
+    struct msg_screening_entry   out;
+    struct msg_screening_approve yes = { .has = 0 };
+    struct msg_screening_remove  end = { .reason = slice_from("no") };
+    struct msg_screening_query   query = { .has = 0 };
+    struct msg_screening_page    page;
+
+    MSG_SET(&in, screening_add, counterparty, slice_from("bank:C/1"));
+    MUST(world, FRAUD, screening, add, &in, &out);
+    assert_int_equal(out.state, CONTROL_PROPOSED);
+    assert_true(out.needs_approval);
+    yes.entry_id = end.entry_id = out.entry_id;
+    assert_int_equal(verdict_of(world, 0, 60, "bank:C/1"), VERDICT_HOLD);
+    restart(world);
+    assert_int_equal(verdict_of(world, 0, 60, "bank:C/1"), VERDICT_HOLD);
+    MSG_SET(&query, screening_query, ended, false);
+    MUST(world, FRAUD, screening, list, &query, &page);
+    assert_int_equal(page.items.count, 1);
+    world->alone = FRAUD; /* not even as a compliance officer, should her role have changed */
+    assert_int_equal(ASK(world, COMPLIANCE, screening, approve, &yes, &out), ERR_own_proposal);
+    world->alone = 0;
+    assert_int_equal(verdict_of(world, 0, 60, "bank:C/1"), VERDICT_HOLD);
+    MUST(world, FRAUD, screening, add, &in, &out); /* the same once more */
+    world->now_us += US_PER_SECOND;
+    MUST(world, COMPLIANCE, screening, approve, &yes, &out);
+    assert_int_equal(out.state, CONTROL_ACTIVE);
+    assert_true(MSG_HAS(&out, screening_entry, approved_by) && !out.needs_approval);
+    assert_int_equal(verdict_of(world, 0, 60, "bank:C/1"), VERDICT_APPROVE);
+    restart(world);
+    assert_int_equal(verdict_of(world, 0, 60, "bank:C/1"), VERDICT_APPROVE);
+    assert_int_equal(ASK(world, COMPLIANCE, screening, approve, &yes, &out), ERR_state_conflict);
+    MUST(world, FRAUD, screening, list, &query, &page);
+    assert_int_equal(page.items.count, 2);
+    yes.entry_id = page.items.at[0].entry_id;
+    assert_int_equal(ASK(world, COMPLIANCE, screening, approve, &yes, &out), ERR_exists);
+    world->now_us += US_PER_SECOND;
+    MUST(world, FRAUD, screening, remove, &end, &out);
+    assert_int_equal(verdict_of(world, 0, 60, "bank:C/1"), VERDICT_HOLD);
+    assert_int_equal(differs(world, BACKTEST_CONTROLS_THEN), 0); /* from its approval to its end */
+    end.entry_id = yes.entry_id;
+    MUST(world, COMPLIANCE, screening, remove, &end, &out); /* given up */
+    assert_int_equal(ASK(world, COMPLIANCE, screening, approve, &yes, &out), ERR_state_conflict);
+    MSG_SET(&in, screening_add, until, world->now_us + US_PER_HOUR);
+    MUST(world, FRAUD, screening, add, &in, &out);
+    yes.entry_id = out.entry_id;
+    world->now_us += US_PER_DAY;
+    assert_int_equal(ASK(world, COMPLIANCE, screening, approve, &yes, &out), ERR_state_conflict);
+    sweep(world);
+    assert_int_equal(audits(world, "screening.expire"), 1);
+    in = entry_for(LIST_ALLOW);
+    for (int i = 0; i < LIMIT_SCREENING_PROPOSED_MAX; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "bank:X/%d", i);
+        MSG_SET(&in, screening_add, counterparty, slice_from(name));
+        MUST(world, FRAUD, screening, add, &in, &out);
+    }
+    assert_int_equal(ASK(world, FRAUD, screening, add, &in, &out), ERR_limit_reached);
+    world_free(world);
+}
+
 /* One payment before an entry, one under it and one behind it: as they were then they are decided
  * as they were. */
 static void pay_around(struct world *world, struct msg_screening_add in, int from, int64_t major,
@@ -717,7 +797,7 @@ static void pay_around(struct world *world, struct msg_screening_add in, int fro
     int32_t                     before = verdict_of(world, from, major, party);
 
     world->now_us += US_PER_SECOND;
-    MUST(world, FRAUD, screening, add, &in, &out);
+    enter(world, &in, &out);
     end.entry_id = out.entry_id;
     assert_int_not_equal(verdict_of(world, from, major, party), before);
     world->now_us += US_PER_SECOND;
@@ -1210,6 +1290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(test_lists_act_on_accounts_customers_and_parties),
         BOTH(test_entries_are_checked),
+        BOTH(test_two_people_put_somebody_on_the_allow_list),
         BOTH(test_an_entry_ends_by_a_person_or_by_its_date),
         BOTH(test_lists_are_paged_and_filtered),
         BOTH(test_a_failed_commit_takes_a_list_back),

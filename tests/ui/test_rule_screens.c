@@ -190,6 +190,28 @@ static void a_notification_leads_to_its_subject(void **state)
     console_close(&console);
 }
 
+static void a_second_person_approves_an_entry_of_the_allow_list(void **state)
+{
+    struct test_console console;
+    (void)state;
+    start(&console, ROLE_FRAUD_ANALYST);
+    console_type(&console, ":lists\rjj");
+    assert_true(console_shows(&console, "proposed"));
+    assert_null(strstr(console_text(&console), "V Approve"));
+    console_close(&console);
+    start(&console, ROLE_COMPLIANCE_OFFICER);
+    console_type(&console, ":lists\rjV");
+    assert_true(console_shows(&console, "no entry that waits for approval"));
+    console_type(&console, "jV");
+    assert_true(console_shows(&console, "Approve the entry"));
+    assert_true(console_shows(&console, "Entered by"));
+    console_type(&console, "Seen");
+    console_press(&console, K_F1 + 1);
+    console_type(&console, "Y");
+    assert_int_equal(fake_count(&console.bank, OP_INDEX_screening_approve), 1);
+    console_close(&console);
+}
+
 static void a_share_is_typed_in_percent(void **state)
 {
     static const struct {
@@ -255,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_rule_is_spared_from_the_alert_that_it_raised),
         cmocka_unit_test(a_notification_is_marked_as_read),
         cmocka_unit_test(a_notification_leads_to_its_subject),
+        cmocka_unit_test(a_second_person_approves_an_entry_of_the_allow_list),
         cmocka_unit_test(a_share_is_typed_in_percent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
