@@ -1362,6 +1362,11 @@ def test_lists_and_suppressions(fraud, finance, compliance):
     assert ended["state"] == "removed" and ended["ended_by"] == "compliance@test.com"
     assert post(finance, "transfer", source, 100,
                 counterparty_account_id=target)["status"] == "completed"
+    trusted = fraud.call("screening.add", list="allow", account_id=target, reason="Our own")
+    assert trusted["state"] == "proposed"
+    trusted = compliance.call("screening.approve", entry_id=trusted["entry_id"], reason="Seen")
+    assert fraud.call("screening.list", account_id=target, ended=False)["items"] == [trusted]
+    compliance.call("screening.remove", entry_id=trusted["entry_id"], reason="Over")
     spared = fraud.call("suppression.add", rule="large_from_new_account", account_id=source,
                         until=time.time_ns() // 1000 + 3_600_000_000, reason="She buys a car")
     assert spared["state"] == "proposed"  # the rule is of high severity
