@@ -271,61 +271,36 @@ static struct row use_text(struct store *store, enum sqlite_sql sql, struct slic
     return row;
 }
 
-enum err sqlite_user_by_email(struct store *store, struct slice email, struct user *out)
-{
-    struct row row = use_text(store, SQL_user_by_email, email);
+/* One row by one key, with the statement of the same name. */
+#define FIND(name, key_type, use, row_type, read)                                                  \
+    enum err sqlite_##name(struct store *store, key_type key, struct row_type *out)                \
+    {                                                                                              \
+        struct row row = use(store, SQL_##name, key);                                              \
+                                                                                                   \
+        GET(row, read, out);                                                                       \
+    }
+#define FIND_BY_NUMBER(name, row, read) FIND(name, int64_t, use_number, row, read)
+#define FIND_BY_UUID(name, row, read)   FIND(name, const struct uuid *, use_uuid, row, read)
+#define FIND_BY_TEXT(name, row, read)   FIND(name, struct slice, use_text, row, read)
 
-    GET(row, read_user, out);
-}
-
-enum err sqlite_user_by_number(struct store *store, int64_t number, struct user *out)
-{
-    struct row row = use_number(store, SQL_user_by_number, number);
-
-    GET(row, read_user, out);
-}
-
-enum err sqlite_customer_by_id(struct store *store, const struct uuid *id, struct customer *out)
-{
-    struct row row = use_uuid(store, SQL_customer_by_id, id);
-
-    GET(row, read_customer, out);
-}
-
-enum err sqlite_customer_by_external(struct store *store, struct slice id, struct customer *out)
-{
-    struct row row = use_text(store, SQL_customer_by_external, id);
-
-    GET(row, read_customer, out);
-}
-
-enum err sqlite_customer_by_number(struct store *store, int64_t number, struct customer *out)
-{
-    struct row row = use_number(store, SQL_customer_by_number, number);
-
-    GET(row, read_customer, out);
-}
-
-enum err sqlite_book_by_id(struct store *store, const struct uuid *id, struct account_book *out)
-{
-    struct row row = use_uuid(store, SQL_book_by_id, id);
-
-    GET(row, read_book, out);
-}
-
-enum err sqlite_book_by_number(struct store *store, int64_t number, struct account_book *out)
-{
-    struct row row = use_number(store, SQL_book_by_number, number);
-
-    GET(row, read_book, out);
-}
-
-enum err sqlite_account_by_number(struct store *store, int64_t number, struct account *out)
-{
-    struct row row = use_number(store, SQL_account_by_number, number);
-
-    GET(row, read_account, out);
-}
+FIND_BY_TEXT(user_by_email, user, read_user)
+FIND_BY_NUMBER(user_by_number, user, read_user)
+FIND_BY_UUID(customer_by_id, customer, read_customer)
+FIND_BY_TEXT(customer_by_external, customer, read_customer)
+FIND_BY_NUMBER(customer_by_number, customer, read_customer)
+FIND_BY_UUID(book_by_id, account_book, read_book)
+FIND_BY_NUMBER(book_by_number, account_book, read_book)
+FIND_BY_NUMBER(account_by_number, account, read_account)
+FIND_BY_TEXT(account_by_external, account, read_account)
+FIND_BY_TEXT(party_by_key, party, read_party)
+FIND_BY_NUMBER(party_by_number, party, read_party)
+FIND_BY_UUID(transaction_by_id, transaction, read_transaction)
+FIND_BY_NUMBER(transaction_by_sequence, transaction, read_transaction)
+FIND_BY_UUID(alert_by_id, alert, read_alert)
+FIND_BY_NUMBER(alert_by_transaction, alert, read_alert)
+FIND_BY_NUMBER(record_by_number, record, read_record)
+FIND_BY_NUMBER(label_by_transaction, label, read_label)
+FIND_BY_NUMBER(audit_by_sequence, audit, read_audit)
 
 enum err sqlite_account_name(struct store *store, int64_t number, struct uuid *id, char *name)
 {
@@ -340,13 +315,6 @@ enum err sqlite_account_name(struct store *store, int64_t number, struct uuid *i
     return err;
 }
 
-enum err sqlite_account_by_external(struct store *store, struct slice id, struct account *out)
-{
-    struct row row = use_text(store, SQL_account_by_external, id);
-
-    GET(row, read_account, out);
-}
-
 enum err sqlite_account_of_bank(struct store *store, int32_t kind, uint16_t currency,
                                 struct account_book *out)
 {
@@ -354,50 +322,6 @@ enum err sqlite_account_of_bank(struct store *store, int32_t kind, uint16_t curr
 
     bind_int(&row, currency);
     GET(row, read_book, out);
-}
-
-enum err sqlite_party_by_key(struct store *store, struct slice key, struct party *out)
-{
-    struct row row = use_text(store, SQL_party_by_key, key);
-
-    GET(row, read_party, out);
-}
-
-enum err sqlite_party_by_number(struct store *store, int64_t number, struct party *out)
-{
-    struct row row = use_number(store, SQL_party_by_number, number);
-
-    GET(row, read_party, out);
-}
-
-enum err sqlite_transaction_by_id(struct store *store, const struct uuid *id,
-                                  struct transaction *out)
-{
-    struct row row = use_uuid(store, SQL_transaction_by_id, id);
-
-    GET(row, read_transaction, out);
-}
-
-enum err sqlite_transaction_by_sequence(struct store *store, int64_t sequence,
-                                        struct transaction *out)
-{
-    struct row row = use_number(store, SQL_transaction_by_sequence, sequence);
-
-    GET(row, read_transaction, out);
-}
-
-enum err sqlite_alert_by_id(struct store *store, const struct uuid *id, struct alert *out)
-{
-    struct row row = use_uuid(store, SQL_alert_by_id, id);
-
-    GET(row, read_alert, out);
-}
-
-enum err sqlite_alert_by_transaction(struct store *store, int64_t sequence, struct alert *out)
-{
-    struct row row = use_number(store, SQL_alert_by_transaction, sequence);
-
-    GET(row, read_alert, out);
 }
 
 enum err sqlite_alerted_until(struct store *store, int64_t sequence, int64_t *out)
@@ -418,27 +342,6 @@ enum err sqlite_record_by_id(struct store *store, int32_t kind, const struct uui
 
     bind_bytes(&row, id->bytes, sizeof id->bytes);
     GET(row, read_record, out);
-}
-
-enum err sqlite_record_by_number(struct store *store, int64_t number, struct record *out)
-{
-    struct row row = use_number(store, SQL_record_by_number, number);
-
-    GET(row, read_record, out);
-}
-
-enum err sqlite_label_by_transaction(struct store *store, int64_t sequence, struct label *out)
-{
-    struct row row = use_number(store, SQL_label_by_transaction, sequence);
-
-    GET(row, read_label, out);
-}
-
-enum err sqlite_audit_by_sequence(struct store *store, int64_t sequence, struct audit *out)
-{
-    struct row row = use_number(store, SQL_audit_by_sequence, sequence);
-
-    GET(row, read_audit, out);
 }
 
 /* A text of any length; the column is passed over when nobody wants it. */
