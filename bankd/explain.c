@@ -2,8 +2,9 @@
  *
  * First the verdict from the bytes that are stored with the decision and the rule set that judged;
  * a difference there is a broken bank. Then the bytes themselves, from the chains of both sides up
- * to the payment, with the controls of then; a difference there comes from findings that were
- * replaced later, or from an engine that counts otherwise, and is told feature by feature. */
+ * to the payment, with the controls of then and with each finding that was replaced later as it
+ * stood then; a difference there comes from findings that came later and say that they were known
+ * before, or from an engine that counts otherwise, and is told feature by feature. */
 #include "bankd/command.h"
 #include "bankd/home.h"
 #include "bankd/learn/candidate.h"
@@ -255,9 +256,13 @@ static enum err tell_features(struct explanation *explanation, struct fault *fau
                    explanation->then[i].unit);
     if (differ == 0)
         return ERR_none;
-    return fault_set(fault, ERR_changed_meanwhile, NULL,
-                     "%zu features differ from those of the decision: findings were replaced "
-                     "since, or this version counts otherwise",
+    printf("%-*s what judged was as told above, and the verdict follows from it; made anew, it "
+           "would be %s, %d points\n",
+           (int)NAME_WIDTH, "", enum_text(&enum_verdict, explanation->made.verdict),
+           explanation->made.score);
+    return fault_set(fault, ERR_figures_differ, NULL,
+                     "%zu features: findings came in since that were dated before the payment, or "
+                     "this version counts otherwise",
                      differ);
 }
 

@@ -23,6 +23,44 @@ struct found {
     size_t               count;
 };
 
+/* The store has the name of the source and a colon before the id of a file. */
+struct search {
+    const char    *name;
+    struct account found;
+    size_t         count;
+};
+
+static bool note_match(void *context, const void *row)
+{
+    struct search        *search = context;
+    const struct account *account = row;
+    const char           *in_file = strchr(account->external_id, ':');
+
+    if (in_file == NULL || strcmp(in_file + 1, search->name) != 0)
+        return true;
+    if (search->count++ == 0)
+        search->found = *account;
+    return true;
+}
+
+static enum err find_in_file(struct store *store, const char *text, struct account *out,
+                             struct fault *fault)
+{
+    struct search         search = { .name = text };
+    struct account_filter filter = { .search = slice_from(text) };
+
+    if (text[0] != '\0')
+        TRY(store->ops->accounts(store, &filter, note_match, &search));
+    if (search.count == 0)
+        return fault_set(fault, ERR_account_unknown, NULL, "No account has the id %.80s", text);
+    if (search.count > 1)
+        return fault_set(fault, ERR_state_conflict, NULL,
+                         "%zu accounts have the external id %.80s; name one by its own id",
+                         search.count, text);
+    *out = search.found;
+    return ERR_none;
+}
+
 static enum err find_account(struct store *store, const char *text, struct account *out,
                              struct fault *fault)
 {
@@ -38,7 +76,7 @@ static enum err find_account(struct store *store, const char *text, struct accou
     if (err == ERR_not_found)
         err = store->ops->account_by_external(store, slice_from(text), out);
     if (err == ERR_not_found)
-        return fault_set(fault, ERR_account_unknown, NULL, "No account has the id %.80s", text);
+        err = find_in_file(store, text, out, fault);
     TRY(err);
     if (out->book.kind != ACCOUNT_CUSTOMER)
         return fault_set(fault, ERR_account_system, NULL, "%s", "");

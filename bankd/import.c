@@ -615,7 +615,8 @@ static void print_summary(struct job *job)
     if (counts->rejected > 0)
         printf("%-21s %s\n", "rejected rows are in", job->rejects_name);
     fflush(stdout);
-    if (counts->labels > 0 && counts->frauds == 0)
+    /* A file of corrections may have none. */
+    if (counts->labels > counts->labels_changed && counts->frauds == 0)
         fprintf(stderr, "bankd: none of the labels is fraud; look whether label.fraud of the map "
                         "is written as in the file\n");
 }

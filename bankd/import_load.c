@@ -12,6 +12,7 @@
 #include "common/check.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -422,6 +423,26 @@ static enum err known_at(const struct import_loader *loader, const struct import
     return ERR_none;
 }
 
+/* That a finding was replaced is an act, like an analyst's; that one came is told by the label. */
+static void audit_replaced(struct import_loader *loader, struct draft *draft,
+                           const struct transaction *payment, const struct label *before,
+                           bool fraud)
+{
+    char       detail[LIMIT_DETAIL_MAX + 1];
+    struct act act = { .actor_name = "import",
+                       .kind = AUDIT_ACTION,
+                       .operation = "label.replace",
+                       .subject = &payment->transaction_id,
+                       .about_transaction = payment->sequence };
+
+    snprintf(detail, sizeof detail, "%s, before %s", fraud ? "fraud" : "not fraud",
+             before->withdrawn ? "taken back"
+             : before->fraud   ? "fraud"
+                               : "not fraud");
+    act.detail = slice_from(detail);
+    writer_audit(loader->writer, draft, &act);
+}
+
 /* A row that was loaded before without its label gets it now; with another one, it gets this, as a
  * charge-back may come after the first file. */
 static enum err add_label(struct import_loader *loader, const struct transaction *payment,
@@ -449,6 +470,8 @@ static enum err add_label(struct import_loader *loader, const struct transaction
     if (draft == NULL)
         return ERR_busy;
     TRY(writer_label(loader->writer, draft, payment, row->fraud, known_at_us));
+    if (err == ERR_none)
+        audit_replaced(loader, draft, payment, &known, row->fraud);
     writer_add(loader->writer, draft);
     loader->late_labels++;
     count_label(loader, row);

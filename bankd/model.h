@@ -249,6 +249,7 @@ enum record_kind {
     RECORD_CASE_ITEM = 8,
     RECORD_STEPPED_RULE = 9,
     RECORD_ALERT_COUNTERS = 10,
+    RECORD_FINDING = 11,
     RECORD_KIND_END,
 };
 

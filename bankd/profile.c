@@ -5,6 +5,7 @@
  * common case by far, is read once. */
 #include "bankd/profile.h"
 
+#include "bankd/past.h"
 #include "common/check.h"
 #include "common/money.h"
 
@@ -185,6 +186,12 @@ void profile_observe_release(struct fraud_profile *profile, int64_t entity,
     take_release(profile, &step);
 }
 
+/* One finding takes the place of another, at the place of the act in the chain. */
+struct relabel {
+    int64_t sequence;
+    struct label before, after;
+};
+
 /* --- the chain ------------------------------------------------------------------------------ */
 
 struct walk {
@@ -200,6 +207,12 @@ struct walk {
     /* Of what was observed so far, the holds that are released later, the earliest release last. */
     struct step *released;
     size_t released_count, released_room;
+    /* Of the findings of what was observed so far, those that are replaced later, likewise. */
+    bool replays_findings;
+    struct relabel *relabels;
+    size_t relabel_count, relabel_room;
+    struct label later; /* while findings are read: the one that comes after */
+    bool failed;
 };
 
 static enum err check_bounds(struct walk *walk)
@@ -287,11 +300,58 @@ static enum err await_release(struct walk *walk, const struct step *step)
     return ERR_none;
 }
 
+static void take_relabels(struct walk *walk, struct fraud_profile *profile, int64_t before)
+{
+    while (walk->relabel_count > 0 &&
+           walk->relabels[walk->relabel_count - 1].sequence < before) {
+        const struct relabel *change = &walk->relabels[--walk->relabel_count];
+        fraud_forget_label(profile, change->before.known_at_us, change->before.fraud);
+        fraud_observe_label(profile, change->after.known_at_us, change->after.fraud);
+    }
+}
+
+static bool await_relabel(void *context, const struct past_finding *past)
+{
+    struct walk *walk = context;
+    struct relabel change = {
+        .sequence = past->sequence, .before = past->label, .after = walk->later};
+    walk->later = past->label;
+    if (change.sequence >= walk->until)
+        return true;
+    if (walk->relabel_count == walk->relabel_room) {
+        size_t room = walk->relabel_room == 0 ? 16 : walk->relabel_room * 2;
+        struct relabel *more = realloc(walk->relabels, room * sizeof(*more));
+        walk->failed = more == NULL;
+        if (more == NULL)
+            return false;
+        walk->relabels = more;
+        walk->relabel_room = room;
+    }
+    size_t place = walk->relabel_count++;
+    for (; place > 0 && walk->relabels[place - 1].sequence < change.sequence; place--)
+        walk->relabels[place] = walk->relabels[place - 1];
+    walk->relabels[place] = change;
+    return true;
+}
+
+/* The finding that the step is observed with is the first that there was. */
+static enum err recall_findings(struct walk *walk, struct step *step)
+{
+    if (!walk->replays_findings || !step->has_label)
+        return ERR_none;
+    walk->later = step->label;
+    TRY(past_findings(walk->store, step->sequence, await_relabel, walk));
+    step->label = walk->later;
+    return walk->failed ? ERR_memory : ERR_none;
+}
+
 static enum err observe_segment(struct walk *walk, struct fraud_profile *profile)
 {
     for (size_t i = walk->count; i > 0; i--) {
-        const struct step *step = &walk->steps[i - 1];
+        struct step *step = &walk->steps[i - 1];
         take_releases(walk, profile, step->sequence);
+        take_relabels(walk, profile, step->sequence);
+        TRY(recall_findings(walk, step));
         take_step(profile, step);
         TRY(await_release(walk, step));
     }
@@ -333,7 +393,12 @@ static enum err fold(struct walk *walk, int64_t newest, int64_t stop, struct fra
             err = observe_segment(walk, profile);
     }
     take_releases(walk, profile, walk->until);
+    take_relabels(walk, profile, walk->until);
 out:
+    free(walk->relabels);
+    walk->relabels = NULL;
+    walk->relabel_count = 0;
+    walk->relabel_room = 0;
     free(walk->released);
     walk->released = NULL;
     walk->released_count = 0;
@@ -451,6 +516,13 @@ static enum err saved(struct store *store, int64_t entity, struct fraud_profile 
     return ERR_none;
 }
 
+static bool is_there(void *context, const struct past_finding *past)
+{
+    (void)past;
+    *(bool *)context = true;
+    return false;
+}
+
 static enum err load(struct store *store, int64_t entity, int64_t newest, int64_t until,
                      const struct profile_bounds *bounds, struct fraud_profile *out,
                      int64_t *last_sequence)
@@ -469,6 +541,8 @@ static enum err load(struct store *store, int64_t entity, int64_t newest, int64_
         struct walk walk = {
             .store = store, .entity = entity, .until = until, .bounds = bounds};
         bool joined = false;
+        if (until != INT64_MAX)
+            TRY(past_findings(store, 0, is_there, &walk.replays_findings));
         TRY(fold(&walk, newest, seen, out, &joined));
         if (!joined) {
             fraud_profile_init(out);

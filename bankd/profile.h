@@ -13,7 +13,9 @@
  * A finding (label) belongs to its transaction and is folded in with it, to be seen from the moment
  * on from which it is known (profile.h of the engine). One that comes later is folded into the
  * profiles of both entities, which are saved in the same commit as the finding: so a saved profile
- * has every finding about what it has seen, and one that is made again reads the same ones.
+ * has every finding about what it has seen, and one that is made again reads the same ones. As a
+ * profile was before an earlier transaction, it sees each finding until the place in the chain at
+ * which another replaced it, as releases below.
  *
  * A payment that was held and is released later becomes one that was done at the place of its
  * release in the chain, which is that of the audit entry: whoever folds the profile anew, for
@@ -88,7 +90,8 @@ struct profile_bounds {
     const atomic_bool *cancel; /* NULL = never */
 };
 /* The profile of an entity that the row names as it was when that transaction came: made of those
- * before it, with the findings of today, of which a look at that moment sees what was known then.
+ * before it, with the findings that stood then, of which a look at that moment sees what was known.
+ * Findings that came later for the first time are seen too, if they say that they were known.
  * ERR_message_too_large when more rows would have to be read, ERR_cancelled. */
 ERR_MUST_USE enum err profile_before(struct store *store, const struct transaction *row,
                                      int64_t entity, const struct profile_bounds *bounds,

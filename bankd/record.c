@@ -15,6 +15,7 @@ const struct message_desc *record_message(int32_t kind)
         [RECORD_ALERT_NOTE] = &message_note_record,
         [RECORD_CASE] = &message_case_record,
         [RECORD_CASE_ITEM] = &message_case_item,
+        [RECORD_FINDING] = &message_finding_record,
     };
 
     return kind > 0 && kind < RECORD_KIND_END ? messages[kind] : NULL;

@@ -25,7 +25,8 @@ enum {
     WRITER_ID_SLOTS = 4096,    /* open addressing for the ids of one group */
     WRITER_ALERT_SLOTS = 4096, /* the same for the accounts of its alerts */
     WRITER_CURRENCIES_MAX = 32,
-    WRITER_RECORDS_MAX = 256, /* of one group; people write them, one at a time */
+    /* Of one group: people write them, one at a time, but an import may replace many findings. */
+    WRITER_RECORDS_MAX = 512,
 };
 
 static_assert(LIMIT_BATCH_MAX * 2 <= WRITER_ID_SLOTS, "the ids of a group must fit loosely");

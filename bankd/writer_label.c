@@ -7,6 +7,9 @@
  */
 #include "bankd/writer_impl.h"
 
+#include "bankd/past.h"
+#include "common/check.h"
+
 #include <string.h>
 
 enum err writer_label_find(struct writer *writer, int64_t sequence, struct label *out)
@@ -70,6 +73,9 @@ static enum err load_profiles(struct writer *writer, const struct transaction *r
 /* A finding and a release ask for each profile once more than may be due anyway. */
 enum { LABEL_URGENT = 3 * LABEL_PROFILES };
 
+/* One record for what is replaced, and one for a note beside it. */
+enum { LABEL_RECORDS = 2 };
+
 enum err writer_label_prepare(struct writer *writer, const struct transaction *row, size_t more,
                               struct label_plan *out)
 {
@@ -80,7 +86,8 @@ enum err writer_label_prepare(struct writer *writer, const struct transaction *r
     out->replaces = err == ERR_none;
     if (err != ERR_none && err != ERR_not_found)
         return err;
-    if (writer->urgent_count + LABEL_URGENT * (more + 1) > WRITER_URGENT_MAX)
+    if (writer->urgent_count + LABEL_URGENT * (more + 1) > WRITER_URGENT_MAX ||
+        writer->record_count + more + LABEL_RECORDS > WRITER_RECORDS_MAX)
         return ERR_busy;
     return row->rule_set != 0 ? load_profiles(writer, row, out->entities, out->slots) : ERR_none;
 }
@@ -98,6 +105,19 @@ void writer_label_release(struct writer *writer, const struct draft *draft,
     }
 }
 
+/* The audit entry of the act comes next. */
+static void keep_past(struct writer *writer, struct draft *draft, const struct label *before,
+                      int64_t until_us)
+{
+    struct past_finding past = { .label = *before,
+                                 .until_us = until_us,
+                                 .sequence = writer->numbers.head.sequence + 1 };
+    struct record      *row = writer_record(writer, draft, NULL);
+
+    CHECK(row != NULL);
+    past_write(row, &past);
+}
+
 /* A profile cannot unsee that something was found out, because others had to make room for it: a
  * finding that is taken back stands there as one of no fraud, until the next one replaces it. */
 void writer_label_make(struct writer *writer, struct draft *draft, const struct transaction *row,
@@ -110,6 +130,9 @@ void writer_label_make(struct writer *writer, struct draft *draft, const struct 
         return;
     if (plan->replaces && (known_at_us < before->known_at_us || act == LABEL_WITHDRAW))
         known_at_us = before->known_at_us;
+    if (plan->replaces)
+        keep_past(writer, draft, before,
+                  act == LABEL_WITHDRAW ? writer_now_us(writer) : known_at_us);
     draft->label = (struct label){ .transaction = row->sequence,
                                    .fraud = fraud,
                                    .withdrawn = act == LABEL_WITHDRAW,

@@ -29,7 +29,7 @@ struct backtest_options {
     struct replay_options     replay; /* without a context */
     const struct fraud_rules *rules;
     int64_t                   from_us, to_us; /* payments in [from, to); to 0 = open */
-    int32_t                   controls; /* enum backtest_controls; 0 = none */
+    int32_t                   controls;       /* enum backtest_controls; 0 = none */
     int64_t                   controls_at_us; /* the moment of BACKTEST_CONTROLS_NOW */
     int64_t                   known_from_us;
     size_t                    cards;        /* k of card precision */

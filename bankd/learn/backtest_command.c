@@ -85,9 +85,8 @@ static enum err parse_arguments(struct work *work, int argc, char **argv, struct
         !money_sub(test->from_us, KNOWN_DAYS * US_PER_DAY, &test->known_from_us))
         test->known_from_us = INT64_MIN;
     TRY(candidate_day("--known-from", work->known_from, &test->known_from_us, fault));
-    if (work->controls != NULL &&
-        enum_parse(&enum_backtest_controls, slice_from(work->controls), &test->controls) !=
-            ERR_none)
+    if (work->controls != NULL && enum_parse(&enum_backtest_controls, slice_from(work->controls),
+                                             &test->controls) != ERR_none)
         return fault_set(fault, ERR_usage, NULL, "The controls are none, then or now");
     TRY(parse_count("--cards", work->cards, CARDS_MAX, &test->cards, fault));
     return parse_count("--entities", work->entities, SIZE_MAX / 2, &test->replay.entities_max,

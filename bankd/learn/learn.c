@@ -376,6 +376,8 @@ static enum err read_history(struct learn *learn, struct fault *fault)
     if (learn->all.values == NULL || learn->frauds.values == NULL)
         return ERR_memory;
     replay.context = learn;
+    replay.known_to_us = learn->options->known_to_us;
+    replay.replaced_to_us = learn->options->to_us;
     TRY(replay_run(&replay, visit, fault));
     if (learn->result->payments < LEARN_PAYMENTS_MIN || learn->result->frauds < LEARN_FRAUDS_MIN ||
         learn->result->payments - learn->result->frauds < LEARN_FRAUDS_MIN)

@@ -14,15 +14,18 @@
 enum { ENTITIES_MAX = 4000000 };
 
 struct arguments {
-    const char *from, *to, *file, *pairs;
+    const char *from, *to, *known_to, *file, *pairs;
+    bool        force;
 };
 
 static enum err parse_arguments(int argc, char **argv, struct arguments *arguments,
                                 struct learn_options *out, struct fault *fault)
 {
     const struct candidate_option options[] = {
+        { .name = "--force", .flag = &arguments->force },
         { "--from", &arguments->from, NULL },
         { "--to", &arguments->to, NULL },
+        { "--known-to", &arguments->known_to, NULL },
         { "--out", &arguments->file, NULL },
         { "--pairs", &arguments->pairs, NULL },
     };
@@ -37,7 +40,31 @@ static enum err parse_arguments(int argc, char **argv, struct arguments *argumen
         strcmp(arguments->pairs, "no") != 0)
         return fault_set(fault, ERR_usage, NULL, "--pairs is yes or no");
     out->pairs = arguments->pairs == NULL || strcmp(arguments->pairs, "yes") == 0;
+    TRY(candidate_day("--known-to", arguments->known_to, &out->known_to_us, fault));
     return candidate_range(arguments->from, arguments->to, &out->from_us, &out->to_us, fault);
+}
+
+static bool has_text(FILE *file, const struct buf *text)
+{
+    size_t i = 0;
+    int    c;
+
+    while ((c = getc(file)) != EOF && i < text->n && text->at[i] == (char)c)
+        i++;
+    return c == EOF && i == text->n && ferror(file) == 0;
+}
+
+/* A card is read and edited by people, so one that is there is not lost unasked. */
+static enum err check_file(const char *path, const struct buf *text, struct fault *fault)
+{
+    FILE *file = fopen(path, "re");
+    bool  same = file == NULL || has_text(file, text);
+
+    if (file != NULL)
+        fclose(file);
+    return same ? ERR_none
+                : fault_set(fault, ERR_exists, NULL,
+                            "%.150s is there and was left alone; --force writes over it", path);
 }
 
 static enum err write_file(const char *path, const struct buf *text, struct fault *fault)
@@ -66,6 +93,8 @@ static enum err run(struct conf *conf, const struct arguments *arguments,
     options->replay.progress = candidate_progress;
     err = learn_run(options, &text, &result, fault);
     candidate_progress_end();
+    if (err == ERR_none && !arguments->force)
+        err = check_file(arguments->file, &text, fault);
     if (err == ERR_none)
         err = write_file(arguments->file, &text, fault);
     if (err == ERR_none)

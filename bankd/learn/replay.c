@@ -3,6 +3,7 @@
  * order of the transactions and looked up by moving on with them. */
 #include "bankd/learn/replay.h"
 
+#include "bankd/past.h"
 #include "bankd/profile.h"
 
 #include <stdlib.h>
@@ -22,6 +23,14 @@ struct replay_hold {
     struct profile_release release;
 };
 
+/* One finding takes the place of another, in the profile of one entity, once it comes to a payment
+ * of `from_us` or later: a link of the entity's list, the earliest first. */
+struct replay_change {
+    struct replay_change *next;
+    int64_t               from_us;
+    struct label          before, after;
+};
+
 struct replay {
     const struct replay_options *options;
     replay_visit                *visit;
@@ -29,6 +38,9 @@ struct replay {
     size_t                       book_count;
     struct label                *labels;
     size_t                       label_count, label_room, label_at;
+    struct past_finding         *pasts; /* by transaction, the first first */
+    size_t                       past_count, past_room, past_at;
+    struct replay_change       **changes; /* by entity; NULL when nothing was replaced */
     int64_t                     *alerted; /* sequences of payments that were an alert, rising */
     size_t                       alerted_count, alerted_room, alerted_at;
     struct fraud_profile       **profiles; /* by entity */
@@ -80,6 +92,41 @@ static bool take_label(void *context, const void *row)
     return true;
 }
 
+static bool take_past(void *context, const struct past_finding *past)
+{
+    struct replay *replay = context;
+    size_t         most = replay->options->findings_max;
+
+    if (most != 0 && replay->past_count == most) {
+        replay->failed = fault_set(replay->fault, ERR_message_too_large, NULL,
+                                   "There are more than %zu findings that were replaced", most);
+        return false;
+    }
+    if (replay->past_count == replay->past_room) {
+        size_t               room = replay->past_room == 0 ? 1024 : replay->past_room * 2;
+        struct past_finding *more = realloc(replay->pasts, room * sizeof *more);
+
+        if (more == NULL) {
+            replay->failed = ERR_memory;
+            return false;
+        }
+        replay->pasts = more;
+        replay->past_room = room;
+    }
+    replay->pasts[replay->past_count++] = *past;
+    return true;
+}
+
+static int by_transaction(const void *a, const void *b)
+{
+    const struct past_finding *left = a;
+    const struct past_finding *right = b;
+
+    if (left->label.transaction != right->label.transaction)
+        return left->label.transaction < right->label.transaction ? -1 : 1;
+    return (left->number > right->number) - (left->number < right->number);
+}
+
 static bool take_hit(void *context, const void *row)
 {
     struct replay *replay = context;
@@ -113,6 +160,17 @@ static int by_sequence(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+static enum err load_pasts(struct replay *replay)
+{
+    TRY(past_findings(replay->options->store, 0, take_past, replay));
+    TRY(replay->failed);
+    if (replay->past_count == 0)
+        return ERR_none;
+    qsort(replay->pasts, replay->past_count, sizeof replay->pasts[0], by_transaction);
+    replay->changes = calloc(replay->entity_count, sizeof(struct replay_change *));
+    return replay->changes != NULL ? ERR_none : ERR_memory;
+}
+
 static enum err load(struct replay *replay)
 {
     struct account_filter every = { .before_number = 0 };
@@ -132,6 +190,7 @@ static enum err load(struct replay *replay)
     TRY(store->ops->accounts(store, &every, take_book, replay));
     TRY(store->ops->labels(store, take_label, replay));
     TRY(replay->failed);
+    TRY(load_pasts(replay));
     TRY(store->ops->alert_hits(store, 0, take_hit, replay));
     if (replay->alerted_count > 0)
         qsort(replay->alerted, replay->alerted_count, sizeof replay->alerted[0], by_sequence);
@@ -177,6 +236,102 @@ static const struct label *label_of(struct replay *replay, int64_t sequence)
         replay->labels[replay->label_at].transaction == sequence)
         return &replay->labels[replay->label_at];
     return NULL;
+}
+
+/* --- findings that were replaced ------------------------------------------------------------- */
+
+static bool is_seen(const struct replay *replay, int64_t from_us, bool replaces)
+{
+    const struct replay_options *options = replay->options;
+
+    return (options->known_to_us == 0 || from_us < options->known_to_us) &&
+           (!replaces || options->replaced_to_us == 0 || from_us < options->replaced_to_us);
+}
+
+static enum err await_change(struct replay *replay, int64_t entity, int64_t from_us,
+                             const struct label *before, const struct label *after)
+{
+    struct replay_change **place;
+    struct replay_change  *change;
+
+    if (entity <= 0)
+        return ERR_none;
+    change = malloc(sizeof *change);
+    if (change == NULL)
+        return ERR_memory;
+    place = &replay->changes[entity];
+    while (*place != NULL && (*place)->from_us <= from_us)
+        place = &(*place)->next;
+    *change = (struct replay_change){
+        .next = *place, .from_us = from_us, .before = *before, .after = *after
+    };
+    *place = change;
+    return ERR_none;
+}
+
+static void take_changes(struct replay *replay, int64_t entity, struct fraud_profile *profile,
+                         int64_t at_us)
+{
+    struct replay_change *change;
+
+    if (replay->changes == NULL || entity <= 0)
+        return;
+    while ((change = replay->changes[entity]) != NULL && change->from_us <= at_us) {
+        replay->changes[entity] = change->next;
+        fraud_forget_label(profile, change->before.known_at_us, change->before.fraud);
+        fraud_observe_label(profile, change->after.known_at_us, change->after.fraud);
+        free(change);
+    }
+}
+
+/* Of one transaction: the first that there was, and the last that is seen. */
+struct findings {
+    struct label first, last;
+    int64_t      from_us; /* of the last; they come one after the other */
+    bool         any;
+};
+
+/* A change that comes later, in the profiles of both sides. */
+static enum err take_finding(struct replay *replay, const struct replay_event *event,
+                             const struct label *after, int64_t from_us, struct findings *out)
+{
+    from_us = out->any && from_us < out->from_us ? out->from_us : from_us;
+    if (!is_seen(replay, from_us, out->any))
+        return ERR_none;
+    if (!out->any) {
+        out->first = *after;
+    } else {
+        TRY(await_change(replay, profile_subject(event->row), from_us, &out->last, after));
+        TRY(await_change(replay, event->event->counterparty, from_us, &out->last, after));
+    }
+    out->last = *after;
+    out->from_us = from_us;
+    out->any = true;
+    return ERR_none;
+}
+
+static enum err find_findings(struct replay *replay, const struct replay_event *event,
+                              const struct label *label, struct findings *out)
+{
+    int64_t sequence = event->row->sequence;
+    int64_t from_us;
+
+    out->any = false;
+    if (label == NULL)
+        return ERR_none;
+    while (replay->past_at < replay->past_count &&
+           replay->pasts[replay->past_at].label.transaction < sequence)
+        replay->past_at++;
+    from_us = label->known_at_us;
+    for (size_t at = replay->past_at;
+         at < replay->past_count && replay->pasts[at].label.transaction == sequence; at++) {
+        const struct past_finding *past = &replay->pasts[at];
+
+        TRY(take_finding(replay, event, &past->label,
+                         at == replay->past_at ? past->label.known_at_us : from_us, out));
+        from_us = past->until_us;
+    }
+    return take_finding(replay, event, label, from_us, out);
 }
 
 static bool was_alert(struct replay *replay, int64_t sequence)
@@ -241,7 +396,8 @@ static enum err take_row(struct replay *replay, const struct transaction *row)
     struct fraud_profile      *counterparty = NULL;
     struct fraud_event         event;
     struct replay_event        shown = { .row = row, .event = &event };
-    const struct label        *label;
+    struct findings            findings;
+    const struct label        *first;
 
     if (row->debit <= 0 || (size_t)row->debit >= replay->book_count || row->credit <= 0 ||
         (size_t)row->credit >= replay->book_count)
@@ -258,12 +414,16 @@ static enum err take_row(struct replay *replay, const struct transaction *row)
     shown.subject = subject;
     shown.counterparty = counterparty;
     shown.was_alert = was_alert(replay, row->sequence);
-    label = label_of(replay, row->sequence);
-    shown.label = label != NULL && label->withdrawn ? NULL : label;
-    TRY(replay->visit(replay->options->context, &shown));
-    profile_observe(subject, profile_subject(row), row, debit, credit, label);
+    take_changes(replay, profile_subject(row), subject, row->at_us);
     if (counterparty != NULL)
-        profile_observe(counterparty, event.counterparty, row, debit, credit, label);
+        take_changes(replay, event.counterparty, counterparty, row->at_us);
+    TRY(find_findings(replay, &shown, label_of(replay, row->sequence), &findings));
+    shown.label = findings.any && !findings.last.withdrawn ? &findings.last : NULL;
+    TRY(replay->visit(replay->options->context, &shown));
+    first = findings.any ? &findings.first : NULL;
+    profile_observe(subject, profile_subject(row), row, debit, credit, first);
+    if (counterparty != NULL)
+        profile_observe(counterparty, event.counterparty, row, debit, credit, first);
     return await_release(replay, row, &event);
 }
 
@@ -293,6 +453,19 @@ static enum err read_ledger(struct replay *replay)
     return replay->failed;
 }
 
+static void free_changes(struct replay *replay)
+{
+    for (size_t i = 0; replay->changes != NULL && i < replay->entity_count; i++) {
+        while (replay->changes[i] != NULL) {
+            struct replay_change *change = replay->changes[i];
+
+            replay->changes[i] = change->next;
+            free(change);
+        }
+    }
+    free(replay->changes);
+}
+
 enum err replay_run(const struct replay_options *options, replay_visit *visit, struct fault *fault)
 {
     struct replay replay = { .options = options, .visit = visit, .fault = fault };
@@ -311,8 +484,10 @@ enum err replay_run(const struct replay_options *options, replay_visit *visit, s
         replay.blocks = block->next;
         free(block);
     }
+    free_changes(&replay);
     free(replay.books);
     free(replay.labels);
+    free(replay.pasts);
     free(replay.alerted);
     free(replay.holds);
     free(replay.profiles);

@@ -116,6 +116,9 @@ enum err op_alert_bulk(struct request *request, const struct msg_alert_bulk *in,
 {
     void *items = NULL;
 
+    if (in->items.count == 0)
+        return fault_set(request->fault, ERR_field_invalid, "items",
+                         "There is no alert in the list");
     /* Nothing fails after the first decision: the memory of all answers is taken before. */
     TRY(page_take(request, (in->items.count + 1) * sizeof(struct msg_alert_outcome), &items));
     if (!page_room(request, in->items.count * FAULT_TEXT_MAX))

@@ -200,6 +200,109 @@ def test_a_decision_is_recomputed(home):
         assert again.stdout == done.stdout
 
 
+LABELS = """source = late
+transaction = {id}
+label = {fraud}
+label.fraud = 1
+label.honest = 0
+label.known_at = {known}
+"""
+
+
+def known_frauds(home, place):
+    """By payment, the counterparty's frauds of 30 days as a replay shows them."""
+    backtest(home, "--features", place)
+    with open(place, encoding="utf-8", newline="") as file:
+        return {int(row["external_id"]): int(row["counterparty_frauds_30d"])
+                for row in csv.DictReader(file)}
+
+
+def test_a_finding_counts_until_another_replaces_it(tmp_path):
+    """One fraud of each of twelve cards at a terminal is known after seven days; those of six are
+    found to be none on the 15th. Before that day they count as they were known, after it no more,
+    and what was decided is what it was, whatever was found out since."""
+    rows = [[number, f"2018-06-{number // 12 + 1:02} 1{number % 12 // 2}:{number % 12 * 4:02}:00",
+             number % 12, 7, "10.00", 0, 0, int(number < 12), 0] for number in range(25 * 12)]
+    rows[200][7] = ""
+    with open(tmp_path / "rows.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        writer.writerows(rows)
+    home = tmp_path / "bank"
+    assert bankd("init", "--data-dir", home).returncode == 0
+    done = load(home, tmp_path / "rows.csv", "--labels", name="handbook")
+    assert done.returncode == 0, done.stderr
+    before = known_frauds(home, tmp_path / "features")
+    assert before[9 * 12] == before[24 * 12] == 12
+    (tmp_path / "labels.map").write_text(LABELS.replace("late", "handbook"), encoding="utf-8")
+    (tmp_path / "labels.csv").write_text("id,fraud,known\n" + "".join(
+        f"{number},0,2018-06-15\n" for number in range(6)), encoding="utf-8")
+    done = load(home, tmp_path / "labels.csv", name=tmp_path / "labels.map")
+    assert done.returncode == 0 and "none of the labels is fraud" not in done.stderr, done.stderr
+    after = known_frauds(home, tmp_path / "features")
+    assert {number: before[number] - after[number] for number in before} == \
+        {number: 6 if number >= 14 * 12 else 0 for number in before}
+    done = bankd("features", "--account", "7", "--data-dir", home)
+    assert done.returncode == 0 and "Card 7" in done.stdout, done.stderr
+    done = bankd("features", "--account", "12", "--data-dir", home)
+    assert done.returncode == 4 and "No account has the id 12" in done.stderr
+    for number in (3, 9 * 12, 13 * 12 + 5, 16 * 12, 24 * 12 + 11):
+        done = bankd("explain", number, "--data-dir", home)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = bankd("verify", "--data-dir", home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # A finding that comes only now, but says that it was known before: told, and not as a clash.
+    (tmp_path / "labels.csv").write_text("id,fraud,known\n200,1,2018-06-18\n", encoding="utf-8")
+    done = load(home, tmp_path / "labels.csv", name=tmp_path / "labels.map")
+    assert done.returncode == 0, done.stderr
+    after = known_frauds(home, tmp_path / "features")
+    assert after[24 * 12] == 7
+    done = bankd("explain", 24 * 12, "--data-dir", home)
+    assert done.returncode == 4 and "dated before the payment" in done.stderr, done.stderr
+    assert "identical when recomputed" in done.stdout and "was 12, now 13" in done.stdout
+    assert "by somebody else" not in done.stderr
+
+
+@pytest.mark.parametrize("options, same", [
+    (["--to", "2018-06-20"], True), (["--to", "2018-06-21"], False), ([], False)])
+def test_learning_takes_a_finding_as_it_was_known_to_its_last_day(tmp_path, options, same):
+    """Half of the frauds of the first ten days are found to be none on the 20th."""
+    with open(tmp_path / "payments.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        writer.writerows(payments())
+    home = tmp_path / "bank"
+    assert bankd("init", "--data-dir", home).returncode == 0
+    assert load(home, tmp_path / "payments.csv", "--labels", name="handbook").returncode == 0
+    told = bankd("learn", "--data-dir", home, "--out", tmp_path / "before", *options)
+    assert told.returncode == 0, told.stderr
+    (tmp_path / "labels.map").write_text(LABELS.replace("late", "handbook"), encoding="utf-8")
+    frauds = [row[0] for row in payments() if row[7] and row[6] < 10]
+    (tmp_path / "labels.csv").write_text("id,fraud,known\n" + "".join(
+        f"{number},0,2018-06-20\n" for number in frauds[::2]), encoding="utf-8")
+    assert load(home, tmp_path / "labels.csv", name=tmp_path / "labels.map").returncode == 0
+    again = bankd("learn", "--data-dir", home, "--out", tmp_path / "after", *options)
+    assert again.returncode == 0, again.stderr
+    counts = [int(re.search(r"frauds (\d+)", text.stdout)[1]) for text in (told, again)]
+    assert counts[0] - counts[1] == (0 if same else len(frauds[::2]))
+    strict = bankd("learn", "--data-dir", home, "--out", tmp_path / "strict", "--known-to",
+                   "2018-06-15", *options)
+    assert int(re.search(r"frauds (\d+)", strict.stdout)[1]) < counts[0]
+
+
+def test_a_card_that_is_there_is_not_written_over(home, tmp_path):
+    card = tmp_path / "card"
+    assert learn(home, card).returncode == 0
+    text = card.read_text(encoding="utf-8")
+    assert learn(home, card).returncode == 0
+    card.write_text(text + "# looked at\n", encoding="utf-8")
+    refused = learn(home, card)
+    assert refused.returncode == 4 and "--force writes over it" in refused.stderr
+    assert card.read_text(encoding="utf-8") == text + "# looked at\n"
+    assert learn(home, card, "--force").returncode == 0
+    assert card.read_text(encoding="utf-8") == text
+
+
 @pytest.mark.parametrize("command, says", [
     (["backtest", "--hash", "ab"], "--hash has 64 digits of hex, not ab"),
     (["backtest", "--hash", "7" * 64], "No rules have the hash 777"),

@@ -239,9 +239,9 @@ def test_many_at_once_each_for_itself(ann, bob, finance):
     assert "bob@test.com works on the alert until" in outcome["items"][2]["text"]
     assert [ann.call("alert.get", alert_id=alert)["state"] for alert in alerts] == \
         ["decided", "decided", "taken", "decided", "decided"]
-    for body in ({"items": []}, {"items": [{"alert_id": alerts[0]}] * 101}):
-        if body["items"]:
-            refused("field_too_long", ann, "alert.bulk", decision="inconclusive", note="x", **body)
+    many = [{"alert_id": alerts[0]}] * 101
+    for items, error in (([], "field_invalid"), (many, "field_too_long")):
+        refused(error, ann, "alert.bulk", decision="inconclusive", note="x", items=items)
     bob.call("alert.return", alert_id=alerts[2])
 
 

@@ -14,6 +14,8 @@
 #include <sodium.h>
 
 #include "bankd/alert.h"
+#include "bankd/learn/replay.h"
+#include "bankd/profile.h"
 #include "bankd/verify.h"
 #include "bankd/writer.h"
 #include "common/check.h"
@@ -530,6 +532,110 @@ static void fraud_is_undone_whole(void **state)
     assert_non_null(strstr(desk->fault.text, "transaction.reverse"));
 }
 
+/* What was known of an account before each of its payments. */
+enum { LOOKS = 6 };
+
+struct look {
+    int64_t              sequence;
+    struct fraud_feature features[FRAUD_FEATURES_MAX];
+};
+
+struct looks {
+    struct look rows[LOOKS];
+    size_t      count, found;
+};
+
+/* Looks at the first account as the writer has it, then lets it pay. */
+static void look(struct desk *desk, struct looks *looks)
+{
+    struct look         *look = &looks->rows[looks->count++];
+    struct fraud_profile profile;
+    int64_t              newest;
+
+    assert_true(looks->count <= LOOKS);
+    desk->clock.now_us += US_PER_SECOND;
+    assert_int_equal(
+        profile_current(desk->store, entity_of_account(desk->accounts[0]), &profile, &newest),
+        ERR_none);
+    fraud_features(&profile, desk->clock.now_us, look->features);
+    look->sequence = post(desk, TYPE_TRANSFER, 0, 1, 100).row->sequence;
+    commit(desk);
+    desk->clock.now_us += US_PER_SECOND;
+}
+
+static void compare_look(const struct look *look, const struct fraud_profile *profile,
+                         int64_t at_us)
+{
+    struct fraud_feature features[FRAUD_FEATURES_MAX];
+    size_t               count = fraud_features(profile, at_us, features);
+
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++)
+        if (features[i].value != look->features[i].value)
+            fail_msg("%s was %lld, replayed it is %lld", features[i].name,
+                     (long long)look->features[i].value, (long long)features[i].value);
+}
+
+static enum err replay_look(void *context, const struct replay_event *event)
+{
+    struct looks *looks = context;
+
+    if (looks->found == looks->count || event->row->sequence != looks->rows[looks->found].sequence)
+        return ERR_none;
+    compare_look(&looks->rows[looks->found++], event->subject, event->row->at_us);
+    return ERR_none;
+}
+
+static int64_t frauds_of(const struct look *look)
+{
+    for (size_t i = 0; i < FRAUD_FEATURES_MAX; i++)
+        if (strcmp(look->features[i].name, "frauds_7d") == 0)
+            return look->features[i].value;
+    fail_msg("frauds_7d is not there");
+    return 0;
+}
+
+/* A finding that was taken back was known until then: for whoever replays the history, and for
+ * whoever asks what a payment was judged by. */
+static void what_was_found_and_undone_is_replayed(void **state)
+{
+    static const int64_t  frauds[LOOKS] = { 0, 1, 1, 0, 0, 1 };
+    struct desk          *desk = *state;
+    struct looks         *looks = calloc(1, sizeof *looks);
+    struct uuid           id = suspect(desk, 0, LARGE);
+    struct msg_alert_undo undo = { .alert_id = id, .reason = slice_from("Wrong customer") };
+    struct replay_options options = { .store = desk->store, .entities_max = 100, .context = looks };
+    struct msg_alert      out;
+
+    assert_non_null(looks);
+    look(desk, looks);
+    assert_int_equal(decide(desk, ANN, &id, DECISION_CONFIRMED_FRAUD, &out), ERR_none);
+    look(desk, looks);
+    look(desk, looks);
+    assert_int_equal(ASK(desk, ANN, alert, undo, &undo, &out), ERR_none);
+    look(desk, looks);
+    look(desk, looks);
+    assert_int_equal(decide(desk, ANN, &id, DECISION_CONFIRMED_FRAUD, &out), ERR_none);
+    look(desk, looks);
+    for (size_t i = 0; i < LOOKS; i++)
+        assert_int_equal(frauds_of(&looks->rows[i]), frauds[i]);
+    assert_int_equal(replay_run(&options, replay_look, &desk->fault), ERR_none);
+    assert_int_equal(looks->found, LOOKS);
+    for (size_t i = 0; i < LOOKS; i++) {
+        struct profile_bounds bounds = { .rows_max = 1000 };
+        struct transaction    row;
+        struct fraud_profile  profile;
+
+        assert_int_equal(
+            desk->store->ops->transaction_by_sequence(desk->store, looks->rows[i].sequence, &row),
+            ERR_none);
+        assert_int_equal(
+            profile_before(desk->store, &row, profile_subject(&row), &bounds, &profile), ERR_none);
+        compare_look(&looks->rows[i], &profile, row.at_us);
+    }
+    free(looks);
+}
+
 static void undoing_that_cannot_be_whole_is_refused(void **state)
 {
     struct desk          *desk = *state;
@@ -909,6 +1015,7 @@ int main(void)
         AT_DESK(holds_of_one_alert_expire_together),
         AT_DESK(a_hold_goes_on_until_its_time_and_no_longer),
         AT_DESK(two_analysts_get_two_alerts_in_one_group),
+        AT_DESK(what_was_found_and_undone_is_replayed),
         AT_DESK(what_joins_in_the_same_group_is_seen),
         AT_DESK(nobody_judges_what_she_posted),
         AT_DESK(all_notes_are_kept),
