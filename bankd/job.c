@@ -251,6 +251,31 @@ size_t job_take(struct job_queue *queue, struct job **out, size_t max, int64_t w
     return n;
 }
 
+/* Refusals that are only to be recorded have no deadline: nobody waits for them. */
+static bool is_overdue(const struct job *job, int64_t now_us)
+{
+    return job->kind != JOB_REFUSAL && now_us >= job->deadline_us;
+}
+
+size_t job_take_late(struct job_queue *queue, struct job **out, size_t max, int64_t now_us)
+{
+    size_t kept = 0;
+    size_t n = 0;
+
+    pthread_mutex_lock(&queue->lock);
+    for (size_t i = 0; i < queue->count; i++) {
+        struct job *job = queue->ring[(queue->first + i) % queue->max];
+
+        if (n < max && is_overdue(job, now_us))
+            out[n++] = job;
+        else
+            queue->ring[(queue->first + kept++) % queue->max] = job;
+    }
+    queue->count = kept;
+    pthread_mutex_unlock(&queue->lock);
+    return n;
+}
+
 void job_queue_end(struct job_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);

@@ -64,6 +64,9 @@ bool job_push(struct job_queue *queue, struct job *job);         /* false when f
 size_t job_push_all(struct job_queue *queue, struct job *const *jobs, size_t n);
 /* Takes up to `max` jobs; waits at most wait_us for the first (0 = not at all). 0 = none. */
 size_t job_take(struct job_queue *queue, struct job **out, size_t max, int64_t wait_us);
+/* Takes up to `max` of those whose deadline has passed, wherever they stand; the others keep their
+ * order. A job is taken by this or by job_take, never by both. */
+size_t job_take_late(struct job_queue *queue, struct job **out, size_t max, int64_t now_us);
 void   job_queue_end(struct job_queue *queue); /* no more pushes; takers get what is left, then 0 */
 bool   job_queue_ended(struct job_queue *queue);
 size_t job_queue_count(struct job_queue *queue);

@@ -37,6 +37,7 @@ enum {
     LEDGER_EVENT_EVERY_US = 250 * 1000,
     OUTSIDE_EVERY_US = 1000 * 1000,
     DRAIN_US = 20 * 1000 * 1000,
+    END_SECONDS = 50, /* from the signal; then the process ends as it is */
     SEND_QUEUE = 1000,
     RECEIVE_QUEUE = 64, /* of one peer; more waits in its own socket */
     OWN_FILES = 256,
@@ -46,6 +47,7 @@ enum {
     LOGINS_PER_SIDE_MAX = LIMIT_LOGIN_QUEUE_MAX * 3 / 4,
     BUSY_RETRY_MS = 250,
     BUSY_LOGIN_RETRY_MS = 1000,
+    BUSY_STUCK_RETRY_MS = 2000,
     BUSY_LONG_RETRY_MS = 5000,
     LOCAL_ARENA_BYTES = 65536,
     LINGER_MS = 2000,
@@ -242,6 +244,8 @@ enum err op_server_status(struct request *request, const struct msg_empty *in,
     out->commits = state.commits;
     out->writer_queue = state.writer_queue;
     out->reader_queue = state.reader_queue;
+    if (state.stuck_us > 0)
+        MSG_SET(out, server_status, stuck_ms, state.stuck_us / US_PER_MS);
     return ERR_none;
 }
 
@@ -375,6 +379,17 @@ static void leave_login_place(struct server *server, const struct job *job)
         pending->used = false;
 }
 
+/* Behind a writer that is stuck there is no end to wait for. */
+static enum err check_writer(const struct server *server, const struct op_row *op,
+                             struct fault *fault)
+{
+    if ((op->flags & (OP_WRITE | OP_LOGIN)) == 0 || workers_stuck_us(server->workers) == 0)
+        return ERR_none;
+    fault_set(fault, ERR_busy, NULL, "A commit has taken very long already; nothing new is begun");
+    fault->retry_after_ms = BUSY_STUCK_RETRY_MS;
+    return ERR_busy;
+}
+
 static enum err refuse_second(struct fault *fault)
 {
     fault_set(fault, ERR_busy, NULL, "Other long work goes on, and there is one at a time");
@@ -459,6 +474,7 @@ static enum err start_job(struct server *server, struct arrival *arrival, struct
     if ((arrival->op->flags & OP_READ) != 0 &&
         unread_is_deaf(server->unread, arrival->peer.serial, arrival->peer.file))
         return refuse_busy(fault, BUSY_RETRY_MS);
+    TRY(check_writer(server, arrival->op, fault));
     if (!large || server->large_count < LIMIT_LARGE_REQUESTS_MAX)
         job = workers_job(server->workers);
     if (job == NULL)
@@ -793,6 +809,28 @@ static void tick(struct server *server)
     }
 }
 
+/* A thread that hangs in the kernel, in a sync that does not come back, cannot be waited for. To
+ * end without it is safe, as a cut of the power is: what was answered is on the disk, and what was
+ * not answered is found whole or not at all by the next start. */
+static void end_as_it_is(int signal)
+{
+    static const char text[] = "level=error event=stopped_hard reason=a_thread_hangs\n";
+    ssize_t           n = write(STDERR_FILENO, text, sizeof text - 1);
+
+    (void)n;
+    (void)signal;
+    _exit(ERR_CLASS_INTERNAL);
+}
+
+static void end_in_time(void)
+{
+    struct sigaction action = { .sa_handler = end_as_it_is };
+
+    sigemptyset(&action.sa_mask);
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    alarm(END_SECONDS);
+}
+
 static void take_signal(struct server *server)
 {
     struct signalfd_siginfo info;
@@ -800,8 +838,10 @@ static void take_signal(struct server *server)
     if (read(server->signal_fd, &info, sizeof info) != (ssize_t)sizeof info ||
         info.ssi_signo == SIGHUP)
         return;
-    if (!server->stopping)
+    if (!server->stopping) {
         log_event(LOG_INFO, "stopping", "signal=%u", info.ssi_signo);
+        end_in_time();
+    }
     server->stopping = true;
     workers_end_work(server->workers);
     server->stop_us = server->clock->monotonic_us(server->clock);
@@ -812,7 +852,7 @@ static bool is_drained(struct server *server)
 {
     if (!server->stopping)
         return false;
-    return workers_idle(server->workers) ||
+    return (workers_idle(server->workers) && workers_stuck_us(server->workers) == 0) ||
            server->clock->monotonic_us(server->clock) - server->stop_us > DRAIN_US;
 }
 
@@ -1149,6 +1189,19 @@ static void tell_started(const struct server *server)
     service_notify("READY=1");
 }
 
+/* The writer's thread would be waited for in vain: see end_as_it_is. */
+static void end_if_stuck(const struct server *server)
+{
+    int64_t stuck_us = workers_stuck_us(server->workers);
+
+    if (stuck_us == 0)
+        return;
+    log_event(LOG_ERROR, "stopped_hard", "writer_stuck_ms=%lld",
+              (long long)(stuck_us / US_PER_MS));
+    service_remove_pid(server->pid_path);
+    _exit(ERR_CLASS_INTERNAL);
+}
+
 enum err server_run(struct home *home, struct clock *clock, struct fault *fault)
 {
     struct server *server = calloc(1, sizeof *server);
@@ -1166,6 +1219,7 @@ enum err server_run(struct home *home, struct clock *clock, struct fault *fault)
     if (err == ERR_none) {
         tell_started(server);
         err = loop(server, fault);
+        end_if_stuck(server);
     } else if (fault->err != err) {
         fault_set(fault, err, NULL, "%s", "");
     }

@@ -45,6 +45,9 @@ enum {
     SPARE_JOBS = 1024, /* for events and refusals */
     REFUSALS_PER_SECOND = 100,
     TELL_EVERY_US = 250 * 1000,
+    LATE_EVERY_US = 100 * 1000,
+    LATE_AFTER_US = 1000 * 1000, /* in one group: the queue may hold what waits too long */
+    LATE_JOBS = 64,
     SUBJECT_HEX_SIZE = 2 * CHAIN_HASH_BYTES + 1,
 };
 
@@ -93,6 +96,8 @@ struct workers {
     atomic_bool           stopping;
     atomic_bool           checkpointing;
     _Atomic int64_t       sequence, commits;
+    _Atomic int64_t       busy_us;           /* monotonic: since when the writer works; 0 = idle */
+    int64_t               stuck_us, late_us; /* the server's thread */
     int64_t               schema;
     int64_t               refusal_second; /* writer's thread */
     int64_t               refusal_count;
@@ -429,6 +434,14 @@ static size_t drop_late(struct workers *workers, struct job **jobs, size_t n)
     return kept;
 }
 
+/* From here on the server's thread counts how long this takes. */
+static void work_begins(struct workers *workers)
+{
+    struct clock *clock = workers->config.clock;
+
+    atomic_store(&workers->busy_us, clock->monotonic_us(clock));
+}
+
 /* In the order in which they came; what wants to be alone is a group of its own. A group may have
  * waited long for those before it. */
 static void run_groups(struct workers *workers, struct job **jobs, size_t n)
@@ -439,6 +452,7 @@ static void run_groups(struct workers *workers, struct job **jobs, size_t n)
 
         while (!is_alone(jobs[at]) && end < n && !is_alone(jobs[end]))
             end++;
+        work_begins(workers);
         kept = drop_late(workers, jobs + at, end - at);
         if (kept > 0)
             run_group(workers, jobs + at, kept);
@@ -465,6 +479,16 @@ static bool expire(struct workers *workers)
     return err == ERR_none && more;
 }
 
+static void save(struct workers *workers)
+{
+    struct fault fault = { 0 };
+    enum err     err = writer_idle(workers->writer, &fault);
+
+    if (err != ERR_none)
+        log_event(LOG_WARNING, "profiles_not_saved", "error=%s text=\"%s\"", err_name(err),
+                  fault.text);
+}
+
 static void *writer_main(void *context)
 {
     struct workers *workers = context;
@@ -480,20 +504,17 @@ static void *writer_main(void *context)
                              is_late ? 0 : WRITER_WAIT_US);
         int64_t now_us = clock->monotonic_us(clock);
 
+        work_begins(workers);
         run_groups(workers, jobs, n);
         if (is_late || now_us - expired_us >= EXPIRE_EVERY_US) {
             is_late = expire(workers);
             expired_us = now_us;
         }
         if (n == 0 && now_us - saved_us >= SAVE_EVERY_US) {
-            struct fault fault = { 0 };
-            enum err     err = writer_idle(workers->writer, &fault);
-
-            if (err != ERR_none)
-                log_event(LOG_WARNING, "profiles_not_saved", "error=%s text=\"%s\"", err_name(err),
-                          fault.text);
+            save(workers);
             saved_us = now_us;
         }
+        atomic_store(&workers->busy_us, 0);
     }
     return NULL;
 }
@@ -925,6 +946,40 @@ static void check_reader(struct reader *reader, int64_t now_us)
         atomic_store(&reader->cancel, true);
 }
 
+/* What has waited too long is the writer's own to refuse, but it cannot while it is in a group. The
+ * queue gives each job to one side only, so what is refused here is never begun. */
+static void refuse_late(struct workers *workers, int64_t now_us)
+{
+    struct job *jobs[LATE_JOBS];
+    size_t      n;
+
+    if (now_us - workers->late_us < LATE_EVERY_US)
+        return;
+    workers->late_us = now_us;
+    while ((n = job_take_late(workers->writer_queue, jobs, LATE_JOBS, now_us)) > 0)
+        for (size_t i = 0; i < n; i++)
+            CHECK(is_late(workers, jobs[i], now_us));
+}
+
+static void check_writer(struct workers *workers, int64_t now_us)
+{
+    int64_t busy_us = atomic_load(&workers->busy_us);
+    int64_t took_us = busy_us == 0 || now_us < busy_us ? 0 : now_us - busy_us;
+    bool    was_stuck = workers->stuck_us > 0;
+
+    if (took_us >= LATE_AFTER_US)
+        refuse_late(workers, now_us);
+    if (took_us < LIMIT_WRITER_STUCK_MS * US_PER_MS)
+        took_us = 0;
+    if (took_us > 0 && !was_stuck)
+        log_event(LOG_ERROR, "writer_stuck", "ms=%lld waiting=%zu",
+                  (long long)(took_us / US_PER_MS), job_queue_count(workers->writer_queue));
+    if (took_us == 0 && was_stuck)
+        log_event(LOG_WARNING, "writer_goes_on", "ms=%lld",
+                  (long long)(workers->stuck_us / US_PER_MS));
+    workers->stuck_us = took_us;
+}
+
 void workers_tick(struct workers *workers)
 {
     int64_t now_us = workers->config.clock->monotonic_us(workers->config.clock);
@@ -932,6 +987,12 @@ void workers_tick(struct workers *workers)
     for (size_t i = 0; i < workers->readers_started; i++)
         check_reader(&workers->readers[i], now_us);
     check_reader(&workers->worker.reader, now_us);
+    check_writer(workers, now_us);
+}
+
+int64_t workers_stuck_us(const struct workers *workers)
+{
+    return workers->stuck_us;
 }
 
 bool workers_cancel(struct workers *workers, uint64_t session_serial, uint64_t request_id)
@@ -960,4 +1021,5 @@ void workers_state(struct workers *workers, struct workers_state *out)
     out->writer_queue = (int64_t)job_queue_count(workers->writer_queue);
     out->reader_queue = (int64_t)job_queue_count(workers->reader_queue);
     out->schema = workers->schema;
+    out->stuck_us = workers->stuck_us;
 }

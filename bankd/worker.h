@@ -48,15 +48,20 @@ bool workers_submit(struct workers *workers, struct job *job);
 size_t workers_done(struct workers *workers, struct job **out, size_t max);
 /* Whether all jobs are back (but for the caller's own). */
 bool workers_idle(struct workers *workers);
-/* Cancels questions whose time is over or whose client has gone. */
+/* Cancels questions whose time is over or whose client has gone. Looks after the writer: a disk may
+ * keep it in one commit for as long as it likes. Then requests that have waited too long in its
+ * queue are answered `busy` from here and never done, and the log tells of it once. */
 void workers_tick(struct workers *workers);
+/* For how long the writer has been in one group, once that is LIMIT_WRITER_STUCK_MS; else 0. Of the
+ * last workers_tick. */
+int64_t workers_stuck_us(const struct workers *workers);
 /* Cancels the LONG work of a session by the id of its request; false when there is none. */
 bool workers_cancel(struct workers *workers, uint64_t session_serial, uint64_t request_id);
 /* Cancels whatever LONG work there is. */
 void workers_end_work(struct workers *workers);
 
 struct workers_state {
-    int64_t sequence, commits, writer_queue, reader_queue, schema;
+    int64_t sequence, commits, writer_queue, reader_queue, schema, stuck_us;
 };
 void workers_state(struct workers *workers, struct workers_state *out);
 

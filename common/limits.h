@@ -132,6 +132,7 @@ enum {
     LIMIT_OFFENCE_VISITS = 32,                       /* that one offence costs its address */
     LIMIT_OFFENCE_SECONDS_MAX = 10,                  /* that an address has to stay away */
     LIMIT_WRITE_WAIT_MS = 10 * 1000,                 /* in the queue; later it is refused undone */
+    LIMIT_WRITER_STUCK_MS = 5 * 1000,                /* in one group; then nothing new is taken */
     LIMIT_LOGIN_WAIT_MS = 10 * 1000,
     LIMIT_LONG_WORK_MS = 60 * 60 * 1000,             /* a back test; it can be cancelled */
 };
@@ -188,6 +189,8 @@ static_assert(LIMIT_MESSAGE_MAX <= LIMIT_WIRE_MAX, "the socket must take what th
 static_assert((int)LIMIT_PAGE_ROWS_MAX * 1024 <= (int)LIMIT_REPLY_MAX, "a page must fit a reply");
 static_assert((int)LIMIT_UNREAD_BYTES_MAX >= 4 * (int)LIMIT_REPLY_MAX,
               "a session may have some of the largest replies on their way");
+static_assert((int)LIMIT_WRITER_STUCK_MS <= (int)LIMIT_WRITE_WAIT_MS,
+              "who waits behind a writer that is stuck is told so in time");
 static_assert(LIMIT_BATCH_MAX <= LIMIT_WRITER_QUEUE_MAX, "a full batch must fit the queue");
 static_assert(LIMIT_PASSWORD_MIN < LIMIT_PASSWORD_MAX, "passwords have a length");
 

@@ -33,6 +33,7 @@ static void *produce(void *context)
         if (job == NULL)
             continue;
         job->request_id = i;
+        job->deadline_us = i % 2 == 0 ? INT64_MAX : 1;
         if (job_push(setting->queue, job))
             i++;
         else
@@ -58,17 +59,38 @@ static void *consume(void *context)
     return NULL;
 }
 
+/* Somebody else takes those that have waited too long. */
+static void *sweep(void *context)
+{
+    struct setting *setting = context;
+    struct job     *jobs[8];
+
+    while (!job_queue_ended(setting->queue)) {
+        size_t n = job_take_late(setting->queue, jobs, 8, 1);
+
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(jobs[i]->deadline_us, 1);
+            setting->taken++;
+            setting->sum += (int64_t)jobs[i]->request_id;
+            job_free(setting->pool, jobs[i]);
+        }
+    }
+    return NULL;
+}
+
 static void every_job_arrives_once(void **state)
 {
     struct setting setting = { 0 };
     pthread_t      producers[PRODUCERS];
     pthread_t      consumers[CONSUMERS];
+    pthread_t      sweeper;
 
     (void)state;
     assert_int_equal(job_pool_open(QUEUE * 2, &setting.pool), ERR_none);
     assert_int_equal(job_queue_open(QUEUE, &setting.queue), ERR_none);
     for (int i = 0; i < CONSUMERS; i++)
         assert_int_equal(pthread_create(&consumers[i], NULL, consume, &setting), 0);
+    assert_int_equal(pthread_create(&sweeper, NULL, sweep, &setting), 0);
     for (int i = 0; i < PRODUCERS; i++)
         assert_int_equal(pthread_create(&producers[i], NULL, produce, &setting), 0);
     for (int i = 0; i < PRODUCERS; i++)
@@ -76,11 +98,43 @@ static void every_job_arrives_once(void **state)
     job_queue_end(setting.queue);
     for (int i = 0; i < CONSUMERS; i++)
         pthread_join(consumers[i], NULL);
+    pthread_join(sweeper, NULL);
     assert_int_equal(setting.taken, PRODUCERS * JOBS_EACH);
     assert_int_equal(setting.sum, (int64_t)PRODUCERS * JOBS_EACH * (JOBS_EACH + 1) / 2);
     assert_int_equal(job_pool_used(setting.pool), 0);
     job_queue_close(&setting.queue);
     job_pool_close(&setting.pool);
+}
+
+static void late_jobs_leave_the_others_in_order(void **state)
+{
+    struct job_pool  *pool;
+    struct job_queue *queue;
+    struct job       *jobs[5];
+    struct job       *out[5];
+
+    (void)state;
+    assert_int_equal(job_pool_open(5, &pool), ERR_none);
+    assert_int_equal(job_queue_open(5, &queue), ERR_none);
+    for (int i = 0; i < 5; i++) {
+        jobs[i] = job_new(pool);
+        jobs[i]->deadline_us = i % 2 == 0 ? 100 : 200;
+    }
+    jobs[4]->kind = JOB_REFUSAL; /* nobody waits for it */
+    assert_true(job_push(queue, jobs[3]));
+    assert_int_equal(job_take(queue, out, 1, 0), 1); /* so that the ring goes round */
+    assert_int_equal(job_push_all(queue, jobs, 5), 5);
+    assert_int_equal(job_take_late(queue, out, 5, 99), 0);
+    assert_int_equal(job_take_late(queue, out, 1, 100), 1);
+    assert_ptr_equal(out[0], jobs[0]);
+    assert_int_equal(job_take_late(queue, out, 5, 100), 1);
+    assert_ptr_equal(out[0], jobs[2]);
+    assert_int_equal(job_take(queue, out, 5, 0), 3);
+    assert_true(out[0] == jobs[1] && out[1] == jobs[3] && out[2] == jobs[4]);
+    for (int i = 0; i < 5; i++)
+        job_free(pool, jobs[i]);
+    job_queue_close(&queue);
+    job_pool_close(&pool);
 }
 
 static void full_and_ended_queues_refuse(void **state)
@@ -140,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_job_arrives_once),
+        cmocka_unit_test(late_jobs_leave_the_others_in_order),
         cmocka_unit_test(full_and_ended_queues_refuse),
         cmocka_unit_test(a_used_job_keeps_no_secret),
     };
