@@ -72,7 +72,7 @@ enum err slots_read(const char *path, struct slots *out, struct fault *fault)
         return slots_fault(rc, "Opening", path, fault);
     out->there = true;
     for (int i = 0; i < SLOT_COUNT && rc == SQLITE_OK; i++) {
-        rc = file->pMethods->xRead(file, out->bytes[i], SLOT_BYTES, (sqlite3_int64)i * SLOT_BLOCK);
+        rc = sqlite_read(file, out->bytes[i], SLOT_BYTES, (sqlite3_int64)i * SLOT_BLOCK);
         if (rc == SQLITE_IOERR_SHORT_READ)
             rc = SQLITE_OK;
     }

@@ -48,8 +48,6 @@ static const char *const sql_texts[] = {
 #undef SQL
 };
 
-/* SQLITE_IOERR_CORRUPTFS is what a read that the disk refused is called: that says nothing about
- * the file, which may be whole. Damage is what the check bytes or the structure tell. */
 enum err sqlite_err(int rc)
 {
     if (rc == SQLITE_IOERR_NOMEM)

@@ -107,6 +107,10 @@ int sqlite_disk_write(struct sqlite3_file *file, const void *bytes, int n, long 
 /* Puts the check bytes on a page; whether they fit, or the page is of zeros. Numbers from 1. */
 void sqlite_page_stamp(uint8_t *page, uint32_t number);
 bool sqlite_page_fits(const uint8_t *page, uint32_t number);
+/* Reads by the system's own method. What the disk refuses to give out, SQLite calls a damaged file
+ * (SQLITE_IOERR_CORRUPTFS), and the file may be whole: that is a failed read here, and damage is
+ * only what the check bytes or the structure tell. */
+int sqlite_read(struct sqlite3_file *file, void *out, int n, int64_t at);
 /* Of the file that a log belongs to, one of this VFS: whether its pages have check bytes, whether
  * those of its log do since it was moved to this layout, and what a page that does not fit leads
  * to, as a result of SQLite's. */

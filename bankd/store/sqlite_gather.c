@@ -104,9 +104,8 @@ static int gather_read(sqlite3_file *file, void *out, int n, sqlite3_int64 at)
         return rc;
     if (n != SQLITE_PAGE_BYTES || in_frame(at) != SQLITE_FRAME_HEAD || self->main == NULL ||
         !sqlite_page_sealed(self->main))
-        return real_of(file)->pMethods->xRead(real_of(file), out, n, at);
-    rc = real_of(file)->pMethods->xRead(real_of(file), frame, SQLITE_FRAME_BYTES,
-                                        at - SQLITE_FRAME_HEAD);
+        return sqlite_read(real_of(file), out, n, at);
+    rc = sqlite_read(real_of(file), frame, SQLITE_FRAME_BYTES, at - SQLITE_FRAME_HEAD);
     if (rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ)
         memcpy(out, frame + SQLITE_FRAME_HEAD, SQLITE_PAGE_BYTES);
     if (rc != SQLITE_OK || sqlite_page_fits(out, number_of(frame)))
@@ -123,7 +122,7 @@ static int look_back(sqlite3_file *file, uint8_t *out, int n, sqlite3_int64 at)
         memcpy(out, self->bytes + (at - self->at), (size_t)n);
         return SQLITE_OK;
     }
-    return real_of(file)->pMethods->xRead(real_of(file), out, n, at);
+    return sqlite_read(real_of(file), out, n, at);
 }
 
 /* A page has come behind its head, and both are the last that is kept. */

@@ -102,7 +102,7 @@ static bool frame_has_mark(const struct log_walk *walk, sqlite3_int64 at, bool h
 
 static int read_at(struct log_walk *walk, void *out, int n, sqlite3_int64 at)
 {
-    return walk->file->pMethods->xRead(walk->file, out, n, at);
+    return sqlite_read(walk->file, out, n, at);
 }
 
 static int walk_log(struct log_walk *walk)

@@ -165,7 +165,7 @@ static int page_read(sqlite3_file *file, void *out, int n, sqlite3_int64 at)
 {
     struct page_file *self = page_of(file);
     const uint8_t    *page = out;
-    int               rc = real_of(file)->pMethods->xRead(real_of(file), out, n, at);
+    int               rc = sqlite_read(real_of(file), out, n, at);
 
     if (rc != SQLITE_OK)
         return rc;
@@ -405,6 +405,13 @@ bool sqlite_page_sealed(struct sqlite3_file *main)
 int64_t sqlite_page_turns(struct sqlite3_file *main)
 {
     return page_of(main)->turns;
+}
+
+int sqlite_read(sqlite3_file *file, void *out, int n, int64_t at)
+{
+    int rc = file->pMethods->xRead(file, out, n, at);
+
+    return rc == SQLITE_IOERR_CORRUPTFS ? SQLITE_IOERR_READ : rc;
 }
 
 int sqlite_page_misfit(struct sqlite3_file *main, uint32_t number)
