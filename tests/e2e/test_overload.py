@@ -291,6 +291,7 @@ def test_what_cannot_be_begun_is_refused_in_time(bank):
         finally:
             other.execute("ROLLBACK")
             other.close()
+        until(lambda: "stuck_ms" not in client.call("server.status"), "it goes on", PATIENCE)
         assert not any("repeated" in client.call("transaction.create", body) for body in bodies)
 
 
