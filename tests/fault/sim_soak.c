@@ -50,7 +50,7 @@ static void print(const char *what, const struct sim_figures *f)
 {
     printf("%s: %lld operations (%lld posts, %lld repeated, %lld refused, %lld looked up, "
            "%lld reversed, %lld frozen or not, %lld on alerts, %lld undone, %lld on lists and "
-           "settings, %lld on rules, %lld approved, %lld on cases, %lld expired, %lld suppressions "
+           "settings, %lld on rules, %lld approved, %lld on cases, %lld expired, %lld entries "
            "by two, %lld rules "
            "stepped down, %lld restored, %lld thresholds moved, %lld labels), %lld sessions (%lld "
            "logged out, %lld acts of another role), %lld messages (%lld "

@@ -15,9 +15,9 @@ BOOKS = "the books do not prove themselves"
 # What fails, and for the books, what their proof says. Most are seen in more than one place.
 FAULTS = {
     "forget_ids": ("an id with the same content is refused", ""),
-    "lose_leg": ("a balance is not what it must be", ""),
+    "lose_leg": ("a balance is not what it must be|and must be", ""),
     "skip_rollup": ("the books prove themselves with warnings", "figures of high value"),
-    "free_twice": ("held funds are not what they must be", ""),
+    "free_twice": ("held funds are not what they must be|and must be", ""),
     "count_twice": (BOOKS, "problem: figure 24 of now"),
     "leave_open": (BOOKS, "is not decided, and 0 of its transactions wait"),
     "unchain": (BOOKS, "its hash does not follow"),

@@ -32,7 +32,7 @@ struct sim_figures {
     int64_t  expired;                  /* holds and freezes */
     int64_t  rules, steered, cases;    /* done: on versions, on lists and settings, on cases */
     int64_t  approved, undone;         /* versions put into force, decisions taken back */
-    int64_t  seconded, restored;       /* suppressions by a second person, rules that were down */
+    int64_t  seconded, restored;       /* entries by a second person, rules that were down */
     int64_t  stepped, moved;           /* rules stepped down, thresholds moved, by the system */
     int64_t  labels;                   /* from elsewhere */
     int64_t  sessions, logouts, denied; /* opened, ended by their users, acts of another role */

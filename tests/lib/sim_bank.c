@@ -326,6 +326,7 @@ static bool is_of_controls(const struct sim_job *job)
 {
     return job->op == &op_rows[OP_INDEX_screening_add] ||
            job->op == &op_rows[OP_INDEX_screening_remove] ||
+           job->op == &op_rows[OP_INDEX_screening_approve] ||
            job->op == &op_rows[OP_INDEX_suppression_add] ||
            job->op == &op_rows[OP_INDEX_suppression_remove] ||
            job->op == &op_rows[OP_INDEX_suppression_approve] ||

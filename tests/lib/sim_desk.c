@@ -94,7 +94,7 @@ static size_t count_entries(const struct sim *sim, bool lists, int32_t list)
 
 static bool choose_new_entry(struct sim *sim, struct sim_client *client, bool lists)
 {
-    static const int32_t kinds[] = { LIST_DENY, LIST_WATCH, LIST_WATCH, LIST_WATCH };
+    static const int32_t kinds[] = { LIST_ALLOW, LIST_DENY, LIST_WATCH, LIST_WATCH };
     bool                 deny;
 
     client->choice = kinds[random_below(&sim->random, ARRAY_COUNT(kinds))];
@@ -200,6 +200,8 @@ bool sim_desk_begin(struct sim *sim, struct sim_client *client, enum sim_task ta
         client->other = (int32_t)random_below(&sim->random, 5);
         client->post = random_below(&sim->random, 6); /* the valve */
         return true;
+    case SIM_ALLOW_TOO:
+        return choose_entry(sim, client, true);
     case SIM_RESTORE:
         return choose_stepped(sim, client);
     case SIM_PROPOSE:
@@ -227,10 +229,10 @@ enum sim_task sim_desk_draw(struct sim *sim, const struct sim_client *client)
         SIM_UNSPARE,     SIM_PROPOSE, SIM_WITHDRAW, SIM_RESTORE, SIM_UNDO,   SIM_UNDO
     };
     static const enum sim_task of_officers[] = {
-        SIM_LIST,      SIM_UNLIST,     SIM_UNSPARE,    SIM_SET,      SIM_PROPOSE,   SIM_APPROVE,
-        SIM_SPARE_TOO, SIM_SPARE_TOO,  SIM_RESTORE,    SIM_RESTORE,  SIM_APPROVE,   SIM_APPROVE,
-        SIM_WITHDRAW,  SIM_CASE_OPEN,  SIM_CASE_ADD,   SIM_CASE_ADD, SIM_CASE_MOVE, SIM_CASE_MOVE,
-        SIM_CASE_FILE, SIM_CASE_CLOSE, SIM_CASE_ASSIGN
+        SIM_LIST,      SIM_UNLIST,    SIM_UNSPARE,   SIM_SET,        SIM_PROPOSE,    SIM_APPROVE,
+        SIM_SPARE_TOO, SIM_SPARE_TOO, SIM_ALLOW_TOO, SIM_ALLOW_TOO,  SIM_RESTORE,    SIM_RESTORE,
+        SIM_APPROVE,   SIM_APPROVE,   SIM_WITHDRAW,  SIM_CASE_OPEN,  SIM_CASE_ADD,   SIM_CASE_ADD,
+        SIM_CASE_MOVE, SIM_CASE_MOVE, SIM_CASE_FILE, SIM_CASE_CLOSE, SIM_CASE_ASSIGN
     };
 
     if (client->user < SIM_OFFICERS)
@@ -297,6 +299,7 @@ static void send_steering(struct sim *sim, struct sim_client *client)
     struct msg_controls_set        set = { .reason = slice_from("a reason") };
     struct msg_controls_restore    restore = { .reason = slice_from("a reason") };
     struct msg_suppression_approve second = { .has = 0 };
+    struct msg_screening_approve   allow = { .has = 0 };
 
     if (client->task == SIM_SPARE) {
         spare.rule = slice_from(sim_rule_names[client->other]);
@@ -314,6 +317,9 @@ static void send_steering(struct sim *sim, struct sim_client *client)
     } else if (client->task == SIM_SPARE_TOO) {
         second.suppression_id = sim->entries[client->post].id;
         sim_client_send(sim, client, OP_INDEX_suppression_approve, &second);
+    } else if (client->task == SIM_ALLOW_TOO) {
+        allow.entry_id = sim->entries[client->post].id;
+        sim_client_send(sim, client, OP_INDEX_screening_approve, &allow);
     } else if (client->task == SIM_RESTORE) {
         restore.rule = slice_from(sim_rule_names[client->other]);
         sim_client_send(sim, client, OP_INDEX_controls_restore, &restore);

@@ -176,6 +176,7 @@ enum sim_task {
     SIM_SPARE,
     SIM_UNSPARE,
     SIM_SPARE_TOO, /* the second person */
+    SIM_ALLOW_TOO, /* the same of an entry of the allow list */
     SIM_RESTORE,
     SIM_SET,
     SIM_PROPOSE,

@@ -74,7 +74,8 @@ static bool is_listed(const struct sim *sim, int32_t list, int target)
 {
     for (size_t i = 0; i < sim->entry_count; i++)
         if (sim->entries[i].list == list && sim->entries[i].target == target &&
-            sim_entry_acts(sim, &sim->entries[i]))
+            sim_entry_acts(sim, &sim->entries[i]) &&
+            (list != LIST_ALLOW || sim->entries[i].approved))
             return true;
     return false;
 }
@@ -300,6 +301,19 @@ static enum err expect_second(struct sim *sim, const struct uuid *id, int user, 
     return sim_entry_acts(sim, entry) ? ERR_none : ERR_state_conflict;
 }
 
+/* The same for the allow list, on which nobody stands twice; other entries need none. */
+static enum err expect_allowed(struct sim *sim, const struct uuid *id, int user, enum err err)
+{
+    const struct sim_entry *entry = entry_of(sim, id);
+    enum err                expected = expect_second(sim, id, user, err);
+
+    if (entry->list != LIST_ALLOW)
+        return ERR_state_conflict;
+    if (expected == ERR_none && is_listed(sim, LIST_ALLOW, entry->target))
+        return ERR_exists;
+    return expected;
+}
+
 static void learn_second(struct sim *sim, const struct uuid *id)
 {
     struct sim_entry *entry = entry_of(sim, id);
@@ -334,7 +348,8 @@ static void learn_list(struct sim *sim, const struct sim_job *job)
     const struct msg_screening_entry *out = job->out;
     struct sim_entry                  entry = { .id = out->entry_id,
                                                 .list = in->list,
-                                                .target = target_of(sim, in) };
+                                                .target = target_of(sim, in),
+                                                .author = job->user };
 
     if (MSG_HAS(in, screening_add, until))
         entry.until_us = in->until;
@@ -589,6 +604,7 @@ static enum err expected_of(struct sim *sim, const struct sim_job *job, enum err
     const struct msg_screening_remove    *unlist = job->in;
     const struct msg_suppression_remove  *unspare = job->in;
     const struct msg_suppression_approve *second = job->in;
+    const struct msg_screening_approve   *allow = job->in;
     const struct msg_rules_act           *act = job->in;
     const struct msg_rules_withdraw      *withdraw = job->in;
 
@@ -603,6 +619,8 @@ static enum err expected_of(struct sim *sim, const struct sim_job *job, enum err
         return expect_end(sim, &unspare->suppression_id, err);
     case OP_INDEX_suppression_approve:
         return expect_second(sim, &second->suppression_id, job->user, err);
+    case OP_INDEX_screening_approve:
+        return expect_allowed(sim, &allow->entry_id, job->user, err);
     case OP_INDEX_controls_restore:
         return expect_restore(sim, job->in);
     case OP_INDEX_controls_set:
@@ -634,6 +652,7 @@ static void do_control(struct sim *sim, const struct sim_job *job)
     const struct msg_screening_remove    *unlist = job->in;
     const struct msg_suppression_remove  *unspare = job->in;
     const struct msg_suppression_approve *second = job->in;
+    const struct msg_screening_approve   *allow = job->in;
 
     switch ((enum op_index)(job->op - op_rows)) {
     case OP_INDEX_screening_add:
@@ -650,6 +669,9 @@ static void do_control(struct sim *sim, const struct sim_job *job)
         break;
     case OP_INDEX_suppression_approve:
         learn_second(sim, &second->suppression_id);
+        break;
+    case OP_INDEX_screening_approve:
+        learn_second(sim, &allow->entry_id);
         break;
     case OP_INDEX_controls_restore:
         learn_restore(sim, job->in);
@@ -686,6 +708,7 @@ void sim_steer_learn(struct sim *sim, const struct sim_job *job)
         learn_withdrawal(sim, withdraw->hash);
         break;
     case OP_INDEX_suppression_approve:
+    case OP_INDEX_screening_approve:
         sim->figures.seconded++;
         break;
     case OP_INDEX_controls_restore:
@@ -708,20 +731,17 @@ static void prove_entry(struct sim *sim, const struct sim_entry *entry)
 {
     struct record row;
     int32_t       kind = entry->list != 0 ? RECORD_SCREENING : RECORD_SUPPRESSION;
+    bool          by_two = entry->list == LIST_ALLOW || (entry->list == 0 && is_high(entry->rule));
 
     CHECK(sim->real->record_by_id(sim->reader, kind, &entry->id, &row) == ERR_none);
     SIM_REQUIRE(sim, (row.state == CONTROL_REMOVED) == entry->removed,
                 "an entry is ended that nobody ended, or the other way round");
     SIM_REQUIRE(sim, row.state != CONTROL_EXPIRED || !sim_entry_acts(sim, entry),
                 "an entry has ended before its time");
-    SIM_REQUIRE(sim,
-                row.state != CONTROL_PROPOSED ||
-                    (entry->list == 0 && is_high(entry->rule) && !entry->approved),
-                "a suppression waits for a second person that needs none");
-    SIM_REQUIRE(sim,
-                row.state != CONTROL_ACTIVE || entry->list != 0 || !is_high(entry->rule) ||
-                    entry->approved,
-                "a suppression acts that nobody has approved");
+    SIM_REQUIRE(sim, row.state != CONTROL_PROPOSED || (by_two && !entry->approved),
+                "an entry waits for a second person that needs none");
+    SIM_REQUIRE(sim, row.state != CONTROL_ACTIVE || !by_two || entry->approved,
+                "an entry acts that nobody has approved");
 }
 
 void sim_steer_prove(struct sim *sim)
