@@ -124,13 +124,27 @@ void chain_link_audit(const uint8_t before[CHAIN_HASH_BYTES], const struct audit
     entry_end(&entry, out);
 }
 
+/* A mark is its number and the hash of all of the entry. */
+static void mark_begin(struct entry *entry, int64_t number)
+{
+    entry->n = 0;
+    put_int(entry, number);
+}
+
+static void mark_end(const struct entry *entry, uint8_t out[RECORD_MARK_BYTES])
+{
+    uint8_t hash[CHAIN_HASH_BYTES];
+
+    memcpy(out, entry->bytes, 8);
+    entry_end(entry, hash);
+    memcpy(out + 8, hash, RECORD_MARK_BYTES - 8);
+}
+
 void chain_mark_record(const struct record *record, uint8_t out[RECORD_MARK_BYTES])
 {
-    struct entry entry = { .n = 0 };
-    uint8_t      hash[CHAIN_HASH_BYTES];
+    struct entry entry;
 
-    put_int(&entry, record->number);
-    memcpy(out, entry.bytes, entry.n);
+    mark_begin(&entry, record->number);
     put_int(&entry, record->kind);
     put_int(&entry, record->state);
     put_bytes(&entry, record->id.bytes, sizeof record->id.bytes);
@@ -140,8 +154,43 @@ void chain_mark_record(const struct record *record, uint8_t out[RECORD_MARK_BYTE
     put_int(&entry, record->created_at_us);
     put_int(&entry, record->created_by);
     put_counted(&entry, record->body, record->body_size);
-    entry_end(&entry, hash);
-    memcpy(out + 8, hash, RECORD_MARK_BYTES - 8);
+    mark_end(&entry, out);
+}
+
+void chain_mark_user(const struct user *user, uint8_t out[RECORD_MARK_BYTES])
+{
+    struct entry entry;
+
+    mark_begin(&entry, -2 * user->number);
+    put_bytes(&entry, user->user_id.bytes, sizeof user->user_id.bytes);
+    put_text(&entry, user->email);
+    put_text(&entry, user->name);
+    put_text(&entry, user->password_hash);
+    put_int(&entry, user->role);
+    put_int(&entry, user->disabled);
+    put_int(&entry, user->created_at_us);
+    mark_end(&entry, out);
+}
+
+void chain_mark_account(const struct account_book *book, const char *freeze_reason,
+                        const char *freeze_authority, uint8_t out[RECORD_MARK_BYTES])
+{
+    struct entry entry;
+
+    mark_begin(&entry, -2 * book->number - 1);
+    put_bytes(&entry, book->account_id.bytes, sizeof book->account_id.bytes);
+    put_int(&entry, book->customer);
+    put_int(&entry, book->opened_by);
+    put_int(&entry, book->kind);
+    put_int(&entry, book->status);
+    put_int(&entry, book->freeze_direction);
+    put_int(&entry, book->currency);
+    put_int(&entry, book->freeze_until_us);
+    put_int(&entry, book->overdraft_limit);
+    put_int(&entry, book->created_at_us);
+    put_text(&entry, freeze_reason);
+    put_text(&entry, freeze_authority);
+    mark_end(&entry, out);
 }
 
 int64_t chain_marked_record(const uint8_t mark[RECORD_MARK_BYTES])

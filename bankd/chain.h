@@ -19,7 +19,12 @@ void chain_link_audit(const uint8_t before[CHAIN_HASH_BYTES], const struct audit
 
 /* What an audit entry says of a record: its number (8 bytes, big-endian), and the first 24 bytes of
  * the BLAKE2b-256 of all of it. */
-void    chain_mark_record(const struct record *record, uint8_t out[RECORD_MARK_BYTES]);
+void chain_mark_record(const struct record *record, uint8_t out[RECORD_MARK_BYTES]);
+/* The same of a user, and of what of an account no posting changes. Their numbers are below zero,
+ * -2n and -2n - 1, as those of records are above. */
+void    chain_mark_user(const struct user *user, uint8_t out[RECORD_MARK_BYTES]);
+void    chain_mark_account(const struct account_book *book, const char *freeze_reason,
+                           const char *freeze_authority, uint8_t out[RECORD_MARK_BYTES]);
 int64_t chain_marked_record(const uint8_t mark[RECORD_MARK_BYTES]); /* its number */
 
 /* Keys: 64 bytes secret, 32 bytes public (Ed25519). */

@@ -189,10 +189,10 @@ struct audit {
     int64_t about_transaction; /* sequence; 0 = none */
     int32_t set_status;        /* new status of that transaction; 0 = unchanged */
     int32_t set_flag;          /* 0 unchanged, 1 flagged, 2 not flagged */
-    /* The records that it left behind, a mark each (chain_mark_record): so a record that was
-     * changed behind the bank's back no longer fits the chain. */
+    /* The records, users and terms of accounts that it left behind, a mark each (chain.h): so what
+     * was changed behind the bank's back no longer fits the chain. */
     uint32_t records_size;
-    uint8_t  records[LIMIT_CHANGE_RECORDS_MAX * RECORD_MARK_BYTES];
+    uint8_t  records[LIMIT_CHANGE_MARKS_MAX * RECORD_MARK_BYTES];
     uint8_t  hash[CHAIN_HASH_BYTES];
 };
 

@@ -23,6 +23,7 @@
     VERIFY(HEADS, "signed heads on the chain")                                                     \
     VERIFY(WITNESS, "what the witness says was there")                                             \
     VERIFY(ACCOUNTS, "accounts: balance, held, chain, status")                                     \
+    VERIFY(TERMS, "users; accounts: owner, limit, freeze")                                         \
     VERIFY(TRIAL, "currencies whose accounts add up to zero")                                      \
     VERIFY(PARTIES, "parties: chain and count")                                                    \
     VERIFY(POSTINGS, "transactions: sides, balances, status, flag")                                \

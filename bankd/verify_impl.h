@@ -211,6 +211,8 @@ ERR_MUST_USE enum err verify_sparing_act(struct verify *verify, const struct aud
 void                  verify_sparings(struct verify *verify, const struct fraud_rules *rules,
                                       const struct transaction *row);
 ERR_MUST_USE enum err verify_rules(struct verify *verify);
+/* verify_terms.c: users and terms of accounts against their marks. */
+ERR_MUST_USE enum err verify_terms(struct verify *verify);
 /* verify_sums.c: what came out against what is stored. */
 ERR_MUST_USE enum err verify_sums(struct verify *verify);
 

@@ -455,6 +455,7 @@ static bool check_record(void *context, const void *row)
     return pass->err == ERR_none;
 }
 
+/* Comes behind all else that takes marks for seen. */
 static enum err check_records(struct verify *verify)
 {
     struct record_pass pass = { .verify = verify, .err = ERR_none };
@@ -473,7 +474,11 @@ static enum err check_records(struct verify *verify)
     for (size_t i = 0; i < verify->marks.count && err == ERR_none; i++) {
         const struct verify_mark *mark = verify_map_at(&verify->marks, i);
 
-        if (mark->known)
+        if (mark->known && mark->number < 0)
+            verify_problem(verify, VERIFY_TERMS,
+                           "%s %" PRId64 ", which the audit log names, is not there",
+                           mark->number % 2 == 0 ? "user" : "account", -mark->number / 2);
+        else if (mark->known)
             verify_problem(verify, VERIFY_RECORDS,
                            "record %" PRId64 ", which the audit log names, is not there",
                            mark->number);
@@ -487,6 +492,7 @@ enum err verify_sums(struct verify *verify)
     TRY(check_figures(verify));
     TRY(check_lists(verify));
     check_leftovers(verify);
+    TRY(verify_terms(verify));
     TRY(check_records(verify));
     return verify->store->ops->labels(verify->store, check_label, verify);
 }

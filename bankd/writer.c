@@ -450,6 +450,31 @@ struct record *writer_record(struct writer *writer, struct draft *draft, const s
     return row;
 }
 
+static uint8_t *next_mark(struct audit *row)
+{
+    uint8_t *mark = row->records + row->records_size;
+
+    CHECK(row->records_size + RECORD_MARK_BYTES <= sizeof row->records);
+    row->records_size += RECORD_MARK_BYTES;
+    return mark;
+}
+
+/* What the change leaves behind besides money, which is in the chain by itself. */
+static void mark_all(const struct change *change, struct audit *row)
+{
+    for (size_t i = 0; i < change->record_count; i++)
+        chain_mark_record(change->records[i], next_mark(row));
+    if (change->user != NULL)
+        chain_mark_user(change->user, next_mark(row));
+    if (change->account != NULL)
+        chain_mark_account(&change->account->book, change->account->freeze_reason,
+                           change->account->freeze_authority, next_mark(row));
+    for (size_t i = 0; i < change->account_count; i++)
+        if (change->accounts[i].terms_changed)
+            chain_mark_account(&change->accounts[i].after, change->accounts[i].freeze_reason,
+                               change->accounts[i].freeze_authority, next_mark(row));
+}
+
 void writer_audit(struct writer *writer, struct draft *draft, const struct act *act)
 {
     struct audit *row = &draft->audit;
@@ -474,10 +499,7 @@ void writer_audit(struct writer *writer, struct draft *draft, const struct act *
     row->about_transaction = act->about_transaction;
     row->set_status = act->set_status;
     row->set_flag = act->set_flag;
-    for (size_t i = 0; i < draft->change.record_count; i++) {
-        chain_mark_record(draft->change.records[i], row->records + row->records_size);
-        row->records_size += RECORD_MARK_BYTES;
-    }
+    mark_all(&draft->change, row);
     chain_link_audit(writer->numbers.head.hash, row, row->hash);
     memcpy(writer->numbers.head.hash, row->hash, CHAIN_HASH_BYTES);
     draft->change.audit = row;

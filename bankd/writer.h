@@ -230,8 +230,9 @@ struct draft *writer_draft(struct writer *writer); /* NULL when the group is ful
  * group has no more room: then ERR_busy is the answer. */
 struct record *writer_record(struct writer *writer, struct draft *draft, const struct record *from);
 /* Adds an audit entry to the draft, with its sequence and link, and with marks of the draft's
- * records, which must be complete. Nothing may fail between this call and writer_add, because the
- * chain has moved on. A change with records has an audit entry. */
+ * records, user, account and terms of accounts, which must be complete. Nothing may fail between
+ * this call and writer_add, because the chain has moved on. A change with records has an audit
+ * entry. */
 void writer_audit(struct writer *writer, struct draft *draft, const struct act *act);
 /* The group takes the draft; books in it become what later acts see. */
 void writer_add(struct writer *writer, struct draft *draft);

@@ -67,6 +67,7 @@ enum {
     LIMIT_CASE_TITLE_MAX = 120,
     LIMIT_CASE_ITEMS_MAX = 10000, /* notes and evidence of one case */
     LIMIT_CHANGE_RECORDS_MAX = 8,         /* records that one change writes */
+    LIMIT_CHANGE_MARKS_MAX = 14,          /* of one audit entry: records, accounts, a user */
     LIMIT_RECORD_BODY_MAX = 4096,         /* bytes of what a record says */
     LIMIT_SYSTEM_ACCOUNTS_MAX = 16,       /* kinds of accounts of the bank itself */
     LIMIT_DECISION_MAX = 768,             /* stored features of one decision, and its controls */

@@ -177,6 +177,68 @@ static void every_field_of_a_record_is_bound(void **state)
     assert_memory_equal(mark, entry.records, sizeof mark);
 }
 
+/* Changes one field of a copy, and its mark with it. */
+#define TERMS(field, value)                                                                        \
+    do {                                                                                           \
+        struct account_book changed = book;                                                        \
+        changed.field = (value);                                                                   \
+        chain_mark_account(&changed, "why", "who", other);                                         \
+        assert_memory_not_equal(mark, other, sizeof mark);                                         \
+    } while (0)
+
+static void the_terms_of_an_account_are_bound(void **state)
+{
+    struct account_book book = {.number = 3, .customer = 5, .kind = ACCOUNT_CUSTOMER, .status = 1};
+    uint8_t mark[RECORD_MARK_BYTES], other[RECORD_MARK_BYTES];
+
+    (void)state;
+    chain_mark_account(&book, "why", "who", mark);
+    assert_int_equal(chain_marked_record(mark), -7);
+    TERMS(number, 4);
+    TERMS(account_id.bytes[15], 1);
+    TERMS(customer, 6);
+    TERMS(opened_by, 1);
+    TERMS(kind, 2);
+    TERMS(status, 2);
+    TERMS(freeze_direction, 1);
+    TERMS(currency, 840);
+    TERMS(freeze_until_us, 1);
+    TERMS(overdraft_limit, 1);
+    TERMS(created_at_us, 1);
+    chain_mark_account(&book, "wh", "ywho", other);
+    assert_memory_not_equal(mark, other, sizeof mark);
+    book.balance = 9; /* what postings change is in the chain by itself */
+    book.version = 9;
+    chain_mark_account(&book, "why", "who", other);
+    assert_memory_equal(mark, other, sizeof mark);
+}
+
+#define USERS(field, value)                                                                        \
+    do {                                                                                           \
+        struct user changed = user;                                                                \
+        changed.field = (value);                                                                   \
+        chain_mark_user(&changed, other);                                                          \
+        assert_memory_not_equal(mark, other, sizeof mark);                                         \
+    } while (0)
+
+static void every_field_of_a_user_is_bound(void **state)
+{
+    struct user user = {.number = 3, .email = "a@b", .name = "Ann", .password_hash = "$argon"};
+    uint8_t mark[RECORD_MARK_BYTES], other[RECORD_MARK_BYTES];
+
+    (void)state;
+    chain_mark_user(&user, mark);
+    assert_int_equal(chain_marked_record(mark), -6);
+    USERS(number, 4);
+    USERS(user_id.bytes[15], 1);
+    USERS(email[0], 'c');
+    USERS(name[0], 'B');
+    USERS(password_hash[1], 'b');
+    USERS(role, ROLE_COMPLIANCE_OFFICER);
+    USERS(disabled, true);
+    USERS(created_at_us, 1);
+}
+
 static void the_layout_is_pinned(void **state)
 {
     struct transaction row = sample();
@@ -218,6 +280,8 @@ int main(void)
         cmocka_unit_test(a_link_depends_on_the_one_before),
         cmocka_unit_test(texts_do_not_run_together),
         cmocka_unit_test(every_field_of_a_record_is_bound),
+        cmocka_unit_test(the_terms_of_an_account_are_bound),
+        cmocka_unit_test(every_field_of_a_user_is_bound),
         cmocka_unit_test(the_layout_is_pinned),
         cmocka_unit_test(a_signature_binds_sequence_and_hash),
     };
