@@ -16,7 +16,7 @@
 #include "common/check.h"
 
 #define ERA_YEARS 400
-#define ERA_DAYS INT64_C(146097)
+#define ERA_DAYS  INT64_C(146097)
 #define ERA_SHIFT INT64_C(719468) /* days from 0000-03-01 to 1970-01-01 */
 
 /* One moment in parts, while it is being read. */
@@ -83,8 +83,8 @@ int64_t time_from_civil(int year, int month, int day)
     int64_t day_of_year = (153 * march_month + 2) / 5 + day - 1;
 
     CHECK(month >= 1 && month <= 12);
-    return era * ERA_DAYS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year
-           - ERA_SHIFT;
+    return era * ERA_DAYS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           ERA_SHIFT;
 }
 
 void time_to_civil(int64_t day, int *year, int *month, int *day_of_month)
@@ -108,6 +108,15 @@ int time_weekday(int64_t day)
     return (int)((day % 7 + 7 + 3) % 7); /* 1970-01-01 was a Thursday */
 }
 
+/* A time stands on every line of what is written for programs, so the common ones need no printf.
+ */
+static int write_two(char *out, int value)
+{
+    out[0] = (char)('0' + value / 10);
+    out[1] = (char)('0' + value % 10);
+    return 2;
+}
+
 /* The date at the front of `out`; a year of more or fewer than four digits has its sign. */
 static int write_date(int64_t at_us, char out[TIME_TEXT_MAX])
 {
@@ -116,6 +125,16 @@ static int write_date(int64_t at_us, char out[TIME_TEXT_MAX])
     int day;
 
     time_to_civil(time_day(at_us), &year, &month, &day);
+    if (year >= 0 && year <= 9999) {
+        write_two(out, year / 100);
+        write_two(out + 2, year % 100);
+        out[4] = '-';
+        write_two(out + 5, month);
+        out[7] = '-';
+        write_two(out + 8, day);
+        out[10] = '\0';
+        return 10;
+    }
     return snprintf(out, TIME_TEXT_MAX, "%s%04d-%02d-%02d",
                     year < 0      ? "-"
                     : year > 9999 ? "+"
@@ -135,9 +154,12 @@ const char *time_text(int64_t at_us, char out[TIME_TEXT_MAX])
     int64_t rest = us_of_day(at_us);
     int     n = write_date(at_us, out);
 
-    n += snprintf(out + n, (size_t)(TIME_TEXT_MAX - n), "T%02d:%02d:%02d",
-                  (int)(rest / US_PER_HOUR), (int)(rest / US_PER_MINUTE % 60),
-                  (int)(rest / US_PER_SECOND % 60));
+    out[n++] = 'T';
+    n += write_two(out + n, (int)(rest / US_PER_HOUR));
+    out[n++] = ':';
+    n += write_two(out + n, (int)(rest / US_PER_MINUTE % 60));
+    out[n++] = ':';
+    n += write_two(out + n, (int)(rest / US_PER_SECOND % 60));
     if (rest % US_PER_SECOND != 0)
         n += snprintf(out + n, (size_t)(TIME_TEXT_MAX - n), ".%06d", (int)(rest % US_PER_SECOND));
     CHECK(n < TIME_TEXT_MAX - 1);
@@ -201,17 +223,17 @@ static int days_of_month(int year, int month)
 /* Parts to microseconds; refuses what no calendar or clock shows and what int64_t cannot hold. */
 static enum err parts_join(const struct parts *parts, int64_t *at_us)
 {
-    int64_t of_day;
+    int64_t  of_day;
     __int128 result;
 
-    if (parts->month < 1 || parts->month > 12 || parts->day < 1
-        || parts->day > days_of_month(parts->year, parts->month))
+    if (parts->month < 1 || parts->month > 12 || parts->day < 1 ||
+        parts->day > days_of_month(parts->year, parts->month))
         return ERR_field_invalid;
     if (parts->hour > 23 || parts->minute > 59 || parts->second > 59)
         return ERR_field_invalid;
-    of_day = parts->hour * US_PER_HOUR + parts->minute * US_PER_MINUTE
-             + parts->second * US_PER_SECOND + parts->microsecond
-             - parts->offset_minutes * US_PER_MINUTE;
+    of_day = parts->hour * US_PER_HOUR + parts->minute * US_PER_MINUTE +
+             parts->second * US_PER_SECOND + parts->microsecond -
+             parts->offset_minutes * US_PER_MINUTE;
     result = (__int128)time_from_civil(parts->year, parts->month, parts->day) * US_PER_DAY + of_day;
     if (result < INT64_MIN || result > INT64_MAX)
         return ERR_field_invalid;
@@ -259,8 +281,8 @@ static bool take_zone(struct reader *reader, int *offset_minutes)
         west = true;
     else if (!take(reader, '+'))
         return false;
-    if (!take_number(reader, 2, 2, &hours) || !take(reader, ':')
-        || !take_number(reader, 2, 2, &minutes) || hours > 23 || minutes > 59)
+    if (!take_number(reader, 2, 2, &hours) || !take(reader, ':') ||
+        !take_number(reader, 2, 2, &minutes) || hours > 23 || minutes > 59)
         return false;
     *offset_minutes = (hours * 60 + minutes) * (west ? -1 : 1);
     return true;
@@ -268,8 +290,8 @@ static bool take_zone(struct reader *reader, int *offset_minutes)
 
 static bool take_clock(struct reader *reader, struct parts *parts)
 {
-    if (!take_number(reader, 2, 2, &parts->hour) || !take(reader, ':')
-        || !take_number(reader, 2, 2, &parts->minute))
+    if (!take_number(reader, 2, 2, &parts->hour) || !take(reader, ':') ||
+        !take_number(reader, 2, 2, &parts->minute))
         return false;
     if (take(reader, ':')) {
         if (!take_number(reader, 2, 2, &parts->second))
@@ -285,9 +307,9 @@ enum err time_parse(const char *text, size_t n, int64_t *at_us)
     struct reader reader = { text, n };
     struct parts  parts = { 0 };
 
-    if (!take_year(&reader, &parts.year) || !take(&reader, '-')
-        || !take_number(&reader, 2, 2, &parts.month) || !take(&reader, '-')
-        || !take_number(&reader, 2, 2, &parts.day))
+    if (!take_year(&reader, &parts.year) || !take(&reader, '-') ||
+        !take_number(&reader, 2, 2, &parts.month) || !take(&reader, '-') ||
+        !take_number(&reader, 2, 2, &parts.day))
         return ERR_field_invalid;
     if ((take(&reader, 'T') || take(&reader, ' ')) && !take_clock(&reader, &parts))
         return ERR_field_invalid;

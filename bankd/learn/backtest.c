@@ -168,6 +168,27 @@ static struct slice id_in_file(const char *external_id)
     return slice_from(colon != NULL ? colon + 1 : external_id);
 }
 
+static enum err add_text(struct buf *line, const char *text)
+{
+    return buf_add(line, text, strlen(text));
+}
+
+/* A comma and a number. A line for each payment is too many for printf. */
+static enum err add_number(struct buf *line, int64_t number)
+{
+    char     text[24];
+    size_t   at = sizeof text;
+    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+    do
+        text[--at] = (char)('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    if (number < 0)
+        text[--at] = '-';
+    text[--at] = ',';
+    return buf_add(line, text + at, sizeof text - at);
+}
+
 /* transaction_id,external_id,timestamp,account */
 static enum err start_line(struct backtest *test, const struct replay_event *event)
 {
@@ -175,10 +196,13 @@ static enum err start_line(struct backtest *test, const struct replay_event *eve
     char                      text[TIME_TEXT_MAX + UUID_TEXT_MAX];
 
     buf_clear(&test->line);
-    TRY(buf_print(&test->line, "%s,", uuid_text(&row->transaction_id, text)));
+    TRY(add_text(&test->line, uuid_text(&row->transaction_id, text)));
+    TRY(add_text(&test->line, ","));
     TRY(csv_cell(&test->line, id_in_file(row->external_id), ','));
-    TRY(buf_print(&test->line, ",%s", time_text(row->at_us, text)));
-    return buf_print(&test->line, ",%s", uuid_text(&event->account->account_id, text));
+    TRY(add_text(&test->line, ","));
+    TRY(add_text(&test->line, time_text(row->at_us, text)));
+    TRY(add_text(&test->line, ","));
+    return add_text(&test->line, uuid_text(&event->account->account_id, text));
 }
 
 static enum err write_line(const struct backtest *test, FILE *file)
@@ -198,8 +222,8 @@ static enum err write_features(struct backtest *test, const struct replay_event 
 
     TRY(start_line(test, event));
     for (size_t i = 0; i < FEATURE_COUNT; i++)
-        TRY(buf_print(&test->line, ",%" PRId64, feature_value((enum feature)i, &input)));
-    TRY(buf_print(&test->line, "\n"));
+        TRY(add_number(&test->line, feature_value((enum feature)i, &input)));
+    TRY(add_text(&test->line, "\n"));
     return write_line(test, test->options->features);
 }
 
@@ -210,8 +234,10 @@ static enum err write_lines(struct backtest *test, const struct replay_event *ev
 
     if (test->options->scores != NULL) {
         TRY(start_line(test, event));
-        TRY(buf_print(&test->line, ",%" PRId32 ",%s\n", test->verdict.sum,
-                      label_text(event->label)));
+        TRY(add_number(&test->line, test->verdict.sum));
+        TRY(add_text(&test->line, ","));
+        TRY(add_text(&test->line, label_text(event->label)));
+        TRY(add_text(&test->line, "\n"));
         TRY(write_line(test, test->options->scores));
     }
     if (test->options->features != NULL)
