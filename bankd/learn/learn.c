@@ -1,5 +1,6 @@
 /* See learn.h. The history is replayed twice: once to find the cuts, from an even sample of all
- * payments and from the frauds, and once to put every payment's features into bins. */
+ * payments and from the frauds, and once to put every payment's features into bins. Quantiles give
+ * every part of a feature its bins; cuts where the share of frauds changes give it its edges. */
 #include "bankd/learn/learn_impl.h"
 
 #include "bankd/fraud/rules.h"
@@ -13,8 +14,9 @@
 
 #define POINTS_FOR_DOUBLE_ODDS 50
 #define POINTS_AT_EVEN_ODDS    500
+#define SPLIT_GAIN_MIN         3.0 /* of the log likelihood; less is as likely chance */
 
-enum { SAMPLE_MAX = 32768, CUTS_OF_ALL = 30, CUTS_OF_FRAUDS = 16 };
+enum { SAMPLE_MAX = 32768, CUTS_OF_ALL = 26, CUTS_OF_FRAUDS = 14, CUTS_OF_SPLITS = 8 };
 
 /* What only grows with the calendar, or says how the payment came here, is nothing to learn from;
  * nor is the same amount twice. */
@@ -191,15 +193,117 @@ static size_t quantiles(int64_t *values, size_t count, size_t cuts, int64_t *out
     return n;
 }
 
+/* How many of rising values are smaller than one. */
+static size_t count_below(const int64_t *values, size_t count, int64_t value)
+{
+    size_t low = 0;
+
+    while (low < count) {
+        size_t middle = low + (count - low) / 2;
+
+        if (values[middle] < value)
+            low = middle + 1;
+        else
+            count = middle;
+    }
+    return low;
+}
+
+/* The log likelihood of findings by the share of frauds among them. */
+static double fit_of(double frauds, double all)
+{
+    double others = all > frauds ? all - frauds : 0;
+
+    return (frauds > 0 ? frauds * log(frauds / (frauds + others)) : 0) +
+           (others > 0 ? others * log(others / (frauds + others)) : 0);
+}
+
+/* Both samples of a feature, sorted, and a part of each. */
+struct split {
+    const int64_t *all, *frauds;
+    size_t         all_from, all_to;
+    size_t         from, to;
+    double         all_weight, fraud_weight;
+};
+
+/* Where a part is best cut in two: at the value of a fraud, which is the first of its side. */
+static double best_cut(const struct split *part, int64_t *cut)
+{
+    size_t all = part->all_from;
+    double fraud_count = (double)(part->to - part->from) * part->fraud_weight;
+    double all_count = (double)(part->all_to - part->all_from) * part->all_weight;
+    double whole = fit_of(fraud_count, all_count);
+    double best = 0;
+
+    for (size_t i = part->from; i < part->to; i++) {
+        double frauds = (double)(i - part->from) * part->fraud_weight;
+        double passed;
+        double gain;
+
+        if (i > part->from && part->frauds[i] == part->frauds[i - 1])
+            continue;
+        while (all < part->all_to && part->all[all] < part->frauds[i])
+            all++;
+        passed = (double)(all - part->all_from) * part->all_weight;
+        gain = fit_of(frauds, passed) + fit_of(fraud_count - frauds, all_count - passed) - whole;
+        if (gain > best) {
+            best = gain;
+            *cut = part->frauds[i];
+        }
+    }
+    return best;
+}
+
+/* Cuts where the share of frauds changes most, one after the other: an edge like an amount above
+ * which there is nothing but fraud lies between quantiles. */
+static size_t splits(const struct learn *learn, size_t f, size_t cuts, int64_t *out)
+{
+    struct split part = { .all = learn->all.values + f * SAMPLE_MAX,
+                          .frauds = learn->frauds.values + f * SAMPLE_MAX,
+                          .all_weight = (double)learn->all.stride,
+                          .fraud_weight = (double)learn->frauds.stride };
+    size_t       n = 0;
+
+    for (; n < cuts; n++) {
+        double  best = SPLIT_GAIN_MIN;
+        int64_t found = 0;
+        size_t  place;
+
+        part.from = 0;
+        part.all_from = 0;
+        for (size_t i = 0; i <= n; i++) {
+            int64_t cut = 0;
+            double  gain;
+
+            part.to =
+                i < n ? count_below(part.frauds, learn->frauds.count, out[i]) : learn->frauds.count;
+            part.all_to =
+                i < n ? count_below(part.all, learn->all.count, out[i]) : learn->all.count;
+            gain = best_cut(&part, &cut);
+            found = gain > best ? cut : found;
+            best = gain > best ? gain : best;
+            part.from = part.to;
+            part.all_from = part.all_to;
+        }
+        if (best <= SPLIT_GAIN_MIN)
+            break;
+        for (place = n; place > 0 && out[place - 1] > found; place--)
+            out[place] = out[place - 1];
+        out[place] = found;
+    }
+    return n;
+}
+
 static void find_cuts(struct learn *learn, size_t f)
 {
     struct learn_feature *feature = &learn->table->features[f];
-    int64_t               found[CUTS_OF_ALL + CUTS_OF_FRAUDS];
+    int64_t               found[CUTS_OF_ALL + CUTS_OF_FRAUDS + CUTS_OF_SPLITS];
     int64_t              *all = learn->all.values + f * SAMPLE_MAX;
     size_t                n = quantiles(all, learn->all.count, CUTS_OF_ALL, found);
 
     n += quantiles(learn->frauds.values + f * SAMPLE_MAX, learn->frauds.count, CUTS_OF_FRAUDS,
                    found + n);
+    n += splits(learn, f, CUTS_OF_SPLITS, found + n);
     qsort(found, n, sizeof found[0], by_value);
     feature->cut_count = 0;
     for (size_t i = 0; i < n; i++)
@@ -208,7 +312,8 @@ static void find_cuts(struct learn *learn, size_t f)
             feature->cuts[feature->cut_count++] = found[i];
 }
 
-static_assert((int)CUTS_OF_ALL + (int)CUTS_OF_FRAUDS <= (int)LEARN_BINS_MAX, "the cuts fit");
+static_assert((int)CUTS_OF_ALL + (int)CUTS_OF_FRAUDS + (int)CUTS_OF_SPLITS <= (int)LEARN_BINS_MAX,
+              "the cuts fit");
 static_assert((int)FEATURE_COUNT <= (int)LEARN_FEATURES_MAX, "every feature can be looked at");
 
 static void choose_features(struct learn_table *table)

@@ -4,10 +4,11 @@
  * The history is replayed, so each payment is seen with what was known at its moment. The findings
  * that are learned from may have come after `to`, as they do when they take their time; but one
  * that was replaced from then on counts as it was. Features are cut at quantiles of all payments
- * and of frauds. Then the bins' values are learned by boosting in turns: one feature at a time
- * takes a small step that lessens the logistic loss, and a fifth of the accounts, held out, says
- * when to stop. This is done once for each fifth, and the mean counts. Pairs that explain what
- * single features leave unexplained get the same treatment on top.
+ * and of frauds, and where the share of frauds changes most. Then the bins' values are learned by
+ * boosting in turns: one feature at a time takes a small step that lessens the logistic loss, and a
+ * fifth of the accounts, held out, says when to stop. This is done once for each fifth, and the
+ * mean counts. Pairs that explain what single features leave unexplained get the same treatment on
+ * top.
  *
  * 50 points double the odds; a score of 500 stands for even odds. The same history gives the same
  * card: no random numbers, one thread, sums in a fixed order. */

@@ -20,6 +20,21 @@ HEADER = ["TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMO
           "TX_TIME_SECONDS", "TX_TIME_DAYS", "TX_FRAUD", "TX_FRAUD_SCENARIO"]
 
 
+def edged_payments():
+    """Amounts up to 220.00; what is above is fraud, and so is one payment in 40 below."""
+    dice = random.Random(8)
+    for number in range(200 * 10):
+        fraud = number % 40 == 0
+        amount = dice.randrange(100, 22001)
+        if number % 200 == 7:
+            amount, fraud = dice.randrange(22001, 40000), True
+        second = number % 200 * 400
+        time = (f"2018-06-{5 + number // 200:02} {second // 3600:02}:{second // 60 % 60:02}:"
+                f"{second % 60:02}")
+        yield [number, time, dice.randrange(ACCOUNTS), dice.randrange(TERMINALS),
+               f"{amount / 100:.2f}", 0, number // 200, int(fraud), 0]
+
+
 def payments():
     """Small payments, some large ones that are fraud, and a terminal that is all fraud."""
     dice = random.Random(5)
@@ -134,6 +149,22 @@ def test_a_learned_card_finds_later_fraud(home, tmp_path):
         changes = [row["change"] for row in csv.DictReader(file)]
     assert changes.count("gained") == found["alerts_gained"]["count"] > 0
     assert changes.count("lost") == found["alerts_lost"]["count"]
+
+
+def test_an_edge_between_quantiles_is_cut(tmp_path):
+    rows = list(edged_payments())
+    with open(tmp_path / "payments.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([HEADER, *rows])
+    assert bankd("init", "--data-dir", tmp_path / "bank").returncode == 0
+    done = load(tmp_path / "bank", tmp_path / "payments.csv", "--labels", name="handbook")
+    assert done.returncode == 0, done.stderr
+    done = learn(tmp_path / "bank", tmp_path / "card", "--pairs", "no")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "card").read_text(encoding="utf-8")
+    cuts = [int(cut) for cut in
+            re.search(r"^feature amount\n  cuts +([-0-9 ]+)$", text, re.M)[1].split()]
+    amounts = [round(float(row[4]) * 100) for row in rows]
+    assert min(amount for amount in amounts if amount > 22000) in cuts
 
 
 def test_a_learned_card_goes_with_the_shipped_rules(home, tmp_path):
