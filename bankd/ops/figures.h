@@ -12,8 +12,8 @@ enum { FIGURES_METRICS = METRIC_TRANSACTIONS + 72 };
 
 /* What a question said; see FIGURES_ASKED. */
 struct figures_asked {
-    bool from_given, to_given, currency_given;
-    int64_t from, to;
+    bool         from_given, to_given, currency_given;
+    int64_t      from, to;
     struct slice currency;
 };
 
@@ -33,11 +33,11 @@ struct figures {
 };
 
 struct figures_period {
-    int64_t from_us, to_us; /* whole hours */
-    uint16_t currency;
-    bool one_currency; /* it was asked for, so counts are of it alone */
-    bool has_data;     /* the bank has transactions: of these days */
-    int64_t data_from_us, data_to_us;
+    int64_t        from_us, to_us; /* whole hours */
+    uint16_t       currency;
+    bool           one_currency; /* it was asked for, so counts are of it alone */
+    bool           has_data;     /* the bank has transactions: of these days */
+    int64_t        data_from_us, data_to_us;
     struct figures now; /* what is true now */
 };
 
@@ -66,6 +66,6 @@ int64_t figures_step_start(int32_t step, int64_t at_us);
 int64_t figures_step_add(int32_t step, int64_t start_us, int64_t n);
 
 struct slice figures_code(uint16_t currency); /* "USD" */
-int64_t figures_unit(uint16_t currency);      /* minor units of one major unit: 100 for USD */
+int64_t      figures_unit(uint16_t currency); /* minor units of one major unit: 100 for USD */
 
 #endif

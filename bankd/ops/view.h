@@ -13,27 +13,27 @@
 enum { VIEW_NAMES_MAX = 256 };
 
 struct view_cache {
-    struct fraud_verdict verdict; /* of the row that was read last */
-    int64_t user;                 /* number of the one whose address was read last; 0 = none */
-    struct slice user_email;      /* in the arena */
-    int64_t alerted_from;         /* of the transactions from this one on ... */
-    int64_t alerted_until;        /* ... and before this one none is of an alert; 0 = not asked */
+    struct fraud_verdict verdict;      /* of the row that was read last */
+    int64_t              user;         /* number of the one whose address was read last; 0 = none */
+    struct slice         user_email;   /* in the arena */
+    int64_t              alerted_from; /* of the transactions from this one on ... */
+    int64_t alerted_until; /* ... and before this one none is of an alert; 0 = not asked */
     struct {
-        int64_t account; /* number; 0 = free */
-        struct uuid id;
+        int64_t      account; /* number; 0 = free */
+        struct uuid  id;
         struct slice name; /* in the arena */
     } names[VIEW_NAMES_MAX];
 };
 
 struct view_facts {
-    struct uuid debit_id, credit_id;
-    struct slice debit_name, credit_name;
-    struct slice party;      /* key; empty = none */
-    struct slice posted_by;  /* address; empty = none */
-    struct uuid reversal_of; /* zero = none */
-    struct uuid reversed_by;
-    struct uuid alert_id;                /* zero = none */
-    const struct fraud_verdict *verdict; /* reasons with texts; NULL = none */
+    struct uuid                 debit_id, credit_id;
+    struct slice                debit_name, credit_name;
+    struct slice                party;       /* key; empty = none */
+    struct slice                posted_by;   /* address; empty = none */
+    struct uuid                 reversal_of; /* zero = none */
+    struct uuid                 reversed_by;
+    struct uuid                 alert_id; /* zero = none */
+    const struct fraud_verdict *verdict;  /* reasons with texts; NULL = none */
 };
 
 ERR_MUST_USE enum err view_transaction_facts(struct request *request, const struct transaction *row,
@@ -62,6 +62,6 @@ ERR_MUST_USE enum err view_alert(struct request *request, const struct alert *ro
 /* The alert's transactions as the store has them. */
 ERR_MUST_USE enum err view_load_hits(struct request *request, const struct alert *row,
                                      struct alert_hits *out);
-size_t view_alert_size(const struct msg_alert *message);
+size_t                view_alert_size(const struct msg_alert *message);
 
 #endif

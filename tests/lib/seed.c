@@ -81,16 +81,16 @@ static struct uuid make_id(struct seed *seed, int64_t at_us)
 static void flush(struct seed *seed)
 {
     struct change *changes[SEED_GROUP];
-    size_t failed = 0;
+    size_t         failed = 0;
     if (seed->pending_count == 0)
         return;
     for (size_t i = 0; i < seed->pending_count; i++)
         changes[i] = &seed->pending[i];
-    struct commit commit = {.before = seed->before,
-                            .after = seed->head,
-                            .changes = changes,
-                            .count = seed->pending_count};
-    enum err err = seed->store->ops->apply(seed->store, &commit, &failed, &seed->fault);
+    struct commit commit = { .before = seed->before,
+                             .after = seed->head,
+                             .changes = changes,
+                             .count = seed->pending_count };
+    enum err      err = seed->store->ops->apply(seed->store, &commit, &failed, &seed->fault);
     if (err != ERR_none)
         fprintf(stderr, "seed: %s %s\n", err_name(err), seed->fault.text);
     CHECK(err == ERR_none);
@@ -121,7 +121,7 @@ static void cell(struct change *change, uint8_t scale, int64_t bucket, uint16_t 
     }
     CHECK(change->rollup_count < LIMIT_CHANGE_ROLLUPS_MAX);
     change->rollups[change->rollup_count++] = (struct rollup){
-        .key = {scale, currency, (uint16_t)metric, (int32_t)bucket},
+        .key = { scale, currency, (uint16_t)metric, (int32_t)bucket },
         .count = count,
         .amount = amount,
     };
@@ -162,7 +162,7 @@ static void status_cells(const struct seed *seed, struct change *change,
 static void account_changes(struct seed *seed, struct change *change,
                             const struct account_book *book)
 {
-    struct account_book *mine = &seed->accounts[book->number - 1].book;
+    struct account_book   *mine = &seed->accounts[book->number - 1].book;
     struct account_change *slot = &change->accounts[change->account_count++];
     slot->version_before = mine->version;
     slot->after = *book;
@@ -176,7 +176,7 @@ static struct audit *audit_entry(struct seed *seed, struct change *change, int64
 {
     CHECK(seed->audit_count < SEED_AUDITS_MAX);
     struct audit *row = &seed->audits[seed->audit_count++];
-    size_t user = seed_below(seed, SEED_USERS);
+    size_t        user = seed_below(seed, SEED_USERS);
     row->sequence = ++seed->head.sequence;
     row->at_us = at_us;
     row->kind = kind;
@@ -199,10 +199,10 @@ static void link_audit(struct seed *seed, struct audit *row)
 
 static void add_users(struct seed *seed)
 {
-    static const char *const emails[] = {"fraud@example.com", "finance@example.com",
-                                         "compliance@example.com"};
-    static const enum role roles[] = {ROLE_FRAUD_ANALYST, ROLE_FINANCIAL_MANAGER,
-                                      ROLE_COMPLIANCE_OFFICER};
+    static const char *const emails[] = { "fraud@example.com", "finance@example.com",
+                                          "compliance@example.com" };
+    static const enum role   roles[] = { ROLE_FRAUD_ANALYST, ROLE_FINANCIAL_MANAGER,
+                                         ROLE_COMPLIANCE_OFFICER };
     for (size_t i = 0; i < SEED_USERS; i++) {
         struct user *user = &seed->users[i];
         user->number = (int64_t)i + 1;
@@ -219,7 +219,8 @@ static void add_users(struct seed *seed)
 static void add_rules(struct seed *seed)
 {
     static struct rule_set row = {
-        .number = 1, .state = RULES_ACTIVE, .rules = 4, .approved_at_us = FIRST_US};
+        .number = 1, .state = RULES_ACTIVE, .rules = 4, .approved_at_us = FIRST_US
+    };
     struct change *change = next_change(seed);
     change->rule_set = &row;
     change->rule_text = slice_from(rules_text);
@@ -234,7 +235,7 @@ static struct account *add_account(struct seed *seed, int32_t kind, uint16_t cur
 {
     CHECK(seed->account_count < SEED_ACCOUNTS_MAX);
     struct account *row = &seed->accounts[seed->account_count++];
-    struct change *change = next_change(seed);
+    struct change  *change = next_change(seed);
     row->book.number = (int64_t)seed->account_count;
     row->book.account_id = make_id(seed, FIRST_US - US_PER_DAY);
     row->book.kind = kind;
@@ -280,14 +281,14 @@ static void add_customers(struct seed *seed)
     }
 }
 
-static const int32_t own_kinds[] = {ACCOUNT_CASH, ACCOUNT_NOSTRO, ACCOUNT_SETTLEMENT};
+static const int32_t own_kinds[] = { ACCOUNT_CASH, ACCOUNT_NOSTRO, ACCOUNT_SETTLEMENT };
 
 struct seed *seed_open(enum seed_kind kind)
 {
     struct seed *seed = calloc(1, sizeof(*seed));
     CHECK(seed != NULL);
-    struct store_config config = {.cache_kib = 4096};
-    char path[96] = "";
+    struct store_config config = { .cache_kib = 4096 };
+    char                path[96] = "";
     if (kind == SEED_SQLITE) {
         snprintf(seed->folder, sizeof(seed->folder), "/tmp/bank-seed-XXXXXX");
         CHECK(mkdtemp(seed->folder) != NULL);
@@ -297,8 +298,9 @@ struct seed *seed_open(enum seed_kind kind)
     const struct store_ops *ops = kind == SEED_SQLITE ? &store_sqlite : &store_memory;
     CHECK(ops->open(&config, STORE_CREATE, &seed->store, &seed->fault) == ERR_none);
     CHECK(arena_init(&seed->arena, LIMIT_REQUEST_ARENA) == ERR_none);
-    struct bank_settings settings = {
-        .high_value_major = 3000, .large_major = 10000, .hold_hours = 72};
+    struct bank_settings settings = { .high_value_major = 3000,
+                                      .large_major = 10000,
+                                      .hold_hours = 72 };
     bank_init(&seed->bank, &settings);
     CHECK(bank_keep_names(&seed->bank) == ERR_none);
     seed->random = 1;
@@ -325,7 +327,7 @@ void seed_close(struct seed **seed)
     fraud_rules_free(&it->rules);
     arena_free(&it->arena);
     if (it->folder[0] != '\0') {
-        static const char *const ends[] = {"", "-wal", "-shm", ".lock"};
+        static const char *const ends[] = { "", "-wal", "-shm", ".lock" };
         for (size_t i = 0; i < ARRAY_COUNT(ends); i++) {
             char path[128];
             snprintf(path, sizeof(path), "%s/bank.db%s", it->folder, ends[i]);
@@ -344,8 +346,8 @@ static void observe(struct seed *seed, const struct transaction *row,
                     const struct account_book *debit, const struct account_book *credit)
 {
     int64_t other = profile_counterparty(row, debit, credit);
-    profile_observe(&seed->profiles[profile_subject(row)], profile_subject(row), row, debit,
-                    credit, NULL);
+    profile_observe(&seed->profiles[profile_subject(row)], profile_subject(row), row, debit, credit,
+                    NULL);
     if (other != 0)
         profile_observe(&seed->profiles[other], other, row, debit, credit, NULL);
 }
@@ -365,7 +367,7 @@ static void judge(struct seed *seed, struct transaction *row, const struct accou
                   const struct account_book *credit, struct fraud_verdict *verdict)
 {
     struct fraud_event event;
-    int64_t other = profile_counterparty(row, debit, credit);
+    int64_t            other = profile_counterparty(row, debit, credit);
     profile_event(row, debit, credit, &event);
     fraud_judge(seed->rules, &seed->profiles[profile_subject(row)],
                 other != 0 ? &seed->profiles[other] : NULL, &event, true, verdict);
@@ -413,10 +415,10 @@ static void raise_alert(struct seed *seed, struct change *change, const struct t
 
 static void enter(struct seed *seed, struct transaction *row, bool judged)
 {
-    struct account_book debit = seed->accounts[row->debit - 1].book;
-    struct account_book credit = seed->accounts[row->credit - 1].book;
+    struct account_book  debit = seed->accounts[row->debit - 1].book;
+    struct account_book  credit = seed->accounts[row->credit - 1].book;
     struct fraud_verdict verdict;
-    struct change *change = next_change(seed);
+    struct change       *change = next_change(seed);
     row->sequence = ++seed->head.sequence;
     row->verdict = VERDICT_APPROVE;
     if (judged)
@@ -478,7 +480,7 @@ static int64_t own_account(const struct seed *seed, uint16_t currency, int32_t k
 
 static int64_t random_amount(struct seed *seed)
 {
-    static const int64_t tops[] = {100, 10000, 200000, 900000, 4000000};
+    static const int64_t tops[] = { 100, 10000, 200000, 900000, 4000000 };
     return 1 + (int64_t)seed_below(seed, (uint64_t)tops[seed_below(seed, ARRAY_COUNT(tops))]);
 }
 
@@ -494,7 +496,7 @@ static struct transaction *new_row(struct seed *seed, int64_t at_us)
 
 static void pick_party(struct seed *seed, struct transaction *row)
 {
-    size_t i = seed_below(seed, seed->parties_in_use);
+    size_t        i = seed_below(seed, seed->parties_in_use);
     struct party *party = &seed->parties[i];
     /* Numbers are given in the order of first use. */
     if (i >= seed->party_count) {
@@ -582,12 +584,12 @@ static void save_profiles(struct seed *seed, const struct transaction *row,
 
 static void decide(struct seed *seed, struct transaction *row, int64_t at_us)
 {
-    struct alert *alert = alert_of(seed, row);
+    struct alert       *alert = alert_of(seed, row);
     struct account_book debit = seed->accounts[row->debit - 1].book;
     struct account_book credit = seed->accounts[row->credit - 1].book;
-    bool release =
+    bool                release =
         chance(seed, 50) && ledger_may_debit(&debit, at_us) && ledger_may_credit(&credit, at_us);
-    int32_t status = release ? STATUS_COMPLETED : STATUS_REJECTED;
+    int32_t        status = release ? STATUS_COMPLETED : STATUS_REJECTED;
     struct change *change = next_change(seed);
     if (release)
         CHECK(ledger_release(row, at_us, &debit, &credit, &seed->fault) == ERR_none);
@@ -632,7 +634,7 @@ static void decide(struct seed *seed, struct transaction *row, int64_t at_us)
 static void unflag(struct seed *seed, struct transaction *row, int64_t at_us)
 {
     struct change *change = next_change(seed);
-    struct audit *audit = audit_entry(seed, change, at_us, "transaction.unflag", AUDIT_ACTION);
+    struct audit  *audit = audit_entry(seed, change, at_us, "transaction.unflag", AUDIT_ACTION);
     audit->about_transaction = row->sequence;
     audit->set_flag = 2;
     link_audit(seed, audit);
@@ -645,8 +647,8 @@ static void unflag(struct seed *seed, struct transaction *row, int64_t at_us)
 static void freeze(struct seed *seed, struct account *row, int64_t at_us)
 {
     struct account_book book = row->book;
-    struct change *change = next_change(seed);
-    struct audit *audit = audit_entry(seed, change, at_us, "account.freeze", AUDIT_ACTION);
+    struct change      *change = next_change(seed);
+    struct audit       *audit = audit_entry(seed, change, at_us, "account.freeze", AUDIT_ACTION);
     link_audit(seed, audit);
     book.status = ACCOUNT_FROZEN;
     book.freeze_direction = FREEZE_DEBIT;
@@ -688,7 +690,7 @@ static void reverse(struct seed *seed, struct transaction *undone, int64_t at_us
 static void refuse(struct seed *seed, int64_t at_us)
 {
     struct change *change = next_change(seed);
-    struct audit *audit = audit_entry(seed, change, at_us, "account.freeze", AUDIT_REFUSAL);
+    struct audit  *audit = audit_entry(seed, change, at_us, "account.freeze", AUDIT_REFUSAL);
     snprintf(audit->detail, sizeof(audit->detail), "A refusal");
     link_audit(seed, audit);
 }
@@ -722,7 +724,7 @@ void seed_fill(struct seed *seed, size_t transactions)
 void seed_save_profile(struct seed *seed, int64_t entity)
 {
     const struct account_book *book = &seed->accounts[entity / 2 - (entity % 2 == 0)].book;
-    int64_t last =
+    int64_t                    last =
         entity % 2 == 0 ? book->last_sequence : seed->parties[entity / 2 - 1].last_sequence;
     flush(seed);
     struct profile_row row = {
@@ -731,7 +733,8 @@ void seed_save_profile(struct seed *seed, int64_t entity)
         .bytes = slice_of((const char *)seed->profiles[entity].bytes, FRAUD_PROFILE_BYTES),
     };
     struct commit commit = {
-        .before = seed->head, .after = seed->head, .profiles = &row, .profile_count = 1};
+        .before = seed->head, .after = seed->head, .profiles = &row, .profile_count = 1
+    };
     size_t failed = 0;
     CHECK(seed->store->ops->apply(seed->store, &commit, &failed, &seed->fault) == ERR_none);
 }
@@ -740,7 +743,7 @@ void seed_save_profile(struct seed *seed, int64_t entity)
 
 /* One test program runs one test at a time. */
 static const struct store_ops *whole_store;
-static int64_t scan_rows;
+static int64_t                 scan_rows;
 
 static enum err short_transactions(struct store *store, const struct transaction_filter *filter,
                                    store_visit *visit, void *context, int64_t *stopped_at)
@@ -780,7 +783,7 @@ void seed_begin(struct seed *seed, enum op_index op, void *out)
     seed->request = (struct request){
         .op = &op_rows[op],
         .names_version = names_version(seed->bank.names),
-        .actor = {.user = 1, .role = ROLE_FRAUD_ANALYST},
+        .actor = { .user = 1, .role = ROLE_FRAUD_ANALYST },
         .store = seed->store,
         .bank = &seed->bank,
         .arena = &seed->arena,
@@ -804,7 +807,10 @@ enum err seed_end(struct seed *seed, enum err err, const void *out)
 
 static size_t group_transactions; /* cmocka's set-up takes no argument */
 
-void seed_will_fill(size_t transactions) { group_transactions = transactions; }
+void seed_will_fill(size_t transactions)
+{
+    group_transactions = transactions;
+}
 
 static int open_group(void **state, enum seed_kind kind)
 {
@@ -815,9 +821,15 @@ static int open_group(void **state, enum seed_kind kind)
     return 0;
 }
 
-int seed_group_memory(void **state) { return open_group(state, SEED_MEMORY); }
+int seed_group_memory(void **state)
+{
+    return open_group(state, SEED_MEMORY);
+}
 
-int seed_group_sqlite(void **state) { return open_group(state, SEED_SQLITE); }
+int seed_group_sqlite(void **state)
+{
+    return open_group(state, SEED_SQLITE);
+}
 
 int seed_group_end(void **state)
 {

@@ -11,6 +11,7 @@ enum { ROWS = 12, NEWEST = 300 };
 struct row {
     struct transaction payment;
     struct label       label;
+    bool               replaces;
 };
 
 /* A payment of late that nobody has decided, with a label that says something new. */
@@ -34,9 +35,9 @@ static bool draw(struct sim *sim, struct row *row)
                                  .fraud = sim_chance(sim, 2),
                                  .known_at_us = row->payment.at_us };
     row->label.known_at_us += (int64_t)random_below(&sim->random, US_PER_DAY);
-    return sim->real->label_by_transaction(sim->reader, row->payment.sequence, &known) !=
-               ERR_none ||
-           known.withdrawn || known.fraud != row->label.fraud;
+    row->replaces =
+        sim->real->label_by_transaction(sim->reader, row->payment.sequence, &known) == ERR_none;
+    return !row->replaces || known.withdrawn || known.fraud != row->label.fraud;
 }
 
 static bool is_among(const struct row *rows, size_t count, const struct row *row)
@@ -45,6 +46,25 @@ static bool is_among(const struct row *rows, size_t count, const struct row *row
         if (rows[i].label.transaction == row->label.transaction)
             return true;
     return false;
+}
+
+/* As the import does: that a finding is replaced is an act. */
+static void plan_label(struct sim *sim, const struct row *row)
+{
+    struct draft *draft = writer_draft(sim->writer);
+    struct act    act = { .actor_name = "import",
+                          .kind = AUDIT_ACTION,
+                          .operation = "label.replace",
+                          .subject = &row->payment.transaction_id,
+                          .about_transaction = row->payment.sequence };
+
+    SIM_REQUIRE(sim,
+                writer_label(sim->writer, draft, &row->payment, row->label.fraud,
+                             row->label.known_at_us) == ERR_none,
+                "a label cannot be planned");
+    if (row->replaces)
+        writer_audit(sim->writer, draft, &act);
+    writer_add(sim->writer, draft);
 }
 
 void sim_label_import(struct sim *sim)
@@ -57,15 +77,8 @@ void sim_label_import(struct sim *sim)
     for (size_t i = 0; i < ROWS; i++)
         if (draw(sim, &rows[count]) && !is_among(rows, count, &rows[count]))
             count++;
-    for (size_t i = 0; i < count; i++) {
-        struct draft *draft = writer_draft(sim->writer);
-
-        SIM_REQUIRE(sim,
-                    writer_label(sim->writer, draft, &rows[i].payment, rows[i].label.fraud,
-                                 rows[i].label.known_at_us) == ERR_none,
-                    "a label cannot be planned");
-        writer_add(sim->writer, draft);
-    }
+    for (size_t i = 0; i < count; i++)
+        plan_label(sim, &rows[i]);
     err = writer_commit(sim->writer, NULL);
     SIM_REQUIRE(sim, err == ERR_none || err == ERR_storage_full, "labels cannot be committed");
     for (size_t i = 0; i < count && err == ERR_none; i++)
