@@ -13,13 +13,19 @@
 
 int command_end(const char *command, enum err err, const struct fault *fault)
 {
+    return command_end_with(command, err, fault, NULL);
+}
+
+int command_end_with(const char *command, enum err err, const struct fault *fault,
+                     const char *promise)
+{
     bool has_text = fault != NULL && fault->err == err && fault->text[0] != '\0';
 
     if (err == ERR_none)
         return 0;
     fprintf(stderr, "bankd%s%s: %s: %s%s%s. %s. %s.\n", command[0] != '\0' ? " " : "", command,
             err_name(err), err_what(err), has_text ? ": " : "", has_text ? fault->text : "",
-            err_class_promise(err_class(err)), err_next(err));
+            promise != NULL ? promise : err_class_promise(err_class(err)), err_next(err));
     return (int)err_class(err);
 }
 
@@ -53,6 +59,8 @@ int command_serve(struct conf *conf, int argc, char **argv)
     server_needs(conf, &needs);
     err = room_check(&needs, &fault);
     if (err == ERR_none)
+        err = home_demo_check(conf, &fault);
+    if (err == ERR_none)
         err = home_open(conf, STORE_WRITE, true, &home, &fault);
     if (err == ERR_none) {
         err = server_run(&home, clock_system(), &fault);
@@ -81,24 +89,40 @@ static enum err fill_demo(struct conf *conf, struct fault *fault)
     return err;
 }
 
+/* What ends an init in its middle; other errors are found before anything is made. */
+static bool is_of_the_middle(enum err err)
+{
+    return err == ERR_io || err == ERR_storage || err == ERR_storage_full || err == ERR_memory;
+}
+
 int command_init(struct conf *conf, int argc, char **argv)
 {
     struct fault fault = { 0 };
     bool         demo = argc == 1 && strcmp(argv[0], "--demo") == 0;
     int          rc = demo ? 0 : refuse_arguments("init", argc, argv);
-    enum err     err;
+    enum err     err = ERR_none;
+    const char  *unfinished = "There is no whole bank yet; what was made so far is kept, and the "
+                              "same command goes on from there";
 
     if (rc != 0)
         return rc;
-    err = home_create(conf, &fault);
+    if (demo)
+        err = home_demo_begin(conf, &fault);
+    if (err == ERR_none)
+        err = home_create(conf, &fault);
+    if (demo && err_class(err) == ERR_CLASS_INPUT) /* nothing was begun */
+        home_demo_end(conf);
     if (err == ERR_none)
         printf("Made a bank in %s.\nIts public key for clients is keys/server.pub there.\n",
                conf_text(conf, "data_dir"));
     if (err == ERR_none && demo)
         err = fill_demo(conf, &fault);
+    if (err == ERR_none && demo)
+        home_demo_end(conf);
     else if (err == ERR_none)
         printf("Add its staff with: bankd user add EMAIL --name NAME --role ROLE\n");
-    return command_end("init", err, &fault);
+    return command_end_with("init", err, &fault,
+                            is_of_the_middle(err) ? unfinished : NULL);
 }
 
 /* `bankd config` prints every option, --example a file to start from, --get KEY one value. */

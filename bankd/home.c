@@ -40,18 +40,37 @@ static enum err file_fault(struct fault *fault, const char *path, const char *wh
                      what, path, strerror(errno));
 }
 
-static enum err write_new(const char *path, const char *text, size_t n, mode_t mode,
-                          struct fault *fault)
+/* What is there under this name, of an attempt that was cut off, is written anew. */
+static enum err write_over(const char *path, const char *text, size_t n, mode_t mode,
+                           struct fault *fault)
 {
-    int      fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     enum err err = ERR_none;
+    int      fd;
 
+    if (unlink(path) != 0 && errno != ENOENT)
+        return file_fault(fault, path, "Cannot replace");
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return file_fault(fault, path, "Cannot create");
     if (write(fd, text, n) != (ssize_t)n || fsync(fd) != 0)
         err = file_fault(fault, path, "Cannot write");
     close(fd);
     return err;
+}
+
+/* A file that is whole under its name or not there. */
+static enum err write_new(const char *path, const char *text, size_t n, mode_t mode,
+                          struct fault *fault)
+{
+    char draft[HOME_PATH_MAX + 8];
+    int  length = snprintf(draft, sizeof draft, "%s.new", path);
+
+    if (length < 0 || (size_t)length >= sizeof draft)
+        return fault_set(fault, ERR_io, NULL, "The path is too long");
+    TRY(write_over(draft, text, n, mode, fault));
+    if (rename(draft, path) != 0)
+        return file_fault(fault, path, "Cannot create");
+    return ERR_none;
 }
 
 /* The whole of a small file, as a C string. */
@@ -113,6 +132,7 @@ static bool z85_decode(const char text[CURVE_TEXT_MAX], uint8_t key[32])
     return true;
 }
 
+/* Into a folder of their own: see provide_keys. */
 static enum err make_keys(const struct home *home, struct fault *fault)
 {
     uint8_t  curve_public[32], curve_secret[32], sign_public[32], sign_secret[64];
@@ -124,22 +144,46 @@ static enum err make_keys(const struct home *home, struct fault *fault)
     crypto_sign_keypair(sign_public, sign_secret);
     z85_encode(curve_secret, text);
     text[CURVE_TEXT_MAX - 1] = '\n';
-    err = write_new(home_path(home, "keys/server.key", path), text, CURVE_TEXT_MAX, 0600, fault);
+    err = write_over(home_path(home, "keys.new/server.key", path), text, CURVE_TEXT_MAX, 0600,
+                     fault);
     z85_encode(curve_public, text);
     text[CURVE_TEXT_MAX - 1] = '\n';
     if (err == ERR_none)
         err =
-            write_new(home_path(home, "keys/server.pub", path), text, CURVE_TEXT_MAX, 0644, fault);
+            write_over(home_path(home, "keys.new/server.pub", path), text, CURVE_TEXT_MAX, 0644,
+                       fault);
     sodium_bin2hex(text, sizeof text, sign_secret, sizeof sign_secret);
     if (err == ERR_none)
-        err = write_new(home_path(home, "keys/audit.key", path), text, 128, 0600, fault);
+        err = write_over(home_path(home, "keys.new/audit.key", path), text, 128, 0600, fault);
     sodium_bin2hex(text, sizeof text, sign_public, sizeof sign_public);
     if (err == ERR_none)
-        err = write_new(home_path(home, "keys/audit.pub", path), text, 64, 0644, fault);
+        err = write_over(home_path(home, "keys.new/audit.pub", path), text, 64, 0644, fault);
     sodium_memzero(curve_secret, sizeof curve_secret);
     sodium_memzero(sign_secret, sizeof sign_secret);
     sodium_memzero(text, sizeof text);
     return err;
+}
+
+static enum err make_directory(const char *path, struct fault *fault)
+{
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return file_fault(fault, path, "Cannot create");
+    return ERR_none;
+}
+
+/* All four come to their place in one step, so that an init that is cut off leaves none or all. */
+static enum err place_keys(const struct home *home, struct fault *fault)
+{
+    char draft[HOME_PATH_MAX];
+    char path[HOME_PATH_MAX];
+
+    home_path(home, "keys.new", draft);
+    home_path(home, "keys", path);
+    TRY(make_directory(draft, fault));
+    TRY(make_keys(home, fault));
+    if (rename(draft, path) != 0) /* which takes the place of an empty folder, but of no other */
+        return file_fault(fault, path, "Cannot put the keys into");
+    return ERR_none;
 }
 
 /* Keys that are there already, of an init that failed later or of a bank that is to be restored,
@@ -159,7 +203,7 @@ static enum err provide_keys(const struct home *home, struct fault *fault)
             absent = names[i];
     }
     if (count == 0)
-        return make_keys(home, fault);
+        return place_keys(home, fault);
     if (absent != NULL)
         return fault_set(fault, ERR_exists, NULL,
                          "There are keys in %.150s/keys, but not %s; move them elsewhere",
@@ -265,13 +309,6 @@ static enum err check_mode(const struct conf *conf, struct fault *fault)
                      "This build keeps its records on this machine only; set db_mode to local");
 }
 
-static enum err make_directory(const char *path, struct fault *fault)
-{
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return file_fault(fault, path, "Cannot create");
-    return ERR_none;
-}
-
 static enum err parse_rules(const struct conf *conf, struct slice text, struct fraud_rules **out,
                             struct fault *fault)
 {
@@ -318,7 +355,6 @@ enum err home_create(const struct conf *conf, struct fault *fault)
     struct store_config config = { .path = conf_text(conf, "database_path"),
                                    .cache_kib = 2048,
                                    .exclusive = true };
-    char                path[HOME_PATH_MAX];
 
     TRY(check_mode(conf, fault));
     TRY(check_rules(conf, fault));
@@ -336,7 +372,6 @@ enum err home_create(const struct conf *conf, struct fault *fault)
         break;
     }
     TRY(refuse_witness(conf, fault));
-    TRY(make_directory(home_path(&home, "keys", path), fault));
     TRY(provide_keys(&home, fault));
     if (access(conf_text(conf, "rules_file"), F_OK) != 0)
         TRY(write_new(conf_text(conf, "rules_file"), home_default_rules,
@@ -344,6 +379,68 @@ enum err home_create(const struct conf *conf, struct fault *fault)
     TRY(store_sqlite.open(&config, STORE_CREATE, &home.store, fault));
     home.store->ops->close(&home.store);
     return ERR_none;
+}
+
+/* --- a demo bank on its way ------------------------------------------------------------------ */
+
+static const char *demo_mark(const struct conf *conf, char out[HOME_PATH_MAX])
+{
+    struct home home = { .conf = conf };
+
+    slice_copy(slice_from(conf_text(conf, "data_dir")), home.directory, sizeof home.directory);
+    return home_path(&home, "demo.unfinished", out);
+}
+
+/* Its files, but for the one that holds the lock. */
+static enum err drop_bank(const char *database, struct fault *fault)
+{
+    static const char *const ends[] = { "", "-wal", "-shm" };
+    char                     path[WITNESS_PATH_MAX];
+    int                      lock = -1;
+    enum err                 err = store_lock(database, &lock, fault);
+
+    if (err == ERR_none)
+        err = witness_path(database, path, fault);
+    if (err == ERR_none && unlink(path) != 0 && errno != ENOENT)
+        err = file_fault(fault, path, "Cannot remove");
+    for (size_t i = ARRAY_COUNT(ends); err == ERR_none && i-- > 0;) {
+        snprintf(path, sizeof path, "%s%s", database, ends[i]);
+        if (unlink(path) != 0 && errno != ENOENT)
+            err = file_fault(fault, path, "Cannot remove");
+    }
+    if (lock >= 0)
+        close(lock);
+    return err;
+}
+
+enum err home_demo_begin(const struct conf *conf, struct fault *fault)
+{
+    const char *database = conf_text(conf, "database_path");
+    char        path[HOME_PATH_MAX];
+
+    TRY(check_mode(conf, fault));
+    if (access(demo_mark(conf, path), F_OK) == 0)
+        return access(database, F_OK) == 0 ? drop_bank(database, fault) : ERR_none;
+    if (store_kind_of(database) != STORE_NOTHING)
+        return ERR_none;
+    TRY(make_directory(conf_text(conf, "data_dir"), fault));
+    return write_new(path, "", 0, 0600, fault);
+}
+
+enum err home_demo_check(const struct conf *conf, struct fault *fault)
+{
+    char path[HOME_PATH_MAX];
+
+    if (access(demo_mark(conf, path), F_OK) != 0)
+        return ERR_none;
+    return fault_set(fault, ERR_storage_unfinished, NULL, "%.180s says so", path);
+}
+
+void home_demo_end(const struct conf *conf)
+{
+    char path[HOME_PATH_MAX];
+
+    (void)unlink(demo_mark(conf, path));
 }
 
 /* --- open ------------------------------------------------------------------------------------ */

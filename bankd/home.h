@@ -40,6 +40,14 @@ struct home {
 };
 
 /* Creates directory, keys, store, and the default rule set. ERR_exists when there is a bank. */
+/* A demo bank is a bank long before its history is whole, so a mark in the data directory says that
+ * it is still being made. Begin: sets the mark where there is no bank, and removes a bank that has
+ * one; a bank without one is left alone, and is home_create's to refuse. Check: tells by
+ * ERR_storage_unfinished that the mark is there; nobody works with such a bank, so nothing of
+ * anybody's is ever removed. */
+ERR_MUST_USE enum err home_demo_begin(const struct conf *conf, struct fault *fault);
+ERR_MUST_USE enum err home_demo_check(const struct conf *conf, struct fault *fault);
+void                  home_demo_end(const struct conf *conf);
 ERR_MUST_USE enum err home_create(const struct conf *conf, struct fault *fault);
 /* Opens store and keys. `exclusive`: serve and import, which keep a second one out. A store that
  * lacks what its witness names is refused, ERR_storage_behind, but for proofs (STORE_EXAMINE). */

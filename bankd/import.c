@@ -675,12 +675,28 @@ static void finish(struct job *job)
     buf_free(&job->cells);
 }
 
+/* An import that ends in the middle has changed something: what its commits hold stays. */
+static int end(const struct job *job, int64_t committed, enum err err, const struct fault *fault)
+{
+    char promise[160];
+
+    if (committed == 0 || job->dry_run)
+        return command_end("import", err, fault);
+    snprintf(promise, sizeof promise,
+             "%" PRId64 " rows of the file are loaded and stay; the same command goes on from "
+             "there",
+             committed);
+    return command_end_with("import", err, fault, promise);
+}
+
 int command_import(struct conf *conf, int argc, char **argv)
 {
     struct job      *job = calloc(1, sizeof *job);
     struct fault     fault = { 0 };
     struct sigaction action = { .sa_handler = ask_stop };
     bool             disagrees = false;
+    int64_t          committed = 0;
+    int              code;
     enum err         err;
 
     if (job == NULL)
@@ -708,9 +724,10 @@ int command_import(struct conf *conf, int argc, char **argv)
             err = fault_set(&fault, ERR_file_syntax, NULL, "Every row was rejected; see %.150s",
                             job->rejects_name);
     }
+    if (job->loader != NULL)
+        committed = import_loader_counts(job->loader)->committed;
     finish(job);
+    code = end(job, committed, err, &fault);
     free(job);
-    if (err != ERR_none || !disagrees)
-        return command_end("import", err, &fault);
-    return ERR_CLASS_CONFLICT;
+    return err != ERR_none || !disagrees ? code : ERR_CLASS_CONFLICT;
 }

@@ -150,6 +150,7 @@ ERR_MUST_USE enum err import_value(const struct import_map *map,
 struct import_counts {
     int64_t rows; /* records behind the header */
     int64_t loaded;
+    int64_t committed; /* of them, and of labels, those that are on the disk */
     int64_t repeated;
     int64_t skipped;
     int64_t rejected;

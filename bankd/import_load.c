@@ -53,6 +53,7 @@ struct import_loader {
     } contras[LOADER_KINDS_MAX];
     struct posted posted;
     size_t        late_labels; /* of this group, for rows that were there before */
+    bool          failed; /* a group could not be committed */
 };
 
 /* --- ids ------------------------------------------------------------------------------------- */
@@ -601,6 +602,9 @@ enum err import_loader_commit(struct import_loader *loader, struct fault *fault)
         return fault_set(fault, ERR_busy, NULL,
                          "Another command wrote at the same time; the same import goes on when it "
                          "is started again");
+    loader->failed = loader->failed || err != ERR_none;
+    if (!loader->failed) /* behind a group that is lost, the counts are more than what is there */
+        loader->counts.committed = loader->counts.loaded + loader->counts.labels;
     return err;
 }
 

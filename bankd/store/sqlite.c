@@ -240,8 +240,9 @@ static enum err check_identity(struct sqlite_store *store, const char *path, int
     if (version == 0 && store->mode != STORE_CREATE)
         return fault_set(fault, ERR_storage_absent, NULL, "%s is empty", path);
     if (version < MIGRATION_COUNT && store->mode == STORE_READ)
-        return fault_set(fault, ERR_storage, NULL, "%s has an older schema; start bankd first",
-                         path);
+        return fault_set(fault, ERR_storage_older, NULL,
+                         "%s has schema version %lld, this build reads %d", path,
+                         (long long)version, MIGRATION_COUNT);
     return ERR_none;
 }
 

@@ -11,6 +11,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import sqlite3
@@ -164,6 +165,31 @@ def test_a_column_that_is_there_twice_is_told(home, tmp_path):
     done = load(home, file)
     assert done.returncode == 2
     assert 'the file has two columns "amount", 4 and 8' in done.stderr
+
+
+def test_an_import_that_the_disk_ends_tells_what_is_loaded(home, tmp_path):
+    rows = [f"2026-01-01T00:{n // 60 % 60:02}:{n % 60:02}Z,{n % 50},deposit,5.00,USD,,,x,i{n},"
+            for n in range(3000)]
+    file = tmp_path / "many.csv"
+    file.write_text("time,account,type,amount,currency,counterparty,party,description,id,balance\n"
+                    + "\n".join(rows) + "\n")
+    size = (home / "bank.db").stat().st_size
+
+    def small_files():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 600000, resource.RLIM_INFINITY))
+
+    done = subprocess.run([BUILD / "bankd", "import", file, "--map", "plain", "--data-dir", home],
+                          cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=False,
+                          env=environment(), preexec_fn=small_files)
+    assert done.returncode == 1, done.stdout
+    told = re.search(r"(\d+) rows of the file are loaded and stay", done.stderr)
+    assert told and "Nothing was changed" not in done.stderr, done.stderr
+    assert 0 < int(told[1]) < len(rows)
+    again = load(home, file)
+    assert again.returncode == 0, again.stderr
+    assert summary(again)["repeated"] == int(told[1])
+    assert_proved(home)
 
 
 def test_a_dry_run_writes_nothing(home, tmp_path):

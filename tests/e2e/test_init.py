@@ -24,6 +24,7 @@ def test_an_init_that_failed_can_be_done_again(tmp_path):
     done = bankd("init", "--data-dir", place, **settings)
     assert done.returncode == 1
     assert str(database) in done.stderr and "No such file" in done.stderr
+    assert "Nothing was changed" not in done.stderr and "goes on from there" in done.stderr
     keys = keys_of(place)
     (place / "rules.txt").write_text((place / "rules.txt").read_text() + "# Ours.\n")
 
@@ -37,6 +38,33 @@ def test_an_init_that_failed_can_be_done_again(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
     done = bankd("init", "--data-dir", place, **settings)
+    assert done.returncode == 4 and "already a bank" in done.stderr
+
+
+def test_an_init_that_was_cut_off_can_be_done_again(tmp_path):
+    """Wherever it was: of keys, of rules and of a demo bank there is all or nothing."""
+    place = tmp_path / "home"
+    for n in range(24):
+        with subprocess.Popen([conftest.BUILD / "bankd", "init", "--demo", "--data-dir", place],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              env=conftest.environment()) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.001 * 1.3 ** n)
+            process.kill()
+        if process.returncode == 0:
+            break
+        if (place / "bank.db").exists() and (place / "bank.db").stat().st_size:
+            done = bankd("serve", "--data-dir", place)
+            assert done.returncode == 1 and "storage_unfinished" in done.stderr, done.stderr
+    else:
+        done = bankd("init", "--demo", "--data-dir", place)
+        assert done.returncode == 0, done.stderr
+    assert {path.name for path in (place / "keys").iterdir()} \
+        == {"server.key", "server.pub", "audit.key", "audit.pub"}
+    assert not (place / "demo.unfinished").exists() and (place / "rules.txt").stat().st_size
+    done = bankd("verify", "--data-dir", place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = bankd("init", "--demo", "--data-dir", place)
     assert done.returncode == 4 and "already a bank" in done.stderr
 
 

@@ -202,7 +202,8 @@ static void test_every_earlier_version_is_taken_over(void **state)
         world.ops->close(&world.store);
         unlink(world.path);
         make_version(world.path, version);
-        assert_int_equal(open_path(world.path, STORE_READ, false, &store), ERR_storage);
+        assert_int_equal(open_path(world.path, STORE_READ, false, &store),
+                         ERR_storage_older);
         assert_int_equal(open_path(world.path, STORE_WRITE, true, &store), ERR_none);
         assert_int_equal(store->ops->health(store, &health), ERR_none);
         assert_int_equal(health.schema_version, MIGRATION_COUNT);
@@ -289,7 +290,8 @@ static void test_a_log_of_an_earlier_version_is_taken_over(void **state)
     log = take(world.path, "-wal");
     assert_true(log.n > LOG_HEADER);
     free(log.bytes);
-    assert_int_equal(open_path(world.path, STORE_READ, false, &world.store), ERR_storage);
+    assert_int_equal(open_path(world.path, STORE_READ, false, &world.store),
+                     ERR_storage_older);
     assert_int_equal(open_path(world.path, STORE_WRITE, true, &world.store), ERR_none);
     prove(world.store);
     check_alerts(world.store);
