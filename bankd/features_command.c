@@ -108,6 +108,15 @@ static const char *value_text(const struct found *found, const struct fraud_feat
     return money_text_grouped(value, is_money && currency != NULL ? currency->exponent : 0, out);
 }
 
+/* A value that is written as money is no longer in minor units. */
+static const char *unit_text(const struct found *found, const struct fraud_feature *feature)
+{
+    const struct currency *currency = currency_by_number(found->account.book.currency);
+
+    return strcmp(feature->unit, "minor units") == 0 && currency != NULL ? currency->code
+                                                                         : feature->unit;
+}
+
 static void print_table(const struct found *found)
 {
     const struct currency *currency = currency_by_number(found->account.book.currency);
@@ -128,7 +137,7 @@ static void print_table(const struct found *found)
         printf("%s %16s", outside ? "!" : " ",
                has ? value_text(found, feature, feature->normal_low, text) : "");
         printf("   %16s", has ? value_text(found, feature, feature->normal_high, text) : "");
-        printf("  %-13s %s\n", feature->unit, feature->help);
+        printf("  %-13s %s\n", unit_text(found, feature), feature->help);
     }
 }
 

@@ -60,7 +60,8 @@ void result_text(const struct net_result *result, char *out, size_t size)
     const char *what = result->what[0] != '\0' ? result->what : err_what(result->fault.err);
     const char *next = result->next[0] != '\0' ? result->next : err_next(result->fault.err);
     if (text[0] != '\0')
-        snprintf(out, size, "%s: %s. %s.", what, text, next);
+        snprintf(out, size, "%s: %s%s %s.", what, text, /* which may be a question */
+                 strchr(".!?", text[strlen(text) - 1]) != NULL ? "" : ".", next);
     else
         snprintf(out, size, "%s. %s.", what, next);
 }

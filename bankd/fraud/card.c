@@ -129,6 +129,9 @@ static enum err parse_part(struct parser *p, bool pair)
         if (card->point_count == CARD_POINTS_MAX)
             return parser_fail(p, &p->now, "the card has more than %d points",
                                (int)CARD_POINTS_MAX);
+        if (i > 0 && !at_number(p) && p->now.kind != TOKEN_BAD)
+            return parser_fail(p, &p->now, "there are points for %zu of %zu bins; missing: %zu", i,
+                               cells, cells - i);
         TRY(parse_points(p, &card->points[card->point_count++]));
     }
     if (at_number(p))

@@ -484,6 +484,9 @@ enum err expression_parse(struct parser *p, bool condition, struct rule_code *ou
         TRY(parse_operand(&e));
         TRY(parse_between(&e, &more));
     }
+    /* A foreign sign or word is told before what it leaves unfinished. */
+    if (p->now.kind == TOKEN_BAD || parser_joining(&p->now) != NULL)
+        return parser_expected(p, "`and`, `or` or the rule's next line");
     TRY(reduce(&e, STRENGTH_OR));
     if (e.waiting_count > 0)
         return parser_fail(p, &e.waiting[e.waiting_count - 1].at, "this ( is not closed");

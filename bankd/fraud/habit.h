@@ -27,14 +27,23 @@ bool fraud_baseline(const struct fraud_profile *profile, const struct fraud_even
  *
  * With n payments in all, in d seconds from the first act to the last, a window of w seconds is
  * expected to have e = n w / d of them, and, because payments that come independently scatter by
- * the root of their number: counts    e - 2 sqrt(e)  ..  e + 2 sqrt(e) sums      e m - 2 sqrt(e
- * (m^2 + s^2))  ..  e m + 2 sqrt(e (m^2 + s^2)) means     m - 2 s / sqrt(e)  ..  m + 2 s / sqrt(e),
- * e at least 1; from 0 where a window may well have no payment different counterparties   0  ..  as
- * many as payments time since the last one    0  ..  3 d / n mean of 7 days in percent of that of
- * 30    100 -+ 200 s / (m sqrt(e of 7 days)) count of a day in percent of the month's   100 -+ 200
- * / sqrt(e of a day) frauds    0  ..  0 m is the mean and s the deviation of outgoing amounts; of
- * incoming ones no deviation is kept, and s = m is taken. Below 0 is 0; bounds are rounded
- * outwards. About 19 of 20 values lie inside. */
+ * the root of their number:
+ *
+ *   figure                                     lower end                 upper end
+ *   -----------------------------------------  ------------------------  ------------------------
+ *   counts                                     e - 2 sqrt(e)             e + 2 sqrt(e)
+ *   sums                                       e m - t                   e m + t
+ *   means (from 0 where the window may well
+ *   have no payment; e at least 1)             m - 2 s / sqrt(e)         m + 2 s / sqrt(e)
+ *   different counterparties                   0                         as many as payments
+ *   time since the last one                    0                         3 d / n
+ *   mean of 7 days in percent of 30 days'      100 - 200 s / (m r)       100 + 200 s / (m r)
+ *   count of a day in percent of the month's   100 - 200 / sqrt(e)       100 + 200 / sqrt(e)
+ *   frauds                                     0                         0
+ *
+ * m is the mean and s the deviation of outgoing amounts; of incoming ones no deviation is kept,
+ * and s = m is taken. t is 2 sqrt(e (m^2 + s^2)), r is sqrt(e of 7 days). Below 0 is 0; bounds are
+ * rounded outwards. About 19 of 20 values lie inside. */
 bool habit_normal(const struct profile *profile, enum feature feature, int64_t *low, int64_t *high);
 
 #endif

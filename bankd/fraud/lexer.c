@@ -191,6 +191,34 @@ static void lex_text(struct lexer *lexer, struct token *token)
     token->text = slice_of(token->text.at + 1, n - 1);
 }
 
+/* Signs of other languages; none of them can stand in a right rule. The longer ones come first. */
+static bool fail_foreign(struct lexer *lexer, struct token *token)
+{
+    static const struct {
+        const char *text;
+        const char *error;
+    } foreign[] = {
+        { "<>", "this sign has no meaning here; did you mean `!=`?" },
+        { "=>", "this sign has no meaning here; did you mean `>=`?" },
+        { "=<", "this sign has no meaning here; did you mean `<=`?" },
+        { "&&", "this sign has no meaning here; did you mean `and`?" },
+        { "||", "this sign has no meaning here; did you mean `or`?" },
+        { "&", "this sign has no meaning here; did you mean `and`?" },
+        { "|", "this sign has no meaning here; did you mean `or`?" },
+        { "!", "this sign has no meaning here; did you mean `not`?" },
+    };
+
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
+        size_t n = strlen(foreign[i].text);
+
+        if (lexer->rest.n < n || memcmp(lexer->rest.at, foreign[i].text, n) != 0)
+            continue;
+        fail(lexer, token, foreign[i].error, n);
+        return true;
+    }
+    return false;
+}
+
 static void lex_symbol(struct lexer *lexer, struct token *token)
 {
     char c = peek(lexer, 0);
@@ -198,6 +226,8 @@ static void lex_symbol(struct lexer *lexer, struct token *token)
 
     if (c == '!' && longer)
         take(lexer, token, TOKEN_SYMBOL, 2);
+    else if (fail_foreign(lexer, token))
+        return;
     else if (strchr("<>=", c) != NULL)
         take(lexer, token, TOKEN_SYMBOL, longer ? 2 : 1);
     else if (strchr("+-*/(),", c) != NULL)

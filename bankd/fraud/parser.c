@@ -19,6 +19,31 @@ enum err parser_fail(struct parser *p, const struct token *at, const char *forma
     return fault_set(p->fault, ERR_file_syntax, p->file, "%u:%u: %s", at->line, at->column, text);
 }
 
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* The same but for the case of letters, which is nearest of all. */
+static bool differs_in_case(struct slice a, const char *b)
+{
+    size_t i = 0;
+
+    while (i < a.n && b[i] != '\0' && lower(a.at[i]) == lower(b[i]))
+        i++;
+    return i == a.n && b[i] == '\0';
+}
+
+const char *parser_joining(const struct token *token)
+{
+    static const char *const words[] = { "and", "or", "not", "in" };
+
+    for (size_t i = 0; token->kind == TOKEN_WORD && i < ARRAY_COUNT(words); i++)
+        if (differs_in_case(token->text, words[i]) && !slice_is(token->text, words[i]))
+            return words[i];
+    return NULL;
+}
+
 enum err parser_expected(struct parser *p, const char *what)
 {
     const struct token *now = &p->now;
@@ -29,6 +54,9 @@ enum err parser_expected(struct parser *p, const char *what)
         return parser_fail(p, now, "%s", now->error);
     if (now->kind == TOKEN_END)
         return parser_fail(p, now, "expected %s, but the file ends", what);
+    if (parser_joining(now) != NULL)
+        return parser_fail(p, now, "expected %s, not `%.*s`; did you mean `%s`?", what, (int)n,
+                           now->text.at, parser_joining(now));
     n = n < LIMIT_RULE_NAME_MAX ? n : LIMIT_RULE_NAME_MAX;
     return parser_fail(p, now, "expected %s, not %s%.*s%s", what, quote, (int)n, now->text.at,
                        quote);
@@ -258,21 +286,6 @@ struct nearest {
     const char  *text;
     size_t       distance;
 };
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* Letters of another case are nearest of all. */
-static bool differs_in_case(struct slice a, const char *b)
-{
-    size_t i = 0;
-
-    while (i < a.n && b[i] != '\0' && lower(a.at[i]) == lower(b[i]))
-        i++;
-    return i == a.n && b[i] == '\0';
-}
 
 static void try_name(struct nearest *nearest, const char *text)
 {

@@ -69,6 +69,9 @@ ERR_MUST_USE enum err parser_values(struct parser *p, uint16_t *first, uint16_t 
 ERR_MUST_USE enum err parser_check_kinds(struct parser *p, const struct token *at, enum kind left,
                                          enum kind right);
 /* ", did you mean X?" or "" when nothing is near. */
+/* The word that joins conditions and is meant by one in other letters: AND; else NULL. */
+const char *parser_joining(const struct token *token);
+
 enum { HINT_MAX = LIMIT_RULE_NAME_MAX + 24 };
 const char *parser_hint(const struct parser *p, struct slice name, char out[HINT_MAX]);
 /* The same among these words alone. */

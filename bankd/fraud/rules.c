@@ -292,7 +292,8 @@ static enum err expected_word(struct parser *p, const char *what)
     char        text[FAULT_TEXT_MAX];
     size_t      count = 0;
 
-    if (p->now.kind != TOKEN_WORD || p->now.text.n > LIMIT_RULE_NAME_MAX)
+    if (p->now.kind != TOKEN_WORD || p->now.text.n > LIMIT_RULE_NAME_MAX ||
+        parser_joining(&p->now) != NULL)
         return parser_expected(p, what);
     for (size_t i = 0; p->rule != NULL && i < ARRAY_COUNT(statements); i++)
         words[count++] = statements[i].word;

@@ -544,10 +544,11 @@ enum err op_controls_set(struct request *request, const struct msg_controls_set 
     TRY(record_write(record, &message_control_settings, &body));
     TRY(reply_with(request, record, &message_control_settings, out));
     snprintf(text, sizeof text,
-             "valve at %" PRId64 " of 10000 in %" PRId64 " minutes from %" PRId64
+             "valve at %" PRId64 ".%02" PRId64 " %% in %" PRId64 " minutes from %" PRId64
              " payments on, %" PRId64 " alerts a day, holds of %" PRId64 " hours: %.*s",
-             body.valve_share_bp, body.valve_window, body.valve_minimum, body.alert_budget_per_day,
-             body.hold_hours, (int)in->reason.n, in->reason.at);
+             body.valve_share_bp / 100, body.valve_share_bp % 100, body.valve_window,
+             body.valve_minimum, body.alert_budget_per_day, body.hold_hours, (int)in->reason.n,
+             in->reason.at);
     TRY(tell_settings(request, draft, text));
     finish(request, draft, record, "controls", slice_from(text));
     writer_budget_soon(request->writer);
