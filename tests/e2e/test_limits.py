@@ -2,8 +2,8 @@
 limit and how much they need, and end as they do for any error; never by a signal, since the
 messaging library gives up the process when it gets no file, thread or memory. What they start with
 is enough to answer."""
-import os
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -15,6 +15,12 @@ from overload import SANITIZED
 
 FILES = [6, 12, 18, 24, 27, 30, 36, 42, 45, 60, 200, 511]
 MEMORY = [60, 120, 200, 260, 280, 300, 320, 440, 500]
+
+
+@pytest.fixture(scope="module")
+def home(demo_home, tmp_path_factory):
+    """A bank of this module's own: who serves one leaves sockets in it."""
+    return shutil.copytree(demo_home, tmp_path_factory.mktemp("limits") / "bank")
 
 
 def limited(kind, value):
@@ -41,21 +47,21 @@ def serve(home, kind, value):
 
 
 @pytest.mark.parametrize("files", FILES)
-def test_the_daemon_says_how_many_files_it_needs(demo_home, files):
-    code, words = serve(demo_home, resource.RLIMIT_NOFILE, files)
+def test_the_daemon_says_how_many_files_it_needs(home, files):
+    code, words = serve(home, resource.RLIMIT_NOFILE, files)
     assert code == 1, words
     assert f"{files} files open and needs 512: ulimit -n, LimitNOFILE=" in words
 
 
-def test_the_daemon_serves_with_as_many_files_as_it_asks_for(demo_home):
-    code, words = serve(demo_home, resource.RLIMIT_NOFILE, 512)
+def test_the_daemon_serves_with_as_many_files_as_it_asks_for(home):
+    code, words = serve(home, resource.RLIMIT_NOFILE, 512)
     assert code == 0 and "event=started" in words, words
 
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer takes terabytes of addresses for itself")
 @pytest.mark.parametrize("mib", MEMORY)
-def test_the_daemon_says_that_it_needs_memory(demo_home, mib):
-    code, words = serve(demo_home, resource.RLIMIT_AS, mib * 1024 * 1024)
+def test_the_daemon_says_that_it_needs_memory(home, mib):
+    code, words = serve(home, resource.RLIMIT_AS, mib * 1024 * 1024)
     assert code == 1 and "process_limit" in words and "ulimit -v" in words, words
 
 
