@@ -434,6 +434,8 @@ int command_restore(struct conf *conf, int argc, char **argv)
     err = restore_locked(conf, file, force, home, &report, &fault);
     free(home);
     if (err == ERR_none)
+        home_demo_end(conf); /* what is here now is whole, and no init may remove it */
+    if (err == ERR_none)
         printf("%s is the bank now, proved up to entry %" PRId64 " of the audit chain.\n",
                conf_text(conf, "database_path"), report.last_sequence);
     return command_end("restore", err, &fault);
