@@ -167,26 +167,26 @@ void frame_draw_notice(const struct app *app, struct canvas *canvas)
 }
 
 /* Key and label of one action; returns the columns with the gap behind. */
-static int draw_key(struct canvas *canvas, int x, int y, enum action action, bool draw)
+static int draw_key(struct canvas *canvas, int x, int y, enum action action, const char *label,
+                    bool draw)
 {
-    const struct action_row *row = action_row(action);
-    struct slice             keys = slice_from(action_keys(action));
-    struct slice             name;
+    struct slice keys = slice_from(action_keys(action));
+    struct slice name;
     if (!key_next(&keys, &name))
         return 0;
     int key = (int)name.n;
-    int label = (int)strlen(row->label);
+    int width = (int)strlen(label);
     if (draw) {
         canvas_text(canvas, x, y, key, STYLE_KEY, name);
-        canvas_string(canvas, x + key + 1, y, label, STYLE_KEY_LABEL, row->label);
+        canvas_string(canvas, x + key + 1, y, width, STYLE_KEY_LABEL, label);
     }
-    return key + label + 3;
+    return key + width + 3;
 }
 
 static void draw_bar(const struct app *app, struct canvas *canvas)
 {
     const struct screen *top = app_top(app);
-    enum { GLOBAL_FROM = 90 };
+    enum { OWN_BELOW = 40, GLOBAL_FROM = 90 };
     int y = canvas->height - 1;
     int right = 0;
     if (top == NULL)
@@ -196,11 +196,13 @@ static void draw_bar(const struct app *app, struct canvas *canvas)
         for (int i = 0; i < ACTION_count; i++) {
             if ((action_row((enum action)i)->flags & ACT_BAR_MASK) == n &&
                 (action_row((enum action)i)->places & places) != 0)
-                right += draw_key(canvas, 0, y, (enum action)i, false);
+                right += draw_key(canvas, 0, y, (enum action)i, action_row((enum action)i)->label,
+                                  false);
         }
     }
-    int x = 1;
-    int end = canvas->width - right;
+    int  x = 1;
+    int  end = canvas->width - right;
+    bool more = false; /* keys of this screen have no room, and help tells them */
     for (unsigned n = 1; n <= ACT_BAR_MASK; n++) {
         if (n == GLOBAL_FROM && x < end) {
             x = end;
@@ -211,10 +213,13 @@ static void draw_bar(const struct app *app, struct canvas *canvas)
             if ((row->flags & ACT_BAR_MASK) != n || (row->places & places) == 0 ||
                 !app_can(app, top, action))
                 continue;
-            int width = draw_key(canvas, x, y, action, false);
-            if (x + width - 2 > (n < GLOBAL_FROM ? end : canvas->width))
+            const char *label = action == ACTION_help && more ? "more" : row->label;
+            int         width = draw_key(canvas, x, y, action, label, false);
+            if (x + width - 2 > (n < GLOBAL_FROM ? end : canvas->width)) {
+                more = more || n < OWN_BELOW;
                 continue;
-            x += draw_key(canvas, x, y, action, true);
+            }
+            x += draw_key(canvas, x, y, action, label, true);
         }
     }
 }

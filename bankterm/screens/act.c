@@ -828,6 +828,8 @@ static bool act_key(struct screen *screen, uint32_t key)
         snprintf(act->error, sizeof act->error, "Not connected: nothing was sent.");
     else if (key == 'Y')
         send(act);
+    else if (key == 'y')
+        app_notice(screen->app, STYLE_WARN, "Nothing was sent: it is the capital Y that confirms");
     else if (key == K_ESC || (key == K_ENTER && act->form.count == 0))
         app_pop(screen->app, screen);
     else if (key == K_ENTER)

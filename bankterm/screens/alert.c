@@ -375,6 +375,7 @@ static int draw_baseline(const struct msg_alert *alert, const struct msg_whatif 
 
 static int draw_whatif(const void *context, struct canvas *canvas, struct rect rect)
 {
+    enum { SCORE = 12 };
     const struct alert_view *view = context;
     const struct msg_whatif *whatif = view->whatif.record.body;
     int                      y = rect.y;
@@ -383,10 +384,10 @@ static int draw_whatif(const void *context, struct canvas *canvas, struct rect r
     for (size_t i = 0; i < whatif->items.count; i++) {
         const struct msg_whatif_item *item = &whatif->items.at[i];
         bool                          better = item->score < whatif->score;
-        canvas_print(canvas, rect.x, y, 7, better ? STYLE_GOOD : STYLE_WARN, "%c %4d",
-                     better ? '-' : '+', (int)item->score);
-        y += canvas_paragraph(canvas, (struct rect){ rect.x + 8, y, rect.w - 8, 4 }, STYLE_TEXT,
-                              item->text);
+        canvas_print(canvas, rect.x, y, SCORE - 1, better ? STYLE_GOOD : STYLE_WARN, "score %4d",
+                     (int)item->score);
+        y += canvas_paragraph(canvas, (struct rect){ rect.x + SCORE, y, rect.w - SCORE, 4 },
+                              STYLE_TEXT, item->text);
     }
     if (whatif->items.count == 0)
         canvas_string(canvas, rect.x, y++, rect.w, STYLE_DIM,
@@ -400,7 +401,7 @@ static int draw_whatif(const void *context, struct canvas *canvas, struct rect r
 /* --- figures --------------------------------------------------------------------------------- */
 
 /* "! sum_24h  12,345.00  usual 0.00 to 800.00  Paid out within a day"; the sign stands where the
- * value lies outside. */
+ * value lies outside. The words stand below where there is no room beside. */
 static int draw_figure(struct canvas *canvas, struct rect rect, const struct msg_feature *feature,
                        struct slice currency)
 {
@@ -423,10 +424,13 @@ static int draw_figure(struct canvas *canvas, struct rect rect, const struct msg
     canvas_text(canvas, rect.x + 2, rect.y, NAME - 3, STYLE_LABEL, feature->name);
     canvas_right(canvas, rect.x + NAME, rect.y, VALUE, outside ? STYLE_WARN : STYLE_VALUE, value);
     canvas_string(canvas, x, rect.y, rect.x + rect.w - x, outside ? STYLE_TEXT : STYLE_DIM, range);
-    if (x + RANGE + 12 < rect.x + rect.w)
+    if (x + RANGE + 12 < rect.x + rect.w) {
         canvas_text(canvas, x + RANGE, rect.y, rect.x + rect.w - x - RANGE, STYLE_DIM,
                     feature->help);
-    return 1;
+        return 1;
+    }
+    canvas_text(canvas, rect.x + 4, rect.y + 1, rect.w - 4, STYLE_DIM, feature->help);
+    return 2;
 }
 
 /* What lies outside of the usual comes first, as it is what explains. */

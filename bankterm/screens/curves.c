@@ -239,6 +239,22 @@ static void draw_pair(const struct msg_curve *curve, struct canvas *canvas, stru
     }
 }
 
+/* In which unit the ranges stand, as far as they do not say so themselves. */
+static void unit_words(struct slice unit, char *out, size_t size)
+{
+    static const char *const written[] = { "basis points", "hundredths", "percent",
+                                           "seconds",      "hours",      "days",
+                                           "hour",         "weekday",    "yes or no" };
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++)
+        if (slice_is(unit, written[i]))
+            return;
+    if (slice_is(unit, "minor units"))
+        snprintf(out, size, "in money, as of a currency with two decimals");
+    else
+        snprintf(out, size, "in %.*s", (int)unit.n, unit.at);
+}
+
 static void draw_curve(const struct msg_curve *curve, struct canvas *canvas, struct rect rect)
 {
     char text[NAME_MAX_TEXT];
@@ -246,7 +262,7 @@ static void draw_curve(const struct msg_curve *curve, struct canvas *canvas, str
     canvas_rule(canvas, rect.x, rect.y, rect.w, text, "");
     struct rect in = { rect.x + 1, rect.y + 1, rect.w - 2, rect.h - 1 };
     in.y += canvas_paragraph(canvas, (struct rect){ in.x, in.y, in.w, 2 }, STYLE_DIM, curve->help);
-    snprintf(text, sizeof text, "in %.*s", (int)curve->unit.n, curve->unit.at);
+    unit_words(curve->unit, text, sizeof text);
     canvas_string(canvas, in.x, in.y, in.w, STYLE_DIM, text);
     in.y += 2;
     if (MSG_HAS(curve, curve, with_name)) {

@@ -249,12 +249,12 @@ static void alert_who(const struct table *table, const void *row, struct cell_te
 const struct column rows_alert[] = {
     { "account", "Account", "account_name", 30, COLUMN_GROW, NULL },
     { "loss", "Exp. loss", "expected_loss", 22, COLUMN_RIGHT, NULL },
+    { "currency", "Cur", "currency", 3, 0, NULL },
     { "due", "Due", "due_at", 13, 0, alert_due },
     { "score", "Score", "score", 5, COLUMN_RIGHT, alert_score },
     { "hits", "Hits", "hit_count", 5, 0, alert_hits },
     { "state", "State", "state", 14, 0, alert_state },
     { "amount", "Amount", "amount_total", 22, COLUMN_RIGHT, NULL },
-    { "currency", "Cur", "currency", 3, 0, NULL },
     { "held", "Held", "held_amount", 26, COLUMN_RIGHT, alert_held },
     { "age", "Age", "created_at", 6, 0, alert_age },
     { "reason", "First reason", NULL, 60, 0, alert_reason },
@@ -605,8 +605,7 @@ static void suppression_state(const struct table *table, const void *row, struct
     (void)table;
     set_control(out, suppression->state);
     bool waits = suppression->state == CONTROL_ACTIVE || suppression->state == CONTROL_PROPOSED;
-    if (waits && MSG_HAS(suppression, suppression, needs_approval) &&
-        suppression->needs_approval) {
+    if (waits && MSG_HAS(suppression, suppression, needs_approval) && suppression->needs_approval) {
         snprintf(out->text, sizeof out->text, "! waits");
         out->style = STYLE_WARN;
     }
@@ -687,8 +686,9 @@ int reasons_draw(struct canvas *canvas, struct rect rect, const struct msg_reaso
         return 1;
     }
     for (size_t i = 0; i < count && i < WATERFALL_PARTS_MAX; i++)
-        fall.parts[fall.count++] =
-            (struct waterfall_part){ .points = reasons[i].points, .text = reasons[i].text };
+        fall.parts[fall.count++] = (struct waterfall_part){ .points = reasons[i].points,
+                                                            .text = reasons[i].text,
+                                                            .name = reasons[i].rule };
     if (marks != NULL)
         add_limits(&fall, marks);
     fall.total_style = style_of_score(score);

@@ -2,6 +2,8 @@
  * that the eye can add what the numbers say. */
 #include "bankterm/widgets/waterfall.h"
 
+#include "common/limits.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -121,6 +123,17 @@ static int draw_total(const struct waterfall *fall, const struct axis *axis, str
     return y;
 }
 
+/* "The counterparty is new [new_counterparty]": where room is short, the name is what is cut. */
+static int draw_text(const struct waterfall_part *part, struct canvas *canvas, struct rect rect)
+{
+    char text[LIMIT_REASON_MAX + LIMIT_PART_NAME_MAX + 8];
+    if (part->name.n == 0)
+        return canvas_paragraph(canvas, rect, STYLE_TEXT, part->text);
+    snprintf(text, sizeof text, "%.*s [%.*s]", (int)part->text.n,
+             part->text.at != NULL ? part->text.at : "", (int)part->name.n, part->name.at);
+    return canvas_paragraph(canvas, rect, STYLE_TEXT, slice_from(text));
+}
+
 int waterfall_draw(const struct waterfall *fall, struct canvas *canvas, struct rect rect)
 {
     struct axis axis = make_axis(fall, rect);
@@ -137,8 +150,7 @@ int waterfall_draw(const struct waterfall *fall, struct canvas *canvas, struct r
         draw_limits(fall, &axis, canvas, y);
         draw_bar(&axis, canvas, y, sum, sum + part->points);
         sum += part->points;
-        y += canvas_paragraph(canvas, (struct rect){ text, y, rect.x + rect.w - text, end - y },
-                              STYLE_TEXT, part->text);
+        y += draw_text(part, canvas, (struct rect){ text, y, rect.x + rect.w - text, end - y });
         if (y == first)
             y++;
         for (first++; first < y; first++)

@@ -16,6 +16,7 @@ enum { WATERFALL_PARTS_MAX = 64, WATERFALL_LIMITS_MAX = 4 };
 struct waterfall_part {
     int64_t      points;
     struct slice text;
+    struct slice name; /* whose points they are, told behind the text; may be empty */
 };
 
 struct waterfall_limit {

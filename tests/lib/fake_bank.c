@@ -692,7 +692,9 @@ static void *whatif(struct fake_bank *bank)
                                                      .verdict = VERDICT_APPROVE,
                                                      .score = i == 3 ? 910 : 380 - i * 20 };
     MSG_SET(out, whatif, baseline,
-            slice_from("7.3 x the usual 412.00, larger than 99.8% of 214 earlier payments"));
+            slice_from(
+                "about 7.3 × the customer's usual 412.00, larger than about 99.8 % of 214 earlier "
+                "payments"));
     MSG_SET(out, whatif, median, 41200);
     MSG_SET(out, whatif, largest, 310000);
     return out;

@@ -94,11 +94,14 @@ static void money_held_behind_a_finished_payment_is_shown(void **state)
     start(&console, ROLE_FRAUD_ANALYST);
     console_type(&console, "4jjj");
     assert_true(console_shows(&console, "x3 !"));
-    assert_true(console_shows(&console, "55,111.05"));
+    assert_true(console_shows(&console, "12,075.00  USD"));
     console_type(&console, "D");
     assert_true(console_shows(&console, "transfer of 25,370.35 USD, completed"));
     assert_true(console_shows(&console, "3 payments, 55,111.05 USD; 1 held, 11,370.35 USD"));
     console_type(&console, "  \rKnown to him\r");
+    assert_true(console_shows(&console, "releases 1 held payment, 11,370.35 USD"));
+    console_type(&console, "y");
+    assert_true(console_shows(&console, "it is the capital Y that confirms"));
     assert_true(console_shows(&console, "releases 1 held payment, 11,370.35 USD"));
     console_press(&console, K_ENTER);
     console_press(&console, K_ESC);
