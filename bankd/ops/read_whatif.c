@@ -232,16 +232,19 @@ static enum err set_items(const struct asking *asking, struct msg_whatif *out)
 }
 
 /* Which of the earlier ones are smaller. Both this and the median come from classes of amounts, so
- * the sentence says "about"; of a few payments a share would look finer than it is. */
-static const char *share_of(const struct fraud_baseline *own, char out[64])
+ * the sentence says "about"; of a few payments a share would look finer than it is. The largest is
+ * known exactly. */
+static const char *share_of(const struct fraud_baseline *own, int64_t amount, char out[64])
 {
     enum { FEW = 50 };
 
-    if (own->payments < FEW)
-        snprintf(out, 64, "%" PRId64 " of %" PRId64,
+    if (amount > own->largest)
+        snprintf(out, 64, "all %" PRId64, own->payments);
+    else if (own->payments < FEW)
+        snprintf(out, 64, "about %" PRId64 " of %" PRId64,
                  (own->larger_than_bp * own->payments + 5000) / 10000, own->payments);
     else
-        snprintf(out, 64, "%" PRId64 ".%" PRId64 " %% of %" PRId64, own->larger_than_bp / 100,
+        snprintf(out, 64, "about %" PRId64 ".%" PRId64 " %% of %" PRId64, own->larger_than_bp / 100,
                  own->larger_than_bp / 10 % 10, own->payments);
     return out;
 }
@@ -263,8 +266,8 @@ static enum err set_baseline(const struct asking *asking, struct msg_whatif *out
         snprintf(ratio, sizeof ratio, "%" PRId64 ".%" PRId64, own.ratio_x100 / 100,
                  own.ratio_x100 / 10 % 10);
     snprintf(text, sizeof text,
-             "about %s × the customer's usual %s, larger than about %s earlier payments", ratio,
-             money_of(asking, own.median, money), share_of(&own, share));
+             "about %s × the customer's usual %s, larger than %s earlier payments", ratio,
+             money_of(asking, own.median, money), share_of(&own, asking->event.amount, share));
     TRY(page_keep(asking->request, slice_from(text), &kept));
     MSG_SET(out, whatif, baseline, kept);
     MSG_SET(out, whatif, payments, own.payments);

@@ -144,6 +144,8 @@ static void check_reply(const struct gathering *all, const struct moment *moment
     assert_int_equal(out->score, verdict.score);
     tally->exact += out->exact;
     tally->baselines += MSG_HAS(out, whatif, baseline);
+    if (MSG_HAS(out, whatif, baseline)) /* made from classes of amounts, and told as such */
+        assert_memory_equal(out->baseline.at, "about ", strlen("about "));
     for (size_t i = 0; i < out->items.count; i++) {
         const struct msg_whatif_item *item = &out->items.at[i];
 
