@@ -732,6 +732,7 @@ static void test_two_people_put_somebody_on_the_allow_list(void **state)
     struct msg_screening_remove  end = { .reason = slice_from("no") };
     struct msg_screening_query   query = { .has = 0 };
     struct msg_screening_page    page;
+    char                         name[32];
 
     MSG_SET(&in, screening_add, counterparty, slice_from("bank:C/1"));
     MUST(world, FRAUD, screening, add, &in, &out);
@@ -777,8 +778,6 @@ static void test_two_people_put_somebody_on_the_allow_list(void **state)
     assert_int_equal(audits(world, "screening.expire"), 1);
     in = entry_for(LIST_ALLOW);
     for (int i = 0; i < LIMIT_SCREENING_PROPOSED_MAX; i++) {
-        char name[32];
-
         snprintf(name, sizeof name, "bank:X/%d", i);
         MSG_SET(&in, screening_add, counterparty, slice_from(name));
         MUST(world, FRAUD, screening, add, &in, &out);
