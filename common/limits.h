@@ -175,6 +175,8 @@ enum {
     LIMIT_BACKTEST_CARDS_MAX = 1000 * 1000,
     LIMIT_BACKTEST_CHANGES_MAX = 500, /* of the alerts gained and lost, those that are told */
     LIMIT_CURRENCIES_MAX = 32, /* that one list of sums has room for */
+    LIMIT_AHEAD_BATCHES = 8, /* of payments that are read before they are looked at */
+    LIMIT_AHEAD_ROWS = 128,  /* in each, of 1.5 KiB */
     LIMIT_BACKTEST_CURRENCIES_MAX = 32,
 };
 

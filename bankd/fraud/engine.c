@@ -47,6 +47,7 @@ struct fired {
 struct finding {
     struct fired  fired[LIMIT_REASONS_MAX]; /* those that weigh most */
     size_t        count;                    /* of all that fired */
+    bool          unreasoned;               /* `fired` is not wanted and stays empty */
     int           sum;
     int           stopping_sum; /* without what stepped-down rules add */
     uint8_t       action;       /* the strongest */
@@ -71,6 +72,13 @@ static void insert_fired(struct fired *fired, size_t count, struct fired one)
     for (; place > 0 && magnitude(fired[place - 1].points) < magnitude(one.points); place--)
         fired[place] = fired[place - 1];
     fired[place] = one;
+}
+
+static void note_reason(struct finding *finding, struct fired one)
+{
+    if (!finding->unreasoned)
+        insert_fired(finding->fired, finding->count, one);
+    finding->count++;
 }
 
 static int16_t points_of(const struct fraud_rules *rules, const struct rule *rule,
@@ -177,7 +185,7 @@ static void take_card(const struct fraud_rules *rules, const int64_t *values,
             continue;
         finding->sum += one.points;
         finding->stopping_sum += one.points;
-        insert_fired(finding->fired, finding->count++, one);
+        note_reason(finding, one);
     }
 }
 
@@ -210,7 +218,7 @@ static void take_rule(const struct fraud_rules *rules, size_t i, const int64_t *
     if (controls != NULL && suppress(controls, one.rule, used)) {
         one.points = 0;
         one.effect = FRAUD_SUPPRESSED;
-        insert_fired(finding->fired, finding->count++, one);
+        note_reason(finding, one);
         return;
     }
     if (controls != NULL && fraud_rule_bit(&controls->stepped_down, i)) {
@@ -223,7 +231,7 @@ static void take_rule(const struct fraud_rules *rules, size_t i, const int64_t *
     finding->action = action > finding->action ? action : finding->action;
     finding->sum += one.points;
     finding->all[finding->all_count++] = one;
-    insert_fired(finding->fired, finding->count++, one);
+    note_reason(finding, one);
 }
 
 /* Which rules hold or decline the payment, or would if they were not stepped down: those that do
@@ -296,9 +304,10 @@ static void find_verdict(const struct fraud_rules *rules, const struct finding *
 /* What the rules say; `used` are the controls that had an effect on it. */
 static void find(const struct fraud_rules *rules, const int64_t *values,
                  const struct fraud_controls *controls, struct fraud_controls *used,
-                 struct fired all[LIMIT_RULES_MAX], struct finding *finding)
+                 struct fired all[LIMIT_RULES_MAX], bool unreasoned, struct finding *finding)
 {
     finding->count = 0;
+    finding->unreasoned = unreasoned;
     finding->sum = 0;
     finding->stopping_sum = 0;
     finding->action = ACTION_SCORE;
@@ -327,7 +336,7 @@ static void decide(const struct fraud_rules *rules, const int64_t *values,
     struct fired   all[LIMIT_RULES_MAX];
     struct finding finding;
 
-    find(rules, values, controls, used, all, &finding);
+    find(rules, values, controls, used, all, false, &finding);
     find_verdict(rules, &finding, used, out);
     write_reasons(rules, values, &finding, used, with_text, out);
 }
@@ -511,20 +520,19 @@ static void call_up(const struct fraud_profile *profile)
         __builtin_prefetch(&profile->bytes[at]);
 }
 
-void fraud_judge(const struct fraud_rules *rules, const struct fraud_profile *subject,
-                 const struct fraud_profile *counterparty, const struct fraud_event *event,
-                 bool with_text, struct fraud_verdict *out)
+/* The features that the rule set names. */
+static void see(const struct fraud_rules *rules, const struct fraud_profile *subject,
+                const struct fraud_profile *counterparty, const struct fraud_event *event,
+                int64_t values[RULE_SLOTS_MAX])
 {
     static const struct fraud_profile nobody;
 
-    int64_t               values[RULE_SLOTS_MAX];
-    struct fraud_controls used;
-    struct feature_cache  cache;
-    struct feature_input  input = {
-         .event = event,
-         .subject = profile_of(subject),
-         .other = profile_of(counterparty != NULL ? counterparty : &nobody),
-         .cache = &cache,
+    struct feature_cache cache;
+    struct feature_input input = {
+        .event = event,
+        .subject = profile_of(subject),
+        .other = profile_of(counterparty != NULL ? counterparty : &nobody),
+        .cache = &cache,
     };
 
     call_up(subject);
@@ -533,8 +541,34 @@ void fraud_judge(const struct fraud_rules *rules, const struct fraud_profile *su
     cache.has = 0;
     for (size_t i = 0; i < rules->slot_count; i++)
         values[i] = feature_value((enum feature)rules->slots[i], &input);
+}
+
+void fraud_judge(const struct fraud_rules *rules, const struct fraud_profile *subject,
+                 const struct fraud_profile *counterparty, const struct fraud_event *event,
+                 bool with_text, struct fraud_verdict *out)
+{
+    int64_t               values[RULE_SLOTS_MAX];
+    struct fraud_controls used;
+
+    see(rules, subject, counterparty, event, values);
     decide(rules, values, event->controls, with_text, &used, out);
     out->decision_size = (uint16_t)write_decision(rules, values, &used, out->decision);
+}
+
+void fraud_judge_bare(const struct fraud_rules *rules, const struct fraud_profile *subject,
+                      const struct fraud_profile *counterparty, const struct fraud_event *event,
+                      struct fraud_verdict *out)
+{
+    int64_t               values[RULE_SLOTS_MAX];
+    struct fraud_controls used;
+    struct fired          all[LIMIT_RULES_MAX];
+    struct finding        finding;
+
+    see(rules, subject, counterparty, event, values);
+    find(rules, values, event->controls, &used, all, true, &finding);
+    find_verdict(rules, &finding, &used, out);
+    out->reason_count = 0;
+    out->decision_size = 0;
 }
 
 bool fraud_explain(const struct fraud_rules *rules, const uint8_t *decision, size_t size,
@@ -586,7 +620,7 @@ size_t fraud_explain_rest(const struct fraud_rules *rules, const uint8_t *decisi
 
     if (!read_decision(rules, decision, size, values, &controls))
         return 0;
-    find(rules, values, &controls, &used, all, &finding);
+    find(rules, values, &controls, &used, all, false, &finding);
     find_verdict(rules, &finding, &used, &verdict);
     write_reasons(rules, values, &finding, &used, false, &verdict);
     for (size_t i = 0; i < finding.all_count; i++)
@@ -620,7 +654,7 @@ bool fraud_recall(const struct fraud_rules *rules, const uint8_t *decision, size
 
     if (!read_decision(rules, decision, size, values, &controls))
         return false;
-    find(rules, values, &controls, &used, all, &finding);
+    find(rules, values, &controls, &used, all, true, &finding);
     find_verdict(rules, &finding, &used, &verdict);
     out->verdict = verdict.verdict;
     out->score = verdict.score;

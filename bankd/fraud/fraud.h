@@ -207,6 +207,11 @@ bool fraud_profile_valid(const struct fraud_profile *profile);
 void fraud_judge(const struct fraud_rules *rules, const struct fraud_profile *subject,
                  const struct fraud_profile *counterparty, const struct fraud_event *event,
                  bool with_text, struct fraud_verdict *out);
+/* The same verdict, score and stopping rules without any reason or decision, for whoever judges
+ * many payments and reads no more of each. */
+void fraud_judge_bare(const struct fraud_rules *rules, const struct fraud_profile *subject,
+                      const struct fraud_profile *counterparty, const struct fraud_event *event,
+                      struct fraud_verdict *out);
 
 static inline bool fraud_rule_bit(const struct fraud_rule_bits *bits, size_t rule)
 {

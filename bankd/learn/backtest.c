@@ -284,14 +284,14 @@ static void judge(struct backtest *test, const struct replay_event *event)
     struct fraud_event with;
 
     if (test->controls == NULL) {
-        fraud_judge(test->options->rules, event->subject, event->counterparty, event->event, false,
-                    &test->verdict);
+        fraud_judge_bare(test->options->rules, event->subject, event->counterparty, event->event,
+                         &test->verdict);
         return;
     }
     with = *event->event;
     with.controls = controls_of(test, event);
-    fraud_judge(test->options->rules, event->subject, event->counterparty, &with, false,
-                &test->verdict);
+    fraud_judge_bare(test->options->rules, event->subject, event->counterparty, &with,
+                     &test->verdict);
 }
 
 static enum err visit(void *context, const struct replay_event *event)

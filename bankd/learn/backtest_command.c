@@ -302,6 +302,7 @@ static enum err run(struct work *work, struct conf *conf, struct fault *fault)
     test->rules = work->rules;
     test->controls_at_us = clock->now_us(clock);
     test->replay.store = work->home.store;
+    test->replay.read_ahead = true;
     test->replay.cancel = candidate_stoppable();
     test->replay.progress = candidate_progress;
     started_us = clock->monotonic_us(clock);

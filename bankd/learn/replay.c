@@ -3,6 +3,7 @@
  * order of the transactions and looked up by moving on with them. */
 #include "bankd/learn/replay.h"
 
+#include "bankd/learn/ahead.h"
 #include "bankd/past.h"
 #include "bankd/profile.h"
 
@@ -364,14 +365,14 @@ static enum err take_releases(struct replay *replay, int64_t before)
 }
 
 static enum err await_release(struct replay *replay, const struct transaction *row,
-                              const struct fraud_event *event)
+                              const struct fraud_event     *event,
+                              const struct profile_release *release)
 {
-    struct replay_hold hold = { .event = *event, .subject = profile_subject(row) };
+    struct replay_hold hold = { .event = *event,
+                                .subject = profile_subject(row),
+                                .release = *release };
     size_t             place;
 
-    TRY(profile_release_of(replay->options->store, row, &hold.release));
-    if (hold.release.sequence == 0)
-        return ERR_none;
     if (replay->hold_count == replay->hold_room) {
         size_t              room = replay->hold_room == 0 ? 64 : replay->hold_room * 2;
         struct replay_hold *more = realloc(replay->holds, room * sizeof *more);
@@ -388,7 +389,8 @@ static enum err await_release(struct replay *replay, const struct transaction *r
     return ERR_none;
 }
 
-static enum err take_row(struct replay *replay, const struct transaction *row)
+static enum err take_row(struct replay *replay, const struct transaction *row,
+                         const struct profile_release *release)
 {
     const struct account_book *debit;
     const struct account_book *credit;
@@ -424,22 +426,33 @@ static enum err take_row(struct replay *replay, const struct transaction *row)
     profile_observe(subject, profile_subject(row), row, debit, credit, first);
     if (counterparty != NULL)
         profile_observe(counterparty, event.counterparty, row, debit, credit, first);
-    return await_release(replay, row, &event);
+    return release->sequence != 0 ? await_release(replay, row, &event, release) : ERR_none;
+}
+
+static bool see_read(void *context, const struct transaction *row,
+                     const struct profile_release *release)
+{
+    struct replay *replay = context;
+
+    if (replay->rows++ % REPLAY_TELL == 0 && replay->options->progress != NULL)
+        replay->options->progress(replay->options->progress_context, row->sequence, replay->last);
+    if (row->rule_set != 0)
+        replay->failed = take_row(replay, row, release);
+    if (replay->failed == ERR_none && replay->options->cancel != NULL &&
+        atomic_load_explicit(replay->options->cancel, memory_order_relaxed))
+        replay->failed = ERR_cancelled;
+    return replay->failed == ERR_none;
 }
 
 static bool see_row(void *context, const void *visited)
 {
     struct replay            *replay = context;
     const struct transaction *row = visited;
+    struct profile_release    release = { .sequence = 0 };
 
-    if (replay->rows++ % REPLAY_TELL == 0 && replay->options->progress != NULL)
-        replay->options->progress(replay->options->progress_context, row->sequence, replay->last);
     if (row->rule_set != 0)
-        replay->failed = take_row(replay, row);
-    if (replay->failed == ERR_none && replay->options->cancel != NULL &&
-        atomic_load_explicit(replay->options->cancel, memory_order_relaxed))
-        replay->failed = ERR_cancelled;
-    return replay->failed == ERR_none;
+        replay->failed = profile_release_of(replay->options->store, row, &release);
+    return replay->failed == ERR_none && see_read(replay, row, &release);
 }
 
 static enum err read_ledger(struct replay *replay)
@@ -449,7 +462,10 @@ static enum err read_ledger(struct replay *replay)
     int64_t                   stopped_at;
 
     TRY(load(replay));
-    TRY(store->ops->transactions(store, &every, see_row, replay, &stopped_at));
+    if (replay->options->read_ahead)
+        TRY(ahead_read(store, &every, see_read, replay));
+    else
+        TRY(store->ops->transactions(store, &every, see_row, replay, &stopped_at));
     return replay->failed;
 }
 

@@ -10,7 +10,7 @@
  * Memory: a book for each account, 24 bytes for each finding, 128 for each one that was replaced
  * and 8 for each alerted payment, of each of which there may be `findings_max`, and a kilobyte for
  * each entity that takes part, of which there may be `entities_max`; beyond them the replay is
- * refused with ERR_message_too_large.
+ * refused with ERR_message_too_large. Reading ahead takes a megabyte more and shows the same.
  */
 #ifndef BANKD_LEARN_REPLAY_H
 #define BANKD_LEARN_REPLAY_H
@@ -42,6 +42,8 @@ struct replay_options {
     size_t        entities_max;
     size_t        findings_max; /* 0 = no bound */
     bool          in_snapshot;  /* the caller holds one already, and ends it */
+    /* A second thread reads the ledger meanwhile: the visitor must not use the store. */
+    bool read_ahead;
     /* Findings of these moments and later are not seen: any, and those that replace another. 0 =
      * all are seen. */
     int64_t            known_to_us, replaced_to_us;

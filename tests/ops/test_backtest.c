@@ -25,6 +25,7 @@ struct watch {
 static enum err compare_decision(void *context, const struct replay_event *event)
 {
     static struct fraud_verdict verdict;
+    static struct fraud_verdict bare;
     struct watch               *watch = context;
 
     fraud_judge(watch->seed->rules, event->subject, event->counterparty, event->event, false,
@@ -34,6 +35,15 @@ static enum err compare_decision(void *context, const struct replay_event *event
     assert_int_equal(verdict.verdict, event->row->verdict);
     assert_int_equal(verdict.decision_size, event->row->decision_size);
     assert_memory_equal(verdict.decision, event->row->decision, verdict.decision_size);
+    fraud_judge_bare(watch->seed->rules, event->subject, event->counterparty, event->event, &bare);
+    assert_int_equal(bare.score, verdict.score);
+    assert_int_equal(bare.sum, verdict.sum);
+    assert_int_equal(bare.verdict, verdict.verdict);
+    assert_int_equal(bare.weight, verdict.weight);
+    assert_int_equal(bare.alert, verdict.alert);
+    assert_int_equal(bare.forced, verdict.forced);
+    assert_memory_equal(&bare.stopping, &verdict.stopping, sizeof bare.stopping);
+    assert_int_equal(bare.reason_count + bare.decision_size, 0);
     watch->last = event->row->sequence;
     watch->judged++;
     return ERR_none;
