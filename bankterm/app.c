@@ -48,6 +48,24 @@ void app_notice(struct app *app, enum style style, const char *format, ...)
     app->wish.draw = true;
 }
 
+/* Whether a result is told that nobody can have read yet. */
+static bool result_stands(const struct app *app)
+{
+    return app->notice[0] != '\0' &&
+           (app->notice_style == STYLE_GOOD || app->notice_style == STYLE_BAD) &&
+           app_monotonic_us(app) <
+               app->notice_until_us - (APP_NOTICE_MS - APP_RESULT_MS) * US_PER_MS;
+}
+
+/* What others did may come right behind the answer to what the user did: that one is read first. */
+static void show_news(struct app *app)
+{
+    if (app->news[0] == '\0' || result_stands(app))
+        return;
+    app_notice(app, STYLE_WARN, "%s", app->news);
+    app->news[0] = '\0';
+}
+
 void app_copy(struct app *app, struct slice text)
 {
     if (text.n == 0)
@@ -247,9 +265,10 @@ static void take_alert(struct app *app, const struct msg_event_alert *alert)
     app->alerts_new++;
     app->alert_told = alert->alert_id;
     show_sum(alert->amount, alert->currency, amount, sizeof amount);
-    app_notice(app, STYLE_WARN, "! New alert (%s shows it): score %d, %s, %.*s",
-               action_key(ACTION_newest_alert, key), (int)alert->score, amount, (int)alert->text.n,
-               alert->text.at != NULL ? alert->text.at : "");
+    snprintf(app->news, sizeof app->news, "! New alert (%s shows it): score %d, %s, %.*s",
+             action_key(ACTION_newest_alert, key), (int)alert->score, amount, (int)alert->text.n,
+             alert->text.at != NULL ? alert->text.at : "");
+    show_news(app);
     int64_t now = app_monotonic_us(app);
     if (app->config.bell && now - app->last_bell_us >= BELL_US) {
         app->wish.bell = true;
@@ -266,9 +285,10 @@ static void take_notification(struct app *app, const struct msg_event_notificati
     if (MSG_HAS(told, event_notification, role) &&
         (role == NULL || !slice_is(told->role, role->name)))
         return;
-    app_notice(app, STYLE_WARN, "! New notification: %s; %s shows it",
-               show_choice(&enum_notification_topic, told->topic, words),
-               action_key(ACTION_notifications, key));
+    snprintf(app->news, sizeof app->news, "! New notification: %s; %s shows it",
+             show_choice(&enum_notification_topic, told->topic, words),
+             action_key(ACTION_notifications, key));
+    show_news(app);
 }
 
 static void take_event(struct app *app, const struct net_result *result)
@@ -349,6 +369,7 @@ void app_tick(struct app *app)
         app->notice[0] = '\0';
         app->wish.draw = true;
     }
+    show_news(app);
     if (app->config.idle_lock_minutes > 0 && app->was_logged_in &&
         idle >= app->config.idle_lock_minutes * US_PER_MINUTE)
         app_lock(app, "Nobody typed for a while");

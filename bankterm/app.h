@@ -21,6 +21,7 @@ enum {
     APP_HEIGHT_MIN = 10,
     APP_FRAME_MS = 50, /* at most 20 frames a second */
     APP_NOTICE_MS = 8000,
+    APP_RESULT_MS = 2500, /* for so long nothing covers what became of the user's own act */
     APP_DEADLINE_MS = 15000, /* of an ordinary question */
     APP_SLOW_MS = 200,       /* an answer that takes longer is told to be waited for */
     APP_COPY_MAX = 4096,
@@ -91,6 +92,7 @@ struct app {
     enum style         notice_style;
     bool               notice_here; /* of the last key alone: the next one takes it away */
     int64_t            notice_until_us;
+    char               news[LIMIT_DETAIL_MAX]; /* the newest; waits until a result is read */
     int64_t            last_input_us; /* monotonic, as all below */
     int64_t            last_tick_us;
     int64_t            last_ledger_us;

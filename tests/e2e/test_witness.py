@@ -289,7 +289,7 @@ def test_a_bank_of_an_earlier_version_gets_its_witness_in_silence(tmp_path):
     bank = conftest.Bank(place, tmp_path / "bankd.log")
     bank.start()
     bank.stop()
-    assert "witness" not in bank.log.read_text()
+    assert "event=witness" not in bank.log.read_text()
     assert witness(place) == head(place)
 
 
@@ -379,7 +379,7 @@ def test_a_restored_bank_has_its_own_witness(own_bank, tmp_path):
     assert "agree" in said
     own_bank.start()
     own_bank.stop()
-    assert "witness" not in own_bank.log.read_text()
+    assert "event=witness" not in own_bank.log.read_text()
     (own_bank.directory / "bank.db").unlink()  # and into the place of one that is lost
     bankd("restore", file, "--data-dir", own_bank.directory)
     own_bank.start()

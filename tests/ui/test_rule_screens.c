@@ -152,6 +152,11 @@ static void a_rule_is_spared_from_the_alert_that_it_raised(void **state)
     console_type(&console, "\r30d\rPays wages then\rY");
     assert_int_equal(fake_count(&console.bank, OP_INDEX_suppression_add), 1);
     assert_true(console_shows(&console, "now active"));
+    fake_notification(&console.bank, "FRAUD_ANALYST"); /* what came of it is read before the news */
+    console_settle(&console);
+    assert_true(console_shows(&console, "now active"));
+    console_wait(&console, 3 * US_PER_SECOND);
+    assert_true(console_shows(&console, "New notification"));
     console_close(&console);
 }
 
