@@ -159,9 +159,11 @@ test: unit e2e ## run the unit tests and the end-to-end tests
 tests: $(TESTS)
 unit: $(TESTS) ## run the unit tests of every room
 	$(RUN) $(TESTS)
+# More at one time than there are cores: these wait for deadlines more than they compute.
+E2E_JOBS ?= $(shell expr $$(nproc) + 1)
 e2e: all $(PLANTED) ## run the end-to-end tests: E2E_FILES=tests/e2e/test_x.py for some
 	rm -rf $(REPORTS) && mkdir -p $(REPORTS)
-	BANK_BUILD=$(abspath $(BUILD)) $(RUN) $(E2E_FILES)
+	BANK_BUILD=$(abspath $(BUILD)) $(RUN) --jobs $(E2E_JOBS) $(E2E_FILES)
 	@! grep . $(REPORTS)/* 2>/dev/null
 # Under the sanitizers the N-th failure is tried for fewer N: `unit` tries them all.
 asan: ## run everything under the address and undefined behaviour sanitizers
@@ -179,9 +181,9 @@ tsan-run: $(TSAN_TESTS) e2e
 	$(if $(TSAN_TESTS),$(RUN) $(TSAN_TESTS))
 fuzz: ## let each fuzzer run for FUZZ_TIME seconds (10)
 	+$(SUB) BUILD=$(BUILD)-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-run
-# Four by four: a fuzzer's time is of the clock, and the step must not take longer than the others.
+# All at one time: a fuzzer's time is of the clock, and the step must be no longer than the others.
 fuzz-run: $(FUZZERS)
-	$(RUN) --jobs 4 --fuzz $(FUZZ_TIME) $(FUZZERS)
+	$(RUN) --jobs $(words $(FUZZERS)) --fuzz $(FUZZ_TIME) $(FUZZERS)
 bench: all $(BENCHES) ## measure the bank beside its references (scripts/bench)
 	BUILD=$(abspath $(BUILD)) scripts/bench
 soak: $(BUILD)/tests/fault/sim_soak ## let the simulation run for SOAK_TIME seconds (300)
