@@ -152,6 +152,15 @@ def test_a_second_bankd_is_kept_out(own_bank):
         assert client.call("session.whoami")["email"] == "finance@test.com"
 
 
+def test_whoever_asks_much_at_one_time_hears_each_answer(own_bank):
+    """He reads only when all is sent, so that many answers wait for him."""
+    target, = open_accounts(own_bank, [0])
+    with login(own_bank) as client:
+        for _ in range(12):
+            for number in [client.send("transaction.create", deposit(target)) for _ in range(2000)]:
+                assert client.result(number)["status"] == "completed"
+
+
 def test_a_file_that_may_not_grow_is_a_full_disk(own_bank):
     """The limit of the process (ulimit -f) is told as what it is, and work goes on behind it."""
     target, = open_accounts(own_bank, [0])

@@ -197,7 +197,9 @@ static void test_a_torn_birth_is_no_testimony(void **state)
         if (n == 0)
             assert_int_equal(found, WITNESS_ABSENT);
         else if (n < BLOCK + SAID_BYTES)
-            assert_int_equal(found, WITNESS_UNREADABLE);
+            /* What was cut off counts as zeros; if that is what stood there, nothing is missing. */
+            assert_true(found == WITNESS_UNREADABLE ||
+                        sodium_is_zero(whole + n, BLOCK + SAID_BYTES - n));
     }
     note(&place, false); /* one that was cut is whole after the next write */
     write_file(place.path, whole, 100);
