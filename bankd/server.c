@@ -38,8 +38,8 @@ enum {
     OUTSIDE_EVERY_US = 1000 * 1000,
     DRAIN_US = 20 * 1000 * 1000,
     END_SECONDS = 50, /* from the signal; then the process ends as it is */
-    /* Answers of one peer, of which unread.h bounds the bytes. The library learns late how many were
-     * taken, so half of it may be counted too many; and all that is asked at one time must fit. */
+    /* Answers of one peer, of which unread.h bounds the bytes. The library learns late how many
+     * were taken, so half of it may be counted too many; all that is asked at one time must fit. */
     SEND_QUEUE = 2 * LIMIT_WRITER_QUEUE_MAX,
     RECEIVE_QUEUE = 64, /* of one peer; more waits in its own socket */
     OWN_FILES = 256,
